@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every check and every test. The last line on stdout is `N passed, N failed`, both together.
+set -u
+cd "$(dirname "$0")/.."
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+
+if ! .ci/postgres.sh; then
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+.ci/check.sh >"$temp/check"
+sed '$d' "$temp/check"
+read -r passed _ failed _ < <(tail -n 1 "$temp/check")
+
+vitest run --reporter=default --reporter=json --outputFile.json="$temp/vitest.json"
+code=$?
+read -r tests_passed tests_failed < <(node test/support/vitest-totals.ts "$temp/vitest.json" || echo "0 0")
+# A run may fail beside its tests: none found, an error that no test caught, no report.
+if ((code != 0 && tests_failed == 0)); then tests_failed=1; fi
+
+passed=$((passed + tests_passed)) failed=$((failed + tests_failed))
+echo "$passed passed, $failed failed"
+((failed == 0))

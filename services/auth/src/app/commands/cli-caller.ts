@@ -1,0 +1,20 @@
+import type { Caller } from "../../domain/access/caller.ts";
+import type { NewId } from "../../domain/ports/ids.ts";
+import type { Actor } from "../../domain/ports/user-store.ts";
+
+const everything: ReadonlySet<string> = new Set(["*"]);
+
+/** Whoever may run the command line with the database's credentials is an administrator. */
+export const cliCaller: Caller = {
+  name: "cli",
+  permissions: new Set(["admin"]),
+  scopes: everything,
+  audiences: everything,
+  clients: everything,
+  trustedAddress: false,
+};
+
+/** The command line in the audit; each run has a request id of its own. */
+export function cliActor(newId: NewId): Actor {
+  return { caller: cliCaller.name, requestId: newId() };
+}

@@ -1,0 +1,26 @@
+import { type Env, processEnv } from "../env.ts";
+
+/** A stream that text is written to. */
+export interface Output {
+  write(text: string): unknown;
+}
+
+/** What a command sees of the outside. */
+export interface Io {
+  /** Data. */
+  readonly stdout: Output;
+  /** All else. */
+  readonly stderr: Output;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly env: Env;
+}
+
+/** The process's own streams and environment. */
+export function processIo(): Io {
+  const { stdout, stderr, stdin } = process;
+  // A reader that has seen enough, such as `head`, closes the pipe: no fault of the command.
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  return { stdout, stderr, stdin, env: processEnv() };
+}

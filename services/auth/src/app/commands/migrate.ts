@@ -1,0 +1,16 @@
+import { type Command, embeddedOption, flag } from "./command.ts";
+import { withDatabase } from "./with-context.ts";
+
+/** Applies migrations, and prints the version that the schema then has. */
+export const migrateCommand: Command = {
+  path: ["migrate"],
+  summary: "Bring the database's schema up to date",
+  usage: "[--embedded]",
+  options: embeddedOption,
+  run(args, io) {
+    return withDatabase(io, { embedded: flag(args, "embedded") }, async ({ databaseUrl }) => {
+      const { migrate } = await import("../../store/postgres/migrate.ts");
+      return { schema_version: await migrate(databaseUrl) };
+    });
+  },
+};

@@ -1,0 +1,58 @@
+import type { Output } from "./io.ts";
+
+/** Prints a command's answer: as JSON on one line, or a list as a table and an object as lines. */
+export function printAnswer(output: Output, answer: unknown, { json }: { readonly json: boolean }): void {
+  if (answer === undefined) return;
+  output.write(json ? formatJson(answer) : formatText(answer));
+}
+
+/** JSON on one line, with the control characters escaped that a terminal might obey. */
+export function formatJson(answer: unknown): string {
+  return `${escapeControls(JSON.stringify(answer))}\n`;
+}
+
+/** A list of objects as a table under their members' names, an object as one member a line. */
+export function formatText(answer: unknown): string {
+  if (Array.isArray(answer)) return formatTable(answer.map(toRecord));
+  if (typeof answer !== "object" || answer === null) return `${formatCell(answer)}\n`;
+  return formatColumns(Object.entries(answer).map(([name, value]) => [name, formatCell(value)]));
+}
+
+/** Rows of cells in columns, two spaces apart, without spaces at a line's end. */
+export function formatColumns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+  return rows.map((row) => `${line(row).trimEnd()}\n`).join("");
+}
+
+function formatTable(records: readonly Readonly<Record<string, unknown>>[]): string {
+  const names = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  const rows = records.map((record) => names.map((name) => formatCell(record[name])));
+  return rows.length === 0 ? "" : formatColumns([names, ...rows]);
+}
+
+function toRecord(item: unknown): Readonly<Record<string, unknown>> {
+  return typeof item === "object" && item !== null ? { ...item } : { value: item };
+}
+
+function formatCell(value: unknown): string {
+  if (value === undefined || value === null || value === "") return "-";
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.length === 0 ? "-" : value.map(formatCell).join(",");
+  return escapeControls(typeof value === "object" ? JSON.stringify(value) : String(value));
+}
+
+/** Names and agents come from strangers: nothing of them may steer the terminal or reorder its text. */
+function escapeControls(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
+    // UTF-16 units, the form that JSON knows.
+    Array.from({ length: character.length }, (_, unit) => character.charCodeAt(unit))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import { newSecretToken } from "../../domain/keys/secret-token.ts";
+import { MasterKeyError } from "../../domain/ports/key-material.ts";
+import { SchemaError } from "../../store/postgres/migrate.ts";
+import { parseConfig } from "../config.ts";
+import { ConfigError } from "../config-error.ts";
+import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
+import { withEmbeddedSecrets } from "../embedded-config.ts";
+import { readEnv } from "../env.ts";
+import { createLogger } from "../log.ts";
+import { type ReadyConfig, toReadyConfig } from "../ready-config.ts";
+import { startServer } from "../server.ts";
+import { type Command, CommandError, flag } from "./command.ts";
+import type { Io } from "./io.ts";
+import { tryOutLines } from "./try-out-lines.ts";
+
+/** `postern serve`: the server. */
+export const serve: Command = {
+  path: ["serve"],
+  summary: "run the server",
+  usage: "[--embedded] [--follow-parent]",
+  options: {
+    embedded: { type: "boolean", help: "on a database of its own in POSTERN_DATA_DIR, for trying out" },
+    "follow-parent": { type: "boolean", help: "end when the process that started it ends" },
+  },
+  async run(args, io) {
+    const config = parseConfig(readEnv(io.env), { embedded: flag(args, "embedded") });
+    const stopping = stopSignal(flag(args, "follow-parent"));
+    if (!config.embedded) {
+      await run(toReadyConfig(config), io, stopping, undefined);
+      return;
+    }
+    const log = createLogger(config.logLevel);
+    await using embedded = await startEmbedded({
+      dataDir: config.dataDir,
+      newSecretToken: () => newSecretToken(randomBytes),
+      onLog: (line) => log.debug({ event: "postgres", line }),
+    });
+    await run(toReadyConfig(withEmbeddedSecrets(config, embedded)), io, stopping, embedded);
+  },
+};
+
+async function run(config: ReadyConfig, io: Io, stopping: AbortController, embedded: Embedded | undefined) {
+  const log = createLogger(config.logLevel);
+  const server = await start(config, log, stopping.signal);
+  if (server === undefined) return;
+  for (const [name, url] of Object.entries(server.urls)) io.stdout.write(`${name} ${url}\n`);
+  if (embedded !== undefined) {
+    for (const line of await tryOutLines(server, embedded)) io.stdout.write(`${line}\n`);
+  }
+  log.info({ event: "ready", ...server.urls });
+  const died = embedded?.ended.then(() => "postgres" as const);
+  const why = await Promise.race([aborted(stopping.signal), ...(died === undefined ? [] : [died])]);
+  log.info({ event: "draining" });
+  await server.stop();
+  log.info({ event: "stopped" });
+  if (why === "postgres") throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
+}
+
+/** @returns undefined where it was told to stop before the database was there */
+async function start(config: ReadyConfig, log: ReturnType<typeof createLogger>, signal: AbortSignal) {
+  try {
+    return await startServer(config, log, signal);
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    if (error instanceof MasterKeyError) throw new ConfigError([fault("POSTERN_MASTER_KEY", error)]);
+    if (error instanceof SchemaError) throw new ConfigError([fault("POSTERN_MIGRATE", error)]);
+    throw error;
+  }
+}
+
+function fault(setting: string, error: Error) {
+  return { setting, message: error.message };
+}
+
+/** Aborted by SIGTERM, by SIGINT, and where that is wanted by the end of the parent. */
+function stopSignal(followParent: boolean): AbortController {
+  const controller = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => controller.abort());
+  if (followParent) {
+    const parent = process.ppid;
+    setInterval(() => {
+      if (process.ppid !== parent) controller.abort();
+    }, 500).unref();
+  }
+  return controller;
+}
+
+async function aborted(signal: AbortSignal): Promise<"signal"> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  return "signal";
+}

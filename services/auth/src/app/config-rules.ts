@@ -1,0 +1,131 @@
+import { digestSecret } from "../crypto/secret-tokens.ts";
+import type { ConfigFault } from "./config-error.ts";
+import { isLoopback } from "./parsers/address.ts";
+import type { SettingName, SettingValues } from "./settings.ts";
+
+interface Situation {
+  readonly embedded: boolean;
+  /** Settings with a fault of their own: rules about them say nothing more. */
+  readonly faulty: ReadonlySet<string>;
+}
+
+/** Rules between settings. */
+export function checkRules(values: SettingValues, { embedded, faulty }: Situation): ConfigFault[] {
+  const faults: ConfigFault[] = [
+    ...(embedded ? [] : requiredFaults(values)),
+    ...plaintextFaults(values),
+    ...spanFaults(values),
+    ...bootstrapFaults(values),
+    ...audienceFaults(values),
+    ...reuseFaults(values),
+  ].filter(({ about }) => !about.some((name) => faulty.has(name)));
+  return faults.map(({ setting, message }) => ({ setting, message }));
+}
+
+/** A fault, and every setting that it is about. */
+interface RuleFault extends ConfigFault {
+  readonly about: readonly SettingName[];
+}
+
+function fault(setting: SettingName, message: string, ...others: SettingName[]): RuleFault {
+  return { setting, message, about: [setting, ...others] };
+}
+
+function requiredFaults(values: SettingValues): RuleFault[] {
+  const required: readonly [SettingName, string][] = [
+    ["POSTERN_DATABASE_URL", "the database's `postgres://…` URL"],
+    ["POSTERN_ISSUER", "the https URL that tokens name as their issuer"],
+    ["POSTERN_MASTER_KEY", "32 bytes in base64; make them with `openssl rand -base64 32`"],
+  ];
+  return required
+    .filter(([name]) => values[name] === undefined)
+    .map(([name, what]) => fault(name, `is required without --embedded: ${what}`));
+}
+
+function plaintextFaults(values: SettingValues): RuleFault[] {
+  if (values.POSTERN_PLAINTEXT === "mesh") return [];
+  const listeners = ["POSTERN_HTTP_ADDR", "POSTERN_GRPC_ADDR"] as const;
+  return listeners
+    .filter((name) => !isLoopback(values[name].host))
+    .map((name) =>
+      fault(
+        name,
+        "is not on loopback and not encrypted; set POSTERN_PLAINTEXT=mesh if a mesh or proxy encrypts it",
+        "POSTERN_PLAINTEXT",
+      ),
+    );
+}
+
+function spanFaults(values: SettingValues): RuleFault[] {
+  const faults: RuleFault[] = [];
+  if (values.POSTERN_REFRESH_GRACE >= values.POSTERN_ACCESS_TTL) {
+    const message = "must be shorter than POSTERN_ACCESS_TTL";
+    faults.push(fault("POSTERN_REFRESH_GRACE", message, "POSTERN_ACCESS_TTL"));
+  }
+  if (values.POSTERN_SESSION_IDLE_TTL > values.POSTERN_SESSION_TTL) {
+    const message = "must not be longer than POSTERN_SESSION_TTL";
+    faults.push(fault("POSTERN_SESSION_IDLE_TTL", message, "POSTERN_SESSION_TTL"));
+  }
+  return faults;
+}
+
+function bootstrapFaults(values: SettingValues): RuleFault[] {
+  const email = "POSTERN_BOOTSTRAP_EMAIL";
+  const password = "POSTERN_BOOTSTRAP_PASSWORD";
+  if (values[email] === undefined && values[password] === undefined) return [];
+  if (values[email] === undefined) return [fault(email, `set it too, or unset ${password}`, password)];
+  if (values[password] === undefined) return [fault(password, `set it too, or unset ${email}`, email)];
+  const least = values.POSTERN_PASSWORD_MIN_LENGTH;
+  if ([...values[password]].length >= least) return [];
+  const message = `is shorter than ${least} characters (POSTERN_PASSWORD_MIN_LENGTH)`;
+  return [fault(password, message, "POSTERN_PASSWORD_MIN_LENGTH")];
+}
+
+/** What Postern's own services accept is never handed out by default. */
+function audienceFaults(values: SettingValues): RuleFault[] {
+  const { POSTERN_AUDIENCE: audience, POSTERN_ISSUER: issuer } = values;
+  if (issuer === undefined || audience !== `${issuer}/postern`) return [];
+  return [fault("POSTERN_AUDIENCE", "is Postern's own audience, which is never a default", "POSTERN_ISSUER")];
+}
+
+/** One secret for two purposes: whoever holds it for the one could use it for the other. */
+function reuseFaults(values: SettingValues): RuleFault[] {
+  const { POSTERN_BOOTSTRAP_PASSWORD: bootstrap, POSTERN_DATABASE_URL: databaseUrl } = values;
+  const secrets: readonly (readonly [SettingName, readonly string[]])[] = [
+    [
+      "POSTERN_MASTER_KEY",
+      (values.POSTERN_MASTER_KEY ?? []).map((key) => digest(Buffer.from(key).toString("base64"))),
+    ],
+    ["POSTERN_SECRET_TOKENS", (values.POSTERN_SECRET_TOKENS ?? []).map(({ sha256 }) => hex(sha256))],
+    ["POSTERN_BOOTSTRAP_PASSWORD", bootstrap === undefined ? [] : [digest(bootstrap)]],
+    ["POSTERN_DATABASE_URL", databaseUrl === undefined ? [] : [digest(databasePassword(databaseUrl))]],
+  ];
+  const owners = new Map<string, SettingName>();
+  const faults: RuleFault[] = [];
+  for (const [setting, digests] of secrets) {
+    for (const value of digests) {
+      const owner = owners.get(value) ?? setting;
+      if (owner !== setting)
+        faults.push(fault(setting, `has a secret of ${owner} as well; make another one`, owner));
+      owners.set(value, owner);
+    }
+  }
+  return faults;
+}
+
+function databasePassword(url: string): string {
+  const { password } = new URL(url);
+  try {
+    return decodeURIComponent(password);
+  } catch {
+    return password;
+  }
+}
+
+function digest(text: string): string {
+  return hex(digestSecret(text));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

@@ -1,0 +1,98 @@
+import type { SigningAlg } from "../domain/ports/key-store.ts";
+import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
+import type { SessionPolicy } from "../domain/ports/session-store.ts";
+import { ConfigError, type ConfigFault, SettingError } from "./config-error.ts";
+import { checkRules } from "./config-rules.ts";
+import type { RawSettings } from "./env.ts";
+import type { Address } from "./parsers/address.ts";
+import { toSecretToken } from "./parsers/secret-tokens.ts";
+import { type Setting, type SettingName, type SettingValues, settingNames, settings } from "./settings.ts";
+
+/** What the process was told, checked; nothing after it reads settings again. Spans are milliseconds. */
+export interface Config {
+  readonly embedded: boolean;
+  /** Folder of the embedded database, as it was written. */
+  readonly dataDir: string;
+  /** Undefined only when embedded. */
+  readonly databaseUrl: string | undefined;
+  readonly http: Address;
+  readonly grpc: Address;
+  readonly ops: Address;
+  /** Undefined only when embedded: then the http address. */
+  readonly issuer: string | undefined;
+  /** `aud` of a token where nobody names one. */
+  readonly audience: string | undefined;
+  /** 32 bytes each; the first seals, all open. Empty only when embedded. */
+  readonly masterKeys: readonly Uint8Array[];
+  readonly secretTokens: readonly SecretToken[];
+  /** The first administrator. */
+  readonly bootstrap: { readonly email: string; readonly password: string } | undefined;
+  readonly sessions: SessionPolicy;
+  readonly introspectStalenessMs: number;
+  /** Characters. */
+  readonly passwordMinLength: number;
+  readonly signingAlg: SigningAlg;
+  /** Whether `serve` applies migrations. */
+  readonly migrate: boolean;
+  /** A level of pino's. */
+  readonly logLevel: string;
+}
+
+/**
+ * Checks every setting and how they fit together.
+ * @throws {ConfigError} with all faults, those of reading the environment first
+ */
+export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded: boolean }): Config {
+  const { values, faults } = parseSettings(raw);
+  const faulty = new Set([...raw.faults, ...faults].map(({ setting }) => setting.replace(/_FILE$/, "")));
+  const all = [...raw.faults, ...faults, ...checkRules(values, { embedded, faulty })];
+  if (all.length > 0) throw new ConfigError(all);
+
+  const audience = values.POSTERN_AUDIENCE ?? (embedded ? "postern-demo" : undefined);
+  const email = values.POSTERN_BOOTSTRAP_EMAIL;
+  const password = values.POSTERN_BOOTSTRAP_PASSWORD;
+  return {
+    embedded,
+    dataDir: values.POSTERN_DATA_DIR,
+    databaseUrl: embedded ? undefined : values.POSTERN_DATABASE_URL,
+    http: values.POSTERN_HTTP_ADDR,
+    grpc: values.POSTERN_GRPC_ADDR,
+    ops: values.POSTERN_OPS_ADDR,
+    issuer: values.POSTERN_ISSUER,
+    audience,
+    masterKeys: values.POSTERN_MASTER_KEY ?? [],
+    secretTokens: (values.POSTERN_SECRET_TOKENS ?? []).map((entry) => toSecretToken(entry, audience)),
+    bootstrap: email === undefined || password === undefined ? undefined : { email, password },
+    sessions: {
+      accessTtlMs: values.POSTERN_ACCESS_TTL,
+      sessionTtlMs: values.POSTERN_SESSION_TTL,
+      idleTtlMs: values.POSTERN_SESSION_IDLE_TTL,
+      maxSessions: values.POSTERN_MAX_SESSIONS,
+      refreshGraceMs: values.POSTERN_REFRESH_GRACE,
+    },
+    introspectStalenessMs: values.POSTERN_INTROSPECT_STALENESS,
+    passwordMinLength: values.POSTERN_PASSWORD_MIN_LENGTH,
+    signingAlg: values.POSTERN_SIGNING_ALG,
+    migrate: values.POSTERN_MIGRATE === "on",
+    logLevel: values.POSTERN_LOG_LEVEL,
+  };
+}
+
+/** A faulty setting holds its default, so that the others can still be checked. */
+function parseSettings(raw: RawSettings): { values: SettingValues; faults: ConfigFault[] } {
+  const faults: ConfigFault[] = [];
+  const parse = (name: SettingName): unknown => {
+    const setting: Setting<unknown> = settings[name];
+    const text = raw.values.get(name);
+    try {
+      if (text !== undefined) return setting.parse(text);
+    } catch (error) {
+      if (!(error instanceof SettingError)) throw error;
+      faults.push({ setting: name, message: error.message });
+    }
+    return setting.default === undefined ? undefined : setting.parse(setting.default);
+  };
+  const values = Object.fromEntries(settingNames.map((name) => [name, parse(name)]));
+  // Each value comes from the parser that its type is taken from.
+  return { values: values as SettingValues, faults };
+}

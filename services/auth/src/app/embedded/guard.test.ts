@@ -1,0 +1,37 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, expect, test } from "vitest";
+import { guardScript, startGuarded } from "./guard.ts";
+
+const waits = "setInterval(() => {}, 60_000)";
+
+describe("a guarded program", () => {
+  test("ends with the pipe, even one that closed before the program came to handle signals", async () => {
+    const guard = spawn("/bin/sh", ["-c", guardScript, "guard", process.execPath, "-e", waits], {
+      detached: true,
+      stdio: "ignore",
+    });
+    try {
+      expect(await once(guard, "exit")).toEqual([128 + 2, null]);
+    } finally {
+      if (guard.exitCode === null && guard.pid !== undefined) process.kill(-guard.pid, "SIGKILL");
+    }
+  }, 15_000);
+
+  test("gets the signals it is sent, and its lines and exit code are told", async () => {
+    const ready = Promise.withResolvers<string>();
+    const program = `process.on("SIGTERM", () => process.exit(7)); console.error("ready"); ${waits}`;
+    const guarded = await startGuarded([process.execPath, "-e", program], undefined, ready.resolve);
+    expect(await ready.promise).toBe("ready");
+    guarded.signal("TERM");
+    expect(await guarded.ended).toBe(7);
+    expect(() => guarded.signal("INT")).not.toThrow();
+  });
+
+  test("that cannot be run is told by the shell", async () => {
+    const lines: string[] = [];
+    const guarded = await startGuarded(["/no/such/program"], undefined, (line) => lines.push(line));
+    expect(await guarded.ended).toBe(127);
+    expect(lines.join("\n")).toContain("/no/such/program");
+  });
+});

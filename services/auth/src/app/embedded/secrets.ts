@@ -1,0 +1,113 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { link, open, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { EmbeddedError } from "./embedded-error.ts";
+import { temporaryPath } from "./temporary.ts";
+
+/** What an installation on the embedded default has of its own; kept in `secrets.json`. */
+export interface Secrets {
+  /** 32 bytes in base64: seals keys and other secrets at rest. */
+  readonly masterKey: string;
+  /** Password of the database's one user; safe in a URL. */
+  readonly databasePassword: string;
+  /** The secret token with every permission. */
+  readonly secretToken: string;
+  readonly adminEmail: string;
+  readonly adminPassword: string;
+}
+
+/** No characters that are taken for one another when read aloud or copied by hand. */
+const readable = "abcdefghjkmnpqrstuvwxyz23456789";
+
+/**
+ * The secrets of a data folder.
+ * @returns `undefined` if it has none yet.
+ * @throws EmbeddedError if the file is malformed or others can read it. It is left as it is, and the message holds none of it.
+ */
+export async function readSecrets(folder: string): Promise<Secrets | undefined> {
+  const path = join(folder, "secrets.json");
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (found === undefined) return undefined;
+  if ((found.mode & 0o077) !== 0) throw new EmbeddedError(`${path} can be read by others; chmod 600 it`);
+  const fault = (what: string) =>
+    new EmbeddedError(
+      `${path} is malformed (${what}); mend it or restore it from a backup: without it the database beside it is lost`,
+    );
+  const value = parse(await readFile(path, "utf8"));
+  if (value === undefined) throw fault("not a JSON object");
+  const text = (name: keyof Secrets, isGood: (text: string) => boolean) => {
+    const field = value[name];
+    if (typeof field !== "string" || !isGood(field)) throw fault(`field ${name}`);
+    return field;
+  };
+  return {
+    masterKey: text("masterKey", isMasterKey),
+    databasePassword: text("databasePassword", (it) => /^[\w-]{32,}$/.test(it)),
+    secretToken: text("secretToken", (it) => it.length >= 32),
+    adminEmail: text("adminEmail", (it) => it.includes("@")),
+    adminPassword: text("adminPassword", (it) => it.length >= 12),
+  };
+}
+
+/**
+ * Makes the secrets of a data folder that has none: the file appears whole or not at all, 0600, and of
+ * several first starters one wins. It belongs to the owner of the folder, also where we are root.
+ * @returns what the file then holds.
+ */
+export async function makeSecrets(folder: string, newSecretToken: () => string): Promise<Secrets> {
+  const secrets: Secrets = {
+    masterKey: randomBytes(32).toString("base64"),
+    databasePassword: randomBytes(32).toString("base64url"),
+    secretToken: newSecretToken(),
+    adminEmail: "admin@example.com",
+    adminPassword: readablePassword(),
+  };
+  const temporary = temporaryPath(folder);
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(secrets, undefined, 2)}\n`);
+      if (process.geteuid?.() === 0) {
+        const { uid, gid } = await stat(folder);
+        await file.chown(uid, gid);
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    // Unlike a rename, a link never replaces what another starter has made meanwhile.
+    await link(temporary, join(folder, "secrets.json")).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  const made = await readSecrets(folder);
+  if (made === undefined)
+    throw new EmbeddedError(`${folder}/secrets.json was removed while it was being made`);
+  return made;
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    // The parser's message quotes the text.
+    return undefined;
+  }
+}
+
+function isMasterKey(text: string): boolean {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === 32 && bytes.toString("base64") === text;
+}
+
+/** 20 characters of 31: 99 bits, in groups of five. */
+function readablePassword(): string {
+  const group = () => Array.from({ length: 5 }, () => readable[randomInt(readable.length)]).join("");
+  return Array.from({ length: 4 }, group).join("-");
+}

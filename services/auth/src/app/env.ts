@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import type { ConfigFault } from "./config-error.ts";
+import { nearestName } from "./nearest-name.ts";
+import { isSettingName, laterSettings, type SettingName, settingNames } from "./settings.ts";
+
+/** Environment variables by name. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** The settings that are set, as text, and what was wrong with reading them. */
+export interface RawSettings {
+  readonly values: ReadonlyMap<SettingName, string>;
+  readonly faults: readonly ConfigFault[];
+  /** Told on stderr, once. */
+  readonly warnings: readonly string[];
+}
+
+/** What Kubernetes injects into every pod of a namespace for a Service named `postern` or `postern-…`. */
+const kubernetesServiceVariable =
+  /^POSTERN(_.+)?_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+
+/** Whether Kubernetes may set the variable by itself, so that no setting can be named so. */
+export function isKubernetesServiceVariable(name: string): boolean {
+  return kubernetesServiceVariable.test(name);
+}
+
+/** The environment of this process: the only place that looks at it. */
+export function processEnv(): Env {
+  return process.env;
+}
+
+/**
+ * Reads the `POSTERN_*` variables, and the files that `POSTERN_*_FILE` name (one trailing newline dropped).
+ * Faults are returned, not thrown, so that they can be told together with those of the values.
+ */
+export function readEnv(
+  env: Env = processEnv(),
+  readFile: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): RawSettings {
+  const values = new Map<SettingName, string>();
+  const faults: ConfigFault[] = [];
+  for (const setting of settingNames) {
+    const given = readSetting(setting, env, readFile);
+    if (given === undefined) continue;
+    if (typeof given === "string") values.set(setting, given);
+    else faults.push(given);
+  }
+  const unknown: ConfigFault[] = [];
+  for (const name of Object.keys(env).toSorted()) {
+    const base = name.replace(/_FILE$/, "");
+    if (!name.startsWith("POSTERN_") || env[name] === undefined || isSettingName(base)) continue;
+    if (isKubernetesServiceVariable(name)) continue;
+    if (laterSettings.test(base)) {
+      faults.push({ setting: name, message: "is not supported by this version; unset it" });
+    } else {
+      unknown.push({ setting: name, message: unknownMessage(base) });
+    }
+  }
+  if (values.get("POSTERN_UNKNOWN_ENV") !== "warn")
+    return { values, faults: [...faults, ...unknown], warnings: [] };
+  return { values, faults, warnings: unknown.map(({ setting, message }) => `${setting}: ${message}`) };
+}
+
+function readSetting(
+  setting: SettingName,
+  env: Env,
+  readFile: (path: string) => string,
+): string | ConfigFault | undefined {
+  const value = env[setting];
+  const path = env[`${setting}_FILE`];
+  if (path === undefined) return value;
+  if (value !== undefined)
+    return { setting, message: `is set, and so is ${setting}_FILE; unset one of them` };
+  try {
+    return readFile(path).replace(/\r?\n$/, "");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+    return { setting: `${setting}_FILE`, message: `the file cannot be read${code}; name one that can` };
+  }
+}
+
+function unknownMessage(name: string): string {
+  const nearest = nearestName(name, settingNames);
+  return nearest === undefined
+    ? "is not a setting; unset it, or set POSTERN_UNKNOWN_ENV=warn to only be warned"
+    : `is not a setting; did you mean ${nearest}?`;
+}

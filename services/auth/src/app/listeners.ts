@@ -1,0 +1,113 @@
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { refuse } from "../http/routes.ts";
+import type { NodeHandler } from "../rpc/node-types.ts";
+import type { Address } from "./parsers/address.ts";
+
+/** A bound listener. */
+export interface Listener {
+  readonly url: string;
+  /** Answers calls from now on; before, every one is answered 503. */
+  handle(handler: NodeHandler): void;
+  /** Takes no new connection, and resolves when every call on the old ones has been answered. */
+  drain(): Promise<void>;
+  /** Ends what is left. */
+  destroy(): void;
+}
+
+const maxHeaderBytes = 16 * 1024;
+const maxHeaderPairs = 100;
+const idleMs = 5 * 60_000;
+
+const notReady: NodeHandler = (_, response) => refuse(response as ServerResponse, 503);
+
+/** HTTP/1.1: Connect, gRPC-Web and plain HTTP. */
+export async function listenHttp(address: Address): Promise<Listener> {
+  let handler = notReady;
+  const server = http.createServer(
+    {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: 10_000,
+      requestTimeout: 15_000,
+      keepAliveTimeout: 60_000,
+      connectionsCheckingInterval: 5_000,
+    },
+    (request: IncomingMessage, response: ServerResponse) => {
+      // Node would drop the headers above a limit in silence, the credential among them.
+      if (request.rawHeaders.length > 2 * maxHeaderPairs) response.writeHead(431).end();
+      else handler(request, response);
+    },
+  );
+  server.maxHeadersCount = 0;
+  const url = await bind(server, address);
+  return {
+    url,
+    handle: (next) => {
+      handler = next;
+    },
+    drain: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      await closed;
+    },
+    destroy: () => server.closeAllConnections(),
+  };
+}
+
+/** HTTP/2 without TLS: gRPC and Connect. */
+export async function listenGrpc(address: Address): Promise<Listener> {
+  let handler = notReady;
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const server = http2.createServer(
+    {
+      // Node allows 2^32 - 1 streams, and waits for ever.
+      settings: { maxConcurrentStreams: 128, maxHeaderListSize: maxHeaderBytes },
+      maxHeaderListPairs: maxHeaderPairs,
+      maxSessionMemory: 10,
+      streamResetBurst: 100,
+      streamResetRate: 33,
+    },
+    (request, response) => handler(request, response),
+  );
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.setTimeout(idleMs, () => session.close());
+    session.on("error", () => session.destroy());
+    session.on("close", () => sessions.delete(session));
+  });
+  server.on("stream", (stream) => stream.on("error", () => stream.close()));
+  const url = await bind(server, address);
+  return {
+    url,
+    handle: (next) => {
+      handler = next;
+    },
+    drain: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const session of sessions) session.close();
+      await closed;
+    },
+    destroy: () => {
+      for (const session of sessions) session.destroy();
+    },
+  };
+}
+
+async function bind(server: http.Server | http2.Http2Server, { host, port }: Address): Promise<string> {
+  // A peer that breaks off is no reason to end.
+  server.on("clientError", (_error: Error, socket: Socket) => {
+    if (!socket.destroyed) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+  });
+  server.on("sessionError", () => {});
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+  const bound = server.address() as AddressInfo;
+  return `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}

@@ -1,0 +1,40 @@
+import pino, { type Logger } from "pino";
+import { PosternError } from "../domain/errors.ts";
+import type { FinishedCall } from "../rpc/chain.ts";
+
+/** Whatever is logged under these names is a secret, wherever it stands. */
+const secretNames = ["password", "token", "refreshToken", "accessToken", "authorization", "secret", "masterKey"];
+
+/** One JSON line an event, on stderr. */
+export function createLogger(level: string): Logger {
+  return pino(
+    {
+      level,
+      base: { name: "postern" },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: secretNames.flatMap((name) => [name, `*.${name}`]),
+      serializers: { error: describe },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+/** A call that went wrong is worth a line; one that went well only when somebody looks closely. */
+export function logCall(log: Logger, { method, requestId, error, durationMs }: FinishedCall): void {
+  const line = { event: "rpc", method, request_id: requestId, ms: Math.round(durationMs * 10) / 10 };
+  if (error === undefined) log.debug(line);
+  else if (error instanceof PosternError) log.info({ ...line, reason: error.reason });
+  else log.error({ ...line, error });
+}
+
+/** An error's class, code, message and stack; of the database's, never the values that it quotes (`detail`). */
+function describe(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: typeof error };
+  return {
+    type: error.name,
+    message: error.message,
+    ...("code" in error ? { code: String(error.code) } : {}),
+    stack: error.stack,
+    ...(error.cause === undefined ? {} : { cause: describe(error.cause) }),
+  };
+}

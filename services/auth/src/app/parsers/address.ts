@@ -1,0 +1,44 @@
+import { BlockList, isIP, isIPv6 } from "node:net";
+import { SettingError } from "../config-error.ts";
+
+/** Where a listener listens; port 0 picks a free one. */
+export interface Address {
+  /** A name or an IP address, an IPv6 one without its brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether only this machine can reach the host; `localhost`, and the loopback addresses. */
+export function isLoopback(host: string): boolean {
+  if (host.toLowerCase() === "localhost") return true;
+  if (isIP(host) === 0) return false;
+  return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export function parseAddress(text: string): Address {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? "";
+  const port = Number(digits ?? Number.NaN);
+  const fits = bracketed !== undefined ? isIPv6(host) : isIP(host) === 4 || isHostName(host);
+  if (!fits || !(port <= 65_535)) {
+    throw new SettingError(
+      "write `host:port`, such as `127.0.0.1:8080` or `[::1]:8080`, with a port up to 65535",
+    );
+  }
+  return { host, port };
+}
+
+/** A host name (RFC 1123). One whose last label is a number is a misspelt IPv4 address, such as `127.1`. */
+function isHostName(host: string): boolean {
+  const labels = host.split(".");
+  return (
+    host.length <= 253 &&
+    labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)) &&
+    !/^([0-9]+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "")
+  );
+}

@@ -1,0 +1,52 @@
+import { SettingError } from "../config-error.ts";
+
+/** Any text that is not empty and has no control character. */
+export function parseText(text: string): string {
+  if (text === "" || /\p{Cc}/u.test(text)) {
+    throw new SettingError("is empty or has a control character; give it a value or unset it");
+  }
+  return text;
+}
+
+/** An identifier that is compared as it is: visible characters without spaces, 255 at most, and not `*`. */
+export function parseIdentifier(text: string): string {
+  if (!/^[^\s\p{C}]{1,255}$/u.test(text) || text === "*") {
+    throw new SettingError("write 1 to 255 characters without spaces, and not `*`");
+  }
+  return text;
+}
+
+/** One of a few words. */
+export function parseChoice<const T extends string>(...choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice === undefined) throw new SettingError(`write ${choices.map((c) => `\`${c}\``).join(", ")}`);
+    return choice;
+  };
+}
+
+/** A whole number in decimal digits, within the bounds. */
+export function parseInteger(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^(0|[1-9][0-9]{0,14})$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most)) {
+      throw new SettingError(`write a whole number from ${least} to ${most}`);
+    }
+    return value;
+  };
+}
+
+/** Only its rough shape; whether it can be a user's address is decided when the user is made. */
+export function parseEmail(text: string): string {
+  if (!/^[^\s\p{C}@]+@[^\s\p{C}@]+$/u.test(text) || Buffer.byteLength(text) > 320) {
+    throw new SettingError("write an e-mail address");
+  }
+  return text;
+}
+
+/** A password: any characters, 1,024 bytes at most. Its least length is a setting of its own. */
+export function parsePassword(text: string): string {
+  if (text === "" || Buffer.byteLength(text) > 1024)
+    throw new SettingError("write a password of 1 to 1,024 bytes");
+  return text;
+}

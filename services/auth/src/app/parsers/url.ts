@@ -1,0 +1,39 @@
+import { SettingError } from "../config-error.ts";
+import { isLoopback } from "./address.ts";
+
+/**
+ * An issuer identifier (RFC 8414 section 2): https, or http on loopback; no query, fragment, user or trailing
+ * slash. It is compared character by character, so only the normal form of the URL is taken.
+ */
+export function parseIssuer(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (
+    url === undefined ||
+    !["https:", "http:"].includes(url.protocol) ||
+    url.username + url.password !== ""
+  ) {
+    throw new SettingError("write a URL such as `https://auth.example.com`");
+  }
+  if (url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) {
+    throw new SettingError("write an https URL; http is taken on loopback only");
+  }
+  if (/[?#]|\/$/.test(text))
+    throw new SettingError("leave out the query, the fragment and the trailing slash");
+  const normal = url.href.replace(/\/$/, "");
+  if (text !== normal) throw new SettingError(`write it in its normal form: ${normal}`);
+  return text;
+}
+
+/** A `postgres://` URL of one server. */
+export function parseDatabaseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !["postgres:", "postgresql:"].includes(url.protocol)) {
+    throw new SettingError(
+      "write one `postgres://user:password@host:port/database`; percent-encode special characters in its parts",
+    );
+  }
+  if (url.hostname.includes(",")) {
+    throw new SettingError("name one host: an address that follows the primary");
+  }
+  return text;
+}

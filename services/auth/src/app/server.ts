@@ -1,0 +1,111 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Logger } from "pino";
+import { PosternError } from "../domain/errors.ts";
+import { createFirstAdmin } from "../domain/user/seed.ts";
+import { createOpsRoutes } from "../http/ops.ts";
+import { checkSchema, migrate } from "../store/postgres/migrate.ts";
+import { type Context, openContext } from "./context.ts";
+import { listenGrpc, listenHttp } from "./listeners.ts";
+import { createMetrics } from "./metrics.ts";
+import { passwordDeps } from "./password-deps.ts";
+import type { ReadyConfig } from "./ready-config.ts";
+import { openService } from "./service.ts";
+
+export interface Server {
+  readonly urls: { readonly http: string; readonly grpc: string; readonly ops: string };
+  readonly context: Context;
+  /** Whether this start made the first administrator. */
+  readonly madeAdmin: boolean;
+  /** Takes no more calls, answers those that it has, closes its stores. */
+  stop(): Promise<void>;
+}
+
+/** Calls that are not answered by then are cut off. */
+const drainMs = 10_000;
+const retryMs = 1_000;
+
+/**
+ * Starts listening, then waits for the database as long as it takes; until it is there `/livez` answers 200,
+ * `/readyz` and every call 503.
+ * @throws MasterKeyError, SchemaError where waiting does not help
+ */
+export async function startServer(config: ReadyConfig, log: Logger, stopping: AbortSignal): Promise<Server> {
+  const metrics = createMetrics();
+  const draining = new AbortController();
+  const context = openContext(config, (error) => log.warn({ event: "store_fault", error }));
+  const state = { ready: false };
+  const ops = await listenHttp(config.ops);
+  const opsRoutes = createOpsRoutes({
+    isReady: () => state.ready,
+    isPostgresUp: context.isPostgresUp,
+    metrics: metrics.registry,
+  });
+  ops.handle((request, response) => {
+    opsRoutes(request as IncomingMessage, response as ServerResponse).catch((error: unknown) => {
+      log.error({ event: "ops_failed", error });
+      response.end();
+    });
+  });
+  const [http, grpc] = await Promise.all([listenHttp(config.http), listenGrpc(config.grpc)]);
+
+  async function stop(): Promise<void> {
+    state.ready = false;
+    draining.abort();
+    const cut = setTimeout(() => {
+      for (const listener of [http, grpc]) listener.destroy();
+    }, drainMs);
+    await Promise.all([http.drain(), grpc.drain()]);
+    clearTimeout(cut);
+    ops.destroy();
+    await ops.drain();
+    await context[Symbol.asyncDispose]();
+  }
+
+  try {
+    const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
+      await (config.migrate ? migrate(config.databaseUrl) : checkSchema(config.databaseUrl));
+      const issuer = config.issuer ?? http.url;
+      const handler = await openService({ config, context, issuer, log, metrics, draining: draining.signal });
+      return { handler, madeAdmin: await makeFirstAdmin(config, context) };
+    });
+    http.handle(handler);
+    grpc.handle(handler);
+    state.ready = true;
+    return { urls: { http: http.url, grpc: grpc.url, ops: ops.url }, context, madeAdmin, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** @returns whether there was none, and one was made */
+async function makeFirstAdmin(config: ReadyConfig, context: Context): Promise<boolean> {
+  if (config.bootstrap === undefined) return false;
+  const made = await createFirstAdmin(
+    { ...context, ...passwordDeps(config, context) },
+    { ...config.bootstrap, requestId: "", signal: AbortSignal.timeout(30_000) },
+  );
+  return made === "created";
+}
+
+/** Tries again while the database is away; whatever else is wrong stays wrong. */
+async function untilReady<T>(stopping: AbortSignal, log: Logger, start: () => Promise<T>): Promise<T> {
+  for (;;) {
+    stopping.throwIfAborted();
+    try {
+      return await start();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      log.warn({ event: "waiting_for_database", error });
+      await wait(retryMs, undefined, { signal: stopping });
+    }
+  }
+}
+
+/** Faults of the connection, and what Postgres says while it starts, stops, or has no connection left. */
+function isAway(error: unknown): boolean {
+  if (error instanceof PosternError) return error.reason === "UNAVAILABLE";
+  if (!(error instanceof Error) || !("code" in error)) return error instanceof AggregateError;
+  return /^(E[A-Z_]+|08.{3}|57P.{2}|53.{3})$/.test(String(error.code));
+}

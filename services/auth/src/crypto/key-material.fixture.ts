@@ -1,0 +1,9 @@
+import type { NewKey, StoredKey } from "../domain/ports/key-store.ts";
+
+export const masterKey = Uint8Array.from({ length: 32 }, (_, i) => i + 33);
+export const otherMasterKey = Uint8Array.from({ length: 32 }, (_, i) => 200 - i);
+
+/** A key as a store gives it back. */
+export function stored(key: NewKey, changes: Partial<StoredKey> = {}): StoredKey {
+  return { ...key, number: 1, state: "active", createdAt: new Date(0), ...changes };
+}

@@ -1,0 +1,160 @@
+/**
+ * Why a call failed. The names are those of `postern.error.v1.Reason`; the table below is the only place
+ * that says what each becomes on the wire.
+ */
+export type Reason =
+  | "INVALID_CREDENTIALS"
+  | "INVALID_REFRESH_TOKEN"
+  | "REFRESH_TOKEN_REUSED"
+  | "SESSION_ENDED"
+  | "INVALID_CLIENT"
+  | "NOT_PERMITTED"
+  | "SCOPE_TOO_WIDE"
+  | "RATE_LIMITED"
+  | "OVERLOADED"
+  | "INVALID_REQUEST"
+  | "WEAK_PASSWORD"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "CONFLICT"
+  | "PRECONDITION_FAILED"
+  | "CURSOR_TOO_OLD"
+  | "UNAVAILABLE"
+  | "INTERNAL";
+
+/** A Connect error code, as its wire name. */
+export type ErrorCode =
+  | "invalid_argument"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "aborted"
+  | "out_of_range"
+  | "internal"
+  | "unavailable"
+  | "unauthenticated";
+
+/** What a reason becomes outside. */
+export interface ReasonMapping {
+  readonly code: ErrorCode;
+  /** OAuth 2 error code (RFC 6749 section 5.2); absent where no OAuth 2 endpoint can answer so. */
+  readonly oauth?: string;
+  /** HTTP status of an OAuth 2 endpoint. */
+  readonly httpStatus: number;
+  /** Told when the thrower says nothing better. */
+  readonly message: string;
+}
+
+/** A `Record` over every reason: one without its mappings does not compile. */
+export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
+  INVALID_CREDENTIALS: {
+    code: "unauthenticated",
+    oauth: "invalid_grant",
+    httpStatus: 400,
+    message: "unknown user or wrong password",
+  },
+  INVALID_REFRESH_TOKEN: {
+    code: "unauthenticated",
+    oauth: "invalid_grant",
+    httpStatus: 400,
+    message: "not a refresh token of this caller; log in again",
+  },
+  REFRESH_TOKEN_REUSED: {
+    code: "unauthenticated",
+    oauth: "invalid_grant",
+    httpStatus: 400,
+    message: "the refresh token was used before, so its session has been ended; log in again",
+  },
+  SESSION_ENDED: {
+    code: "unauthenticated",
+    oauth: "invalid_grant",
+    httpStatus: 400,
+    message: "the session has ended; log in again",
+  },
+  INVALID_CLIENT: {
+    code: "unauthenticated",
+    oauth: "invalid_client",
+    httpStatus: 401,
+    message: "send the caller's credential as `authorization: Bearer <credential>`",
+  },
+  NOT_PERMITTED: {
+    code: "permission_denied",
+    oauth: "unauthorized_client",
+    httpStatus: 400,
+    message: "the caller may not do this",
+  },
+  SCOPE_TOO_WIDE: {
+    code: "permission_denied",
+    oauth: "invalid_scope",
+    httpStatus: 400,
+    message: "more scope was asked for than may be given",
+  },
+  RATE_LIMITED: {
+    code: "resource_exhausted",
+    oauth: "invalid_request",
+    httpStatus: 429,
+    message: "too many failed logins; try again later",
+  },
+  OVERLOADED: {
+    code: "resource_exhausted",
+    oauth: "temporarily_unavailable",
+    httpStatus: 429,
+    message: "the server has more work than it can take; try again later",
+  },
+  INVALID_REQUEST: {
+    code: "invalid_argument",
+    oauth: "invalid_request",
+    httpStatus: 400,
+    message: "the request is malformed",
+  },
+  WEAK_PASSWORD: {
+    code: "invalid_argument",
+    oauth: "invalid_request",
+    httpStatus: 400,
+    message: "the password is too weak",
+  },
+  NOT_FOUND: { code: "not_found", httpStatus: 404, message: "no such thing" },
+  ALREADY_EXISTS: { code: "already_exists", httpStatus: 409, message: "the name is taken" },
+  CONFLICT: { code: "aborted", httpStatus: 409, message: "it was changed at the same time; try again" },
+  PRECONDITION_FAILED: {
+    code: "failed_precondition",
+    httpStatus: 400,
+    message: "its present state does not allow this",
+  },
+  CURSOR_TOO_OLD: { code: "out_of_range", httpStatus: 400, message: "start over without a cursor" },
+  UNAVAILABLE: {
+    code: "unavailable",
+    oauth: "temporarily_unavailable",
+    httpStatus: 503,
+    message: "the database cannot be reached; nothing has been decided, try again",
+  },
+  INTERNAL: { code: "internal", oauth: "server_error", httpStatus: 500, message: "internal error" },
+};
+
+export interface PosternErrorOptions {
+  /** Shown to the caller: what was wrong and what to do. Never a secret, never a fault's own text. */
+  readonly message?: string;
+  /** Milliseconds after which another try may succeed. */
+  readonly retryAfterMs?: number;
+  /** The fault behind it, for the log only. */
+  readonly cause?: unknown;
+}
+
+/** The one error that use cases and stores throw on purpose; whatever else is thrown is `INTERNAL`. */
+export class PosternError extends Error {
+  readonly reason: Reason;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(reason: Reason, options: PosternErrorOptions = {}) {
+    super(options.message ?? reasons[reason].message, { cause: options.cause });
+    this.name = "PosternError";
+    this.reason = reason;
+    this.retryAfterMs = options.retryAfterMs ?? defaultRetryAfterMs(reason);
+  }
+}
+
+function defaultRetryAfterMs(reason: Reason): number | undefined {
+  return reason === "UNAVAILABLE" || reason === "OVERLOADED" || reason === "RATE_LIMITED" ? 1_000 : undefined;
+}

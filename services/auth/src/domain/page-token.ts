@@ -1,0 +1,23 @@
+import { PosternError } from "./errors.ts";
+import type { Uuid } from "./ports/ids.ts";
+
+/** A page token is the id of the page's last row. It gives away nothing that the row did not. */
+export function encodePageToken(id: Uuid): string {
+  return Buffer.from(id.replaceAll("-", ""), "hex").toString("base64url");
+}
+
+/**
+ * @returns undefined for the empty token of a first page
+ * @throws PosternError `INVALID_REQUEST` for anything that `encodePageToken` did not make
+ */
+export function decodePageToken(token: string): Uuid | undefined {
+  if (token === "") return undefined;
+  const hex = Buffer.from(token, "base64url").toString("hex");
+  const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  if (hex.length !== 32 || encodePageToken(id) !== token) {
+    throw new PosternError("INVALID_REQUEST", {
+      message: "`page_token` must be the `next_page_token` of the page before",
+    });
+  }
+  return id;
+}

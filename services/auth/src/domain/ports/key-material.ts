@@ -1,0 +1,36 @@
+import type { KeyPurpose, NewKey, PublicJwk, SigningAlg, StoredKey } from "./key-store.ts";
+import type { Uuid } from "./ids.ts";
+
+/** A signing key with its secret part open. */
+export interface SigningKey {
+  readonly kid: string;
+  readonly alg: SigningAlg;
+  readonly publicJwk: PublicJwk;
+  /** @returns the signature in its JWS form (RFC 7518 section 3.4: R and S side by side for ES256) */
+  sign(data: Uint8Array): Uint8Array;
+  verify(data: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** A refresh key with its secret part open. */
+export interface RefreshKey {
+  readonly number: number;
+  /** HMAC-SHA-256, 32 bytes. */
+  mac(data: Uint8Array): Uint8Array;
+  /** Compares in constant time. */
+  verify(data: Uint8Array, mac: Uint8Array): boolean;
+}
+
+/** The stored key cannot be opened with any master key that this server was given. */
+export class MasterKeyError extends Error {
+  override readonly name = "MasterKeyError";
+}
+
+/** Makes, seals and opens keys. */
+export interface KeyMaterial {
+  /** A new key, sealed under the first master key. `alg` matters for signing keys only. */
+  generate(purpose: KeyPurpose, id: Uuid, alg: SigningAlg): Promise<NewKey>;
+  /** @throws {MasterKeyError} */
+  openSigningKey(key: StoredKey): SigningKey;
+  /** @throws {MasterKeyError} */
+  openRefreshKey(key: StoredKey): RefreshKey;
+}

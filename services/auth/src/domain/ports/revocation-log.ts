@@ -1,0 +1,56 @@
+import type { Revocation } from "@postern/client/core/revocation-set.ts";
+import type { Uuid } from "./ids.ts";
+import type { Actor } from "./user-store.ts";
+
+/** Where the log ends: the number and the id of its last entry. */
+export interface LogHead {
+  readonly seq: number;
+  readonly tail: Uuid;
+}
+
+/** One entry with what it takes to see that it follows another. */
+export interface LogEntry extends Revocation {
+  readonly id: Uuid;
+  readonly previousId: Uuid;
+}
+
+export interface LogRead {
+  readonly head: LogHead;
+  /** The database's time of the read. */
+  readonly now: Date;
+  /** Entries after the number asked for, in order; undefined where the head is the known one. */
+  readonly entries: readonly LogEntry[] | undefined;
+}
+
+export type RevokeOutcome =
+  | { readonly kind: "revoked"; readonly seq: number }
+  /** Nothing to add: unknown, over, or revoked already. `seq` is the log's last number. */
+  | { readonly kind: "already"; readonly seq: number }
+  /** The session is of none of the `clients` named. */
+  | { readonly kind: "foreign" };
+
+export interface RecoverOutcome {
+  readonly seq: number;
+}
+
+/** The revocation log. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+export interface RevocationLog {
+  /** The head and what follows `known`, in one snapshot of the primary. */
+  readAfter(known: LogHead): Promise<LogRead>;
+  /** The head and every living entry, in one snapshot of the primary. */
+  readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[] }>;
+
+  /** `expiresAt` is the token's own end. */
+  revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor): Promise<RevokeOutcome>;
+  /** `clients`: only a session of one of them. */
+  revokeSession(sessionId: Uuid, clients: ReadonlySet<string> | undefined, actor: Actor): Promise<RevokeOutcome>;
+  revokeUser(userId: Uuid, actor: Actor): Promise<RevokeOutcome>;
+  revokeClient(clientId: string, actor: Actor): Promise<RevokeOutcome>;
+  revokeEverything(actor: Actor): Promise<RevokeOutcome>;
+  /** The last number, for a revocation of nothing. */
+  readSeq(): Promise<number>;
+  /** After a restore: ends everything that was ever issued, in histories that the database lost as well. */
+  recover(actor: Actor): Promise<RecoverOutcome>;
+  /** Notes that the log was found rewound. */
+  recordRewind(found: { known: LogHead; head: LogHead }): Promise<void>;
+}

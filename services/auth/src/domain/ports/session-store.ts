@@ -1,0 +1,112 @@
+import type { Uuid } from "./ids.ts";
+
+export interface Session {
+  readonly id: Uuid;
+  readonly userId: Uuid;
+  readonly clientId: string;
+  readonly device: string;
+  readonly clientAddress: string;
+  readonly userAgent: string;
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date;
+  readonly expiresAt: Date;
+  readonly amr: readonly string[];
+}
+
+/** What tokens are made from: the session as it stands at `now`. */
+export interface SessionGrant {
+  readonly sessionId: Uuid;
+  readonly userId: Uuid;
+  readonly clientId: string;
+  readonly audience: readonly string[];
+  readonly scope: readonly string[];
+  /** The user's roles now. */
+  readonly roles: readonly string[];
+  readonly amr: readonly string[];
+  readonly authTime: Date;
+  /** The revocation log's number when the user was authenticated. */
+  readonly rev: number;
+  /** Number of the key behind the session's refresh tokens. */
+  readonly refreshKey: number;
+  /** Generation of the session's current refresh token. */
+  readonly generation: number;
+  /** When the session ends if it is not refreshed again. */
+  readonly endsAt: Date;
+  /** The database's time. */
+  readonly now: Date;
+}
+
+export interface NewSession {
+  readonly id: Uuid;
+  readonly userId: Uuid;
+  /** What the password was checked against; the session opens only where both still hold. */
+  readonly passwordVersion: number;
+  readonly rev: number;
+  readonly caller: string;
+  readonly clientId: string;
+  readonly audience: readonly string[];
+  readonly scope: readonly string[];
+  readonly amr: readonly string[];
+  readonly refreshKey: number;
+  readonly device: string;
+  readonly clientAddress: string;
+  readonly userAgent: string;
+  readonly requestId: string;
+}
+
+export type OpenOutcome =
+  | { readonly kind: "opened"; readonly grant: SessionGrant; readonly session: Session }
+  /** The password was changed, or the user disabled, since it was read. */
+  | { readonly kind: "stale" }
+  /** The user, the client or everything was revoked since it was read. */
+  | { readonly kind: "revoked" };
+
+export interface RotateRequest {
+  readonly sessionId: Uuid;
+  readonly refreshKey: number;
+  readonly generation: number;
+  readonly caller: string;
+  /** Must be the session's, where given. */
+  readonly clientId: string | undefined;
+  /** Must be within the session's, where given; checked before anything is spent. */
+  readonly scope: readonly string[] | undefined;
+  readonly clientRequestId: string | undefined;
+  readonly requestId: string;
+}
+
+export type RotateOutcome =
+  /** `grant.generation` is the session's current one, new or not. */
+  | { readonly kind: "granted"; readonly grant: SessionGrant }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "foreign" }
+  | { readonly kind: "ended" }
+  | { readonly kind: "reused" }
+  | { readonly kind: "scope_too_wide" };
+
+/** The state of a refresh token, read without spending it. */
+export type RefreshTokenState =
+  | { readonly kind: "alive"; readonly grant: SessionGrant; readonly caller: string }
+  | { readonly kind: "dead" };
+
+/** Sessions. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+export interface SessionStore {
+  open(session: NewSession): Promise<OpenOutcome>;
+  rotate(request: RotateRequest): Promise<RotateOutcome>;
+  readRefreshToken(token: { sessionId: Uuid; refreshKey: number; generation: number }): Promise<RefreshTokenState>;
+  /** The living ones, the newest first; `clients` limits them to those client ids. */
+  list(page: {
+    userId: Uuid;
+    before: Uuid | undefined;
+    limit: number;
+    clients: ReadonlySet<string> | undefined;
+  }): Promise<Session[]>;
+}
+
+/** Lives and limits of sessions, from the configuration. */
+export interface SessionPolicy {
+  readonly accessTtlMs: number;
+  readonly sessionTtlMs: number;
+  readonly idleTtlMs: number;
+  readonly maxSessions: number;
+  readonly refreshGraceMs: number;
+}

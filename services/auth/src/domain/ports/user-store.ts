@@ -1,0 +1,76 @@
+import type { Uuid } from "./ids.ts";
+
+export interface User {
+  readonly id: Uuid;
+  readonly email: string;
+  readonly username: string | undefined;
+  readonly roles: readonly string[];
+  readonly disabled: boolean;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly lastLoginAt: Date | undefined;
+  readonly loginCount: number;
+}
+
+export interface NewUser {
+  readonly id: Uuid;
+  readonly email: string;
+  /** The folded address; unique. */
+  readonly emailKey: string;
+  readonly username: string | undefined;
+  /** The folded name; unique. */
+  readonly usernameKey: string | undefined;
+  readonly roles: readonly string[];
+  readonly passwordHash: string | undefined;
+}
+
+/** By id, or by a folded address or name. */
+export type UserKey = { readonly id: Uuid } | { readonly emailKey: string } | { readonly usernameKey: string };
+
+/** What a login compares: read in one snapshot, so that whatever changes later is noticed. */
+export interface LoginSnapshot {
+  readonly userId: Uuid;
+  readonly passwordHash: string | undefined;
+  readonly passwordVersion: number;
+  readonly disabled: boolean;
+  /** The number of the revocation log's last entry. */
+  readonly rev: number;
+}
+
+export type ChangeUserOutcome =
+  | { readonly kind: "changed"; readonly user: User }
+  | { readonly kind: "unknown" }
+  /** The user is an administrator and `sparesAdmins` was set. */
+  | { readonly kind: "administrator" };
+
+/** Who does it, for the audit. */
+export interface Actor {
+  readonly caller: string;
+  readonly requestId: string;
+}
+
+export interface ChangeOptions {
+  readonly actor: Actor;
+  /** Leaves administrators alone; decided on the locked row. */
+  readonly sparesAdmins: boolean;
+}
+
+/** Users and their credentials. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+export interface UserStore {
+  create(user: NewUser, actor: Actor): Promise<
+    | { readonly kind: "created"; readonly user: User }
+    | { readonly kind: "taken"; readonly field: "email" | "username" }
+  >;
+  find(key: UserKey): Promise<User | undefined>;
+  /** In the order of their ids; `prefix` is folded and matches addresses and names. */
+  list(page: { after: Uuid | undefined; limit: number; prefix: string | undefined }): Promise<User[]>;
+  /** By a folded address or name. */
+  readForLogin(key: UserKey): Promise<LoginSnapshot | undefined>;
+  /** Disabling ends all of the user's sessions in the same transaction. */
+  setDisabled(id: Uuid, disabled: boolean, options: ChangeOptions): Promise<ChangeUserOutcome>;
+  /** Ends all of the user's sessions in the same transaction. */
+  setPassword(id: Uuid, passwordHash: string, options: ChangeOptions): Promise<ChangeUserOutcome>;
+  setRoles(id: Uuid, roles: readonly string[], options: ChangeOptions): Promise<ChangeUserOutcome>;
+  /** Adds the user only where there is no administrator yet; two servers that try make one. */
+  createFirstAdmin(user: NewUser, actor: Actor): Promise<{ readonly kind: "created" | "exists" | "taken" }>;
+}

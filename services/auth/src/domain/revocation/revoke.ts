@@ -1,0 +1,78 @@
+import { parseId } from "../../lib/type-id.ts";
+import { type Caller, demand, permits } from "../access/caller.ts";
+import { PosternError } from "../errors.ts";
+import type { KeyRing } from "../keys/key-ring.ts";
+import type { Uuid } from "../ports/ids.ts";
+import type { RevocationLog, RevokeOutcome } from "../ports/revocation-log.ts";
+import type { Actor } from "../ports/user-store.ts";
+import { ownClients } from "../session/list-sessions.ts";
+import { openRefreshToken } from "../session/refresh.ts";
+import { openAccessToken } from "../session/verify-access-token.ts";
+
+export interface RevokeDeps {
+  readonly keyRing: KeyRing;
+  readonly revocations: RevocationLog;
+}
+
+export type RevokeTarget =
+  | { readonly kind: "token"; readonly token: string }
+  | { readonly kind: "session"; readonly sessionId: Uuid }
+  | { readonly kind: "user"; readonly userId: Uuid }
+  | { readonly kind: "client"; readonly clientId: string }
+  | { readonly kind: "everything" };
+
+export interface RevokeInput {
+  readonly caller: Caller;
+  readonly target: RevokeTarget;
+  readonly requestId: string;
+}
+
+/**
+ * Ends tokens and sessions; idempotent. An unknown, expired or malformed token is revoked already (RFC 7009
+ * section 2.2).
+ * @returns the number in the revocation log from which on it holds
+ */
+export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<{ seq: number }> {
+  const { caller, target } = input;
+  const log = deps.revocations;
+  const actor: Actor = { caller: caller.name, requestId: input.requestId };
+  const any = permits(caller, "revoke:any");
+  switch (target.kind) {
+    case "token":
+      return revokeToken(deps, target.token, actor);
+    case "session":
+      return settled(await log.revokeSession(target.sessionId, any ? undefined : ownClients(caller), actor));
+    case "user":
+      demand(caller, "revoke:any");
+      return settled(await log.revokeUser(target.userId, actor));
+    case "client":
+      demand(caller, "revoke:any");
+      return settled(await log.revokeClient(target.clientId, actor));
+    case "everything":
+      demand(caller, "revoke:any");
+      return settled(await log.revokeEverything(actor));
+  }
+}
+
+/** Holding a token is right enough to end it. Only tokens that we made enter the log. */
+async function revokeToken(deps: RevokeDeps, token: string, actor: Actor): Promise<{ seq: number }> {
+  const refreshToken = await openRefreshToken(deps, token);
+  if (refreshToken !== undefined) {
+    return settled(await deps.revocations.revokeSession(refreshToken.sessionId, undefined, actor));
+  }
+  const accessToken = await openAccessToken(deps, token);
+  const tokenId = accessToken === undefined ? undefined : parseId("tok", accessToken.claims.jti);
+  if (accessToken === undefined || tokenId === undefined) return { seq: await deps.revocations.readSeq() };
+  return settled(
+    await deps.revocations.revokeToken(tokenId, new Date(accessToken.claims.exp * 1000), actor),
+  );
+}
+
+function settled(outcome: RevokeOutcome): { seq: number } {
+  if (outcome.kind === "foreign") {
+    throw new PosternError("NOT_PERMITTED", {
+      message: "the session is of another caller's client; that needs the permission `revoke:any`",
+    });
+  }
+  return { seq: outcome.seq };
+}

@@ -1,0 +1,38 @@
+import { type Caller, permits } from "../access/caller.ts";
+import { decodePageToken, encodePageToken } from "../page-token.ts";
+import type { Uuid } from "../ports/ids.ts";
+import type { Session, SessionStore } from "../ports/session-store.ts";
+
+export interface ListSessionsInput {
+  readonly caller: Caller;
+  readonly userId: Uuid;
+  /** 0: 50. */
+  readonly pageSize: number;
+  /** Empty: the first page. */
+  readonly pageToken: string;
+}
+
+/** Lists a user's living sessions, the newest first; without `sessions:any` those of the caller's clients. */
+export async function listSessions(
+  { sessions }: { readonly sessions: Pick<SessionStore, "list"> },
+  { caller, userId, pageSize, pageToken }: ListSessionsInput,
+): Promise<{ sessions: Session[]; nextPageToken: string }> {
+  const limit = pageSize === 0 ? 50 : pageSize;
+  const found = await sessions.list({
+    userId,
+    before: decodePageToken(pageToken),
+    limit: limit + 1,
+    clients: permits(caller, "sessions:any") ? undefined : ownClients(caller),
+  });
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    sessions: page,
+    nextPageToken: found.length > limit && last !== undefined ? encodePageToken(last.id) : "",
+  };
+}
+
+/** The client ids a caller's limited permissions reach; undefined: all of them, by `*`. */
+export function ownClients(caller: Caller): ReadonlySet<string> | undefined {
+  return caller.clients.has("*") ? undefined : caller.clients;
+}

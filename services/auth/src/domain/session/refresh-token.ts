@@ -1,0 +1,71 @@
+import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
+import { decodeOpaque, encodeOpaque } from "../keys/opaque-token.ts";
+import type { Uuid } from "../ports/ids.ts";
+import type { RefreshKey } from "../ports/key-material.ts";
+
+/** A refresh token whose form is right and whose MAC nobody has checked yet. */
+export interface ParsedRefreshToken {
+  readonly keyNumber: number;
+  readonly sessionId: Uuid;
+  readonly generation: number;
+  /** What the MAC is over. */
+  readonly signed: Uint8Array;
+  readonly mac: Uint8Array;
+}
+
+// Body: version (1 byte), key number (4), session id (16), generation (4), HMAC-SHA-256 (32).
+const version = 1;
+const statementLength = 25;
+const bodyLength = statementLength + 32;
+const label = Uint8Array.from("ptn_rt", (character) => character.charCodeAt(0));
+const numberMax = 0xffff_ffff;
+
+/**
+ * The refresh token of a session's generation. It is a function of key, session and generation alone, so
+ * every replica makes the same one.
+ *
+ * @throws {RangeError} where a number does not fit into 32 bits
+ */
+export function mintRefreshToken(key: RefreshKey, session: { sessionId: Uuid; generation: number }): string {
+  const body = new Uint8Array(bodyLength);
+  const view = new DataView(body.buffer);
+  view.setUint8(0, version);
+  view.setUint32(1, inRange(key.number));
+  body.set(uuidToBytes(session.sessionId), 5);
+  view.setUint32(21, inRange(session.generation));
+  body.set(key.mac(signedPart(body)), statementLength);
+  return encodeOpaque("rt", body);
+}
+
+/** @returns undefined where the text is no refresh token in form, or one of an unknown version */
+export function parseRefreshToken(text: string): ParsedRefreshToken | undefined {
+  const body = decodeOpaque("rt", text, bodyLength);
+  if (body === undefined) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (view.getUint8(0) !== version) return undefined;
+  return {
+    keyNumber: view.getUint32(1),
+    sessionId: uuidFromBytes(body.subarray(5, 21)),
+    generation: view.getUint32(21),
+    signed: signedPart(body),
+    mac: body.subarray(statementLength),
+  };
+}
+
+/** Whether this key made the token. */
+export function verifyRefreshToken(key: RefreshKey, parsed: ParsedRefreshToken): boolean {
+  return key.number === parsed.keyNumber && key.verify(parsed.signed, parsed.mac);
+}
+
+/** The label keeps a MAC made for refresh tokens from standing for anything else under the same key. */
+function signedPart(body: Uint8Array): Uint8Array {
+  const signed = new Uint8Array(label.length + statementLength);
+  signed.set(label);
+  signed.set(body.subarray(0, statementLength), label.length);
+  return signed;
+}
+
+function inRange(value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > numberMax) throw new RangeError("not a 32-bit number");
+  return value;
+}

@@ -1,0 +1,82 @@
+import { allows, type Caller } from "../access/caller.ts";
+import { PosternError } from "../errors.ts";
+import type { KeyRing } from "../keys/key-ring.ts";
+import type { SessionStore } from "../ports/session-store.ts";
+import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
+import { type ParsedRefreshToken, parseRefreshToken, verifyRefreshToken } from "./refresh-token.ts";
+
+export interface RefreshDeps extends MintDeps {
+  readonly sessions: Pick<SessionStore, "rotate">;
+}
+
+export interface RefreshInput {
+  readonly caller: Caller;
+  readonly refreshToken: string;
+  /** Empty: all that the session has. */
+  readonly scope: readonly string[];
+  readonly clientId: string | undefined;
+  /** The same for every try of one refresh. */
+  readonly clientRequestId: string | undefined;
+  readonly requestId: string;
+}
+
+/**
+ * Exchanges a refresh token for new tokens (RFC 6749 section 6). One that was spent longer ago than the
+ * grace ends its session (RFC 9700 section 4.14.2).
+ */
+export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<TokenSet> {
+  const token = await openRefreshToken(deps, input.refreshToken);
+  if (token === undefined) throw new PosternError("INVALID_REFRESH_TOKEN");
+  const outcome = await deps.sessions.rotate({
+    sessionId: token.sessionId,
+    refreshKey: token.keyNumber,
+    generation: token.generation,
+    caller: input.caller.name,
+    clientId: input.clientId,
+    scope: input.scope.length > 0 ? input.scope : undefined,
+    clientRequestId: input.clientRequestId,
+    requestId: input.requestId,
+  });
+  switch (outcome.kind) {
+    case "granted": {
+      const { grant } = outcome;
+      const scope = input.scope.length > 0 ? input.scope : grant.scope;
+      // What the caller may no longer ask for is not renewed.
+      return mintTokens(deps, grant, {
+        scope: scope.filter((one) => allows(input.caller.scopes, one)),
+        audience: stillAllowed(input.caller, grant.audience),
+      });
+    }
+    case "unknown":
+    case "foreign":
+      throw new PosternError("INVALID_REFRESH_TOKEN");
+    case "ended":
+      throw new PosternError("SESSION_ENDED");
+    case "reused":
+      throw new PosternError("REFRESH_TOKEN_REUSED");
+    case "scope_too_wide":
+      throw new PosternError("SCOPE_TOO_WIDE");
+  }
+}
+
+/**
+ * Reads a refresh token that this ring's keys have made; undefined for anything else. Garbage costs no look-up.
+ * @throws PosternError `UNAVAILABLE` where the key may have been made a moment ago
+ */
+export async function openRefreshToken(
+  { keyRing }: { readonly keyRing: KeyRing },
+  text: string,
+): Promise<ParsedRefreshToken | undefined> {
+  const token = parseRefreshToken(text);
+  if (token === undefined) return undefined;
+  const key = await keyRing.findRefreshKey(token.keyNumber);
+  return key !== undefined && verifyRefreshToken(key, token) ? token : undefined;
+}
+
+function stillAllowed(caller: Caller, audience: readonly string[]): string[] {
+  const left = audience.filter((one) => allows(caller.audiences, one));
+  if (left.length === 0) {
+    throw new PosternError("NOT_PERMITTED", { message: "the caller may ask for none of the session's audiences" });
+  }
+  return left;
+}

@@ -1,0 +1,49 @@
+import { type Caller, demand, permits } from "../access/caller.ts";
+import { PosternError } from "../errors.ts";
+import type { Actor, ChangeOptions, ChangeUserOutcome, User } from "../ports/user-store.ts";
+
+/** Who administers users, and in which request. */
+export interface Administration {
+  readonly caller: Caller;
+  readonly requestId: string;
+}
+
+/** The role of administrators: it opens Postern's own administration. */
+export const adminRole = "admin";
+
+/** For the audit. */
+export function actorOf({ caller, requestId }: Administration): Actor {
+  return { caller: caller.name, requestId };
+}
+
+/**
+ * What a change may touch: who holds `users` alone leaves administrators as they are, or it would be one by
+ * setting the password of one.
+ */
+export function changeOptions(input: Administration): ChangeOptions {
+  return { actor: actorOf(input), sparesAdmins: !permits(input.caller, "admin") };
+}
+
+/** @throws {PosternError} `NOT_PERMITTED` where the caller lacks `users`, or grants `admin` without holding it */
+export function demandToGrant(caller: Caller, roles: readonly string[]): void {
+  demand(caller, "users");
+  if (roles.includes(adminRole)) demand(caller, "admin");
+}
+
+/** @throws {PosternError} `NOT_FOUND`, `NOT_PERMITTED` */
+export function changedUser(outcome: ChangeUserOutcome): User {
+  switch (outcome.kind) {
+    case "changed":
+      return outcome.user;
+    case "unknown":
+      throw unknownUser();
+    case "administrator":
+      throw new PosternError("NOT_PERMITTED", {
+        message: "only a caller with the permission `admin` may change an administrator",
+      });
+  }
+}
+
+export function unknownUser(): PosternError {
+  return new PosternError("NOT_FOUND", { message: "no such user" });
+}

@@ -1,0 +1,45 @@
+import { type Caller, demand } from "../access/caller.ts";
+import { decodePageToken, encodePageToken } from "../page-token.ts";
+import type { User, UserStore } from "../ports/user-store.ts";
+import { fold } from "./letters.ts";
+
+const defaultPageSize = 50;
+
+export interface ListUsersDeps {
+  readonly users: Pick<UserStore, "list">;
+}
+
+export interface ListUsersInput {
+  readonly caller: Caller;
+  /** 0: 50. */
+  readonly pageSize: number;
+  /** Of the page before; empty: the first page. */
+  readonly pageToken: string;
+  /** Only users whose address or name begins with it; empty: all. */
+  readonly query: string;
+}
+
+export interface UserPage {
+  readonly users: readonly User[];
+  /** Empty: this is the last page. */
+  readonly nextPageToken: string;
+}
+
+/**
+ * Lists users in the order in which they were added.
+ *
+ * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours
+ */
+export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput): Promise<UserPage> {
+  demand(input.caller, "users");
+  const size = input.pageSize === 0 ? defaultPageSize : input.pageSize;
+  const after = decodePageToken(input.pageToken);
+  const prefix = input.query === "" ? undefined : fold(input.query);
+
+  // One more than is shown, so that a full last page is known to be the last.
+  const found = await users.list({ after, limit: size + 1, prefix });
+  const shown = found.slice(0, size);
+  const last = shown.at(-1);
+  const hasMore = found.length > size && last !== undefined;
+  return { users: shown, nextPageToken: hasMore ? encodePageToken(last.id) : "" };
+}

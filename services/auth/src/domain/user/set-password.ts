@@ -1,0 +1,28 @@
+import { demand } from "../access/caller.ts";
+import type { Uuid } from "../ports/ids.ts";
+import type { User, UserStore } from "../ports/user-store.ts";
+import { type Administration, changedUser, changeOptions, unknownUser } from "./administration.ts";
+import { hashNewPassword, type PasswordDeps } from "./new-password.ts";
+
+export interface SetPasswordDeps extends PasswordDeps {
+  readonly users: Pick<UserStore, "find" | "setPassword">;
+}
+
+export interface SetPasswordInput extends Administration {
+  readonly userId: Uuid;
+  readonly password: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Replaces the user's password and ends the user's sessions.
+ *
+ * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`, `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
+ */
+export async function setPassword(deps: SetPasswordDeps, input: SetPasswordInput): Promise<User> {
+  demand(input.caller, "users");
+  const user = await deps.users.find({ id: input.userId });
+  if (user === undefined) throw unknownUser();
+  const hash = await hashNewPassword(deps, input.password, user, input.signal);
+  return changedUser(await deps.users.setPassword(input.userId, hash, changeOptions(input)));
+}

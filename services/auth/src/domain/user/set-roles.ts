@@ -1,0 +1,23 @@
+import type { Uuid } from "../ports/ids.ts";
+import type { User, UserStore } from "../ports/user-store.ts";
+import { type Administration, changedUser, changeOptions, demandToGrant } from "./administration.ts";
+
+export interface SetRolesDeps {
+  readonly users: Pick<UserStore, "setRoles">;
+}
+
+export interface SetRolesInput extends Administration {
+  readonly userId: Uuid;
+  /** All roles that the user has from now on. */
+  readonly roles: readonly string[];
+}
+
+/**
+ * Replaces the user's roles. Only who holds `admin` may make or unmake an administrator.
+ *
+ * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
+ */
+export async function setRoles({ users }: SetRolesDeps, input: SetRolesInput): Promise<User> {
+  demandToGrant(input.caller, input.roles);
+  return changedUser(await users.setRoles(input.userId, input.roles, changeOptions(input)));
+}

@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { KeyRing } from "../domain/keys/key-ring.ts";
+import { serveJwks } from "./jwks.ts";
+
+/** What the http listener serves beside the RPCs. */
+export function createHttpRoutes(keyRing: KeyRing) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const path = (request.url ?? "").split("?", 1)[0];
+    if (path !== "/.well-known/jwks.json") return refuse(response, 404);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      return refuse(response, 405);
+    }
+    serveJwks(keyRing, request, response);
+  };
+}
+
+export function refuse(response: ServerResponse, status: 404 | 405 | 503): void {
+  if (status === 503) response.setHeader("retry-after", "1");
+  response.writeHead(status).end();
+}

@@ -1,0 +1,50 @@
+import { uuidFromBytes, uuidToBytes } from "./uuid.ts";
+
+/** Crockford's base32, in lower case: no `i`, `l`, `o`, `u`. */
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+const body = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
+
+/**
+ * An id as it is shown outside: `<prefix>_` and the UUID's 128 bits, big-endian, as 26 characters of
+ * Crockford's base32. Sorts like the UUID.
+ *
+ * @throws {TypeError} where `uuid` is not a UUID in its canonical form
+ */
+export function formatId(prefix: string, uuid: string): string {
+  let text = `${prefix}_`;
+  // 26 characters hold 130 bits: the first two are zero.
+  let pending = 0;
+  let bits = 2;
+  for (const byte of uuidToBytes(uuid)) {
+    pending = (pending << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += alphabet.charAt(pending >> bits);
+      pending &= (1 << bits) - 1;
+    }
+  }
+  return text;
+}
+
+/** @returns the UUID, or undefined where the text is not an id of that prefix in its one canonical form */
+export function parseId(prefix: string, text: string): string | undefined {
+  if (!text.startsWith(`${prefix}_`)) return undefined;
+  const digits = text.slice(prefix.length + 1);
+  if (!body.test(digits)) return undefined;
+
+  const bytes = new Uint8Array(16);
+  let length = 0;
+  let pending = 0;
+  let bits = -2;
+  for (const digit of digits) {
+    pending = (pending << 5) | alphabet.indexOf(digit);
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes[length++] = pending >> bits;
+      pending &= (1 << bits) - 1;
+    }
+  }
+  return uuidFromBytes(bytes);
+}

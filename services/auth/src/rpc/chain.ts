@@ -1,0 +1,94 @@
+import { createValidator, type Violation, violationsToProto } from "@bufbuild/protovalidate";
+import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { PosternError } from "../domain/errors.ts";
+import { begunKey, requestIdKey } from "./context.ts";
+import { toConnectError, withRequestId } from "./errors.ts";
+
+/** One finished call, for the log and the metrics. */
+export interface FinishedCall {
+  readonly method: string;
+  readonly requestId: string;
+  /** What was thrown; undefined for success. */
+  readonly error: unknown;
+  readonly durationMs: number;
+}
+
+/**
+ * What every call passes, the outermost first: the deadline, the translation of errors, the report, and the
+ * validation of the message. Authentication stands before it, where the body is opened (see `gate.ts`).
+ */
+export function createChain(onFinished: (call: FinishedCall) => void): Interceptor[] {
+  const validator = createValidator();
+
+  const report: Interceptor = (next) => async (request) => {
+    const startedAt = performance.now();
+    const requestId = request.contextValues.get(requestIdKey);
+    request.contextValues.get(begunKey).begun = true;
+    const finished = (error: unknown) =>
+      onFinished({
+        method: `${request.service.typeName}/${request.method.name}`,
+        requestId,
+        error,
+        durationMs: performance.now() - startedAt,
+      });
+    try {
+      const response = await untilAborted(next(request), request.signal);
+      if (!response.stream) finished(undefined);
+      else Object.assign(response, { message: translated(response.message, finished) });
+      return response;
+    } catch (error) {
+      finished(error);
+      throw withRequestId(toConnectError(error), requestId);
+    }
+  };
+
+  const validate: Interceptor = (next) => async (request) => {
+    if (!request.stream) {
+      const result = validator.validate(request.method.input, request.message);
+      if (result.kind === "error") throw result.error;
+      if (result.kind === "invalid") throw invalid(result.violations);
+    }
+    return next(request);
+  };
+
+  return [report, validate];
+}
+
+/** A call past its deadline is answered even where what it waits for is not. */
+async function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  answer.catch(() => {});
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([answer, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** A stream's faults come while it is read, after the call has returned. */
+async function* translated<T>(messages: AsyncIterable<T>, finished: (error: unknown) => void) {
+  try {
+    yield* messages;
+    finished(undefined);
+  } catch (error) {
+    finished(error);
+    throw toConnectError(error);
+  }
+}
+
+/** Says which fields are wrong and what they must be; never what they were. */
+function invalid(violations: Violation[]): ConnectError {
+  const list = violations.map((violation) => {
+    const path = violation.field.map((part) => ("name" in part ? String(part.name) : "")).filter(Boolean);
+    return `\`${path.join(".") || "message"}\` ${violation.message}`;
+  });
+  const error = toConnectError(new PosternError("INVALID_REQUEST", { message: list.join("; ") }));
+  const [value, desc] = violationsToProto(violations);
+  error.details.push({ desc, value });
+  return error;
+}

@@ -1,0 +1,19 @@
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import type { Caller } from "../domain/access/caller.ts";
+import { PosternError } from "../domain/errors.ts";
+
+/** Who calls; set before the message is read, and by nobody else. */
+export const callerKey = createContextKey<Caller | undefined>(undefined, { description: "caller" });
+
+/** Names this call in the log, the audit and the answer's `x-request-id`. */
+export const requestIdKey = createContextKey("", { description: "request id" });
+
+/** Whether the message was read and the call's chain has begun. */
+export const begunKey = createContextKey({ begun: false }, { description: "begun" });
+
+/** @throws PosternError `INVALID_CLIENT` where nobody was authenticated, whatever the reason */
+export function callerOf(context: Pick<HandlerContext, "values">): Caller {
+  const caller = context.values.get(callerKey);
+  if (caller === undefined) throw new PosternError("INVALID_CLIENT");
+  return caller;
+}

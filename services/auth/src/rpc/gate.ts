@@ -1,0 +1,89 @@
+import type { ContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { type Caller, permits } from "../domain/access/caller.ts";
+import { PosternError } from "../domain/errors.ts";
+import { type AccessRule, accessTable } from "./access-table.ts";
+import { begunKey, callerKey, requestIdKey } from "./context.ts";
+import { toConnectError, withRequestId } from "./errors.ts";
+
+export type Authenticate = (authorization: string | null) => Promise<Caller>;
+
+/** A unary call may take so long; what a client asks above it is cut to it. */
+const maxTimeoutMs = 10_000;
+
+/**
+ * Puts authentication in front of a handler: the request's body cannot be read before the caller is known
+ * and may call the method. It stands outside the router, so nothing that a service is registered with can
+ * switch it off, and the refusal is framed by the protocol's own handler.
+ */
+export function gate(handler: UniversalHandler, authenticate: Authenticate) {
+  const rule = accessTable.get(handler.method);
+  return async (request: UniversalServerRequest & { contextValues: ContextValues }, credentials: number) => {
+    if (handler.method.methodKind === "unary") capTimeout(request.header);
+    const values = request.contextValues;
+    const progress = { refused: false, read: false };
+    const body = request.body as AsyncIterable<Uint8Array>;
+    async function* admitted() {
+      try {
+        // Two credentials: somebody in between may have judged by the other one.
+        if (credentials > 1) throw new PosternError("INVALID_CLIENT", { message: "send one `authorization` header" });
+        await admit(rule, request.header, values, authenticate);
+      } catch (error) {
+        progress.refused = true;
+        throw withRequestId(toConnectError(error), values.get(requestIdKey));
+      }
+      yield* body;
+      progress.read = true;
+    }
+    const response = await handler({ ...request, body: admitted() });
+    const malformed = progress.read && !progress.refused && !values.get(begunKey).begun;
+    if (!malformed || !isPlainBinary(request.header)) return response;
+    // Connect calls a binary message that it cannot parse its own internal fault. Handed an error in place of
+    // the body, the handler frames that one instead.
+    return handler({ ...request, body: refusedBody(values.get(requestIdKey)) });
+  };
+}
+
+async function admit(
+  rule: AccessRule | undefined,
+  header: Headers,
+  values: ContextValues,
+  authenticate: Authenticate,
+): Promise<void> {
+  if (rule === "public") return;
+  const caller = await authenticate(header.get("authorization"));
+  if (rule === undefined || !rule.some((permission) => permits(caller, permission))) {
+    throw new PosternError("NOT_PERMITTED", {
+      message: `the caller lacks the permission ${rule?.map((one) => `\`${one}\``).join(" or ") ?? ""}`,
+    });
+  }
+  values.set(callerKey, caller);
+}
+
+// biome-ignore lint/correctness/useYield: it stands for a body that cannot be read
+async function* refusedBody(requestId: string): AsyncGenerator<Uint8Array> {
+  const message = "the message is not valid protobuf, or holds text that is not UTF-8";
+  throw withRequestId(toConnectError(new PosternError("INVALID_REQUEST", { message })), requestId);
+}
+
+/** Uncompressed binary messages: of the others Connect itself says what is wrong. */
+function isPlainBinary(header: Headers): boolean {
+  const encoding = header.get("content-encoding") ?? header.get("grpc-encoding") ?? "identity";
+  return encoding === "identity" && !/json/.test(header.get("content-type") ?? "");
+}
+
+const grpcTimeout = /^(\d{1,8})([HMSmun])$/;
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** Gives every unary call a deadline; a client's longer one is cut, not refused. Malformed ones are Connect's to refuse. */
+function capTimeout(header: Headers): void {
+  if (/^application\/grpc/.test(header.get("content-type") ?? "")) {
+    const [, digits, unit] = grpcTimeout.exec(header.get("grpc-timeout") ?? "") ?? [];
+    const tooLong = digits !== undefined && Number(digits) * (unitMs[unit ?? ""] ?? 0) > maxTimeoutMs;
+    if (!header.has("grpc-timeout") || tooLong) header.set("grpc-timeout", `${maxTimeoutMs}m`);
+  } else {
+    const given = header.get("connect-timeout-ms");
+    const tooLong = given !== null && /^\d{1,10}$/.test(given) && Number(given) > maxTimeoutMs;
+    if (given === null || tooLong) header.set("connect-timeout-ms", String(maxTimeoutMs));
+  }
+}

@@ -1,0 +1,91 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { demandRules } from "./access-table.ts";
+import { createChain, type FinishedCall } from "./chain.ts";
+import { begunKey, requestIdKey } from "./context.ts";
+import { type Authenticate, gate } from "./gate.ts";
+import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
+
+/** The largest request message, compressed or not. */
+const maxMessageBytes = 64 * 1024;
+
+export interface RpcListenerOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly authenticate: Authenticate;
+  readonly newRequestId: () => string;
+  readonly onFinished: (call: FinishedCall) => void;
+  /** A fault in writing an answer, or in framing it. */
+  readonly onFault: (error: unknown) => void;
+  readonly fallback: (request: NodeRequest, response: NodeResponse) => void;
+}
+
+/**
+ * Serves every RPC by gRPC, gRPC-Web and Connect.
+ * @throws {Error} where a method has no row in the access table
+ */
+export function createRpcListener(options: RpcListenerOptions): NodeHandler {
+  const router = createConnectRouter({
+    interceptors: createChain(options.onFinished),
+    acceptCompression: [compressionGzip],
+    readMaxBytes: maxMessageBytes,
+  });
+  options.routes(router);
+  demandRules([...new Set<DescService>(router.handlers.map((handler) => handler.service))]);
+  const handlers = new Map(
+    router.handlers.map((handler) => [handler.requestPath, gate(handler, options.authenticate)]),
+  );
+
+  return (request, response) => {
+    const handler = handlers.get((request.url ?? "").split("?", 1)[0] ?? "");
+    if (handler === undefined) return options.fallback(request, response);
+    const values = createContextValues()
+      .set(requestIdKey, requestIdOf(request) ?? options.newRequestId())
+      .set(begunKey, { begun: false });
+    closeWhenAnswered(request, response);
+    // A request without an authority cannot be read at all.
+    let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+    try {
+      universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    } catch {
+      response.writeHead(400);
+      response.end();
+      return;
+    }
+    handler({ ...universal, contextValues: values }, countCredentials(request))
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .catch((error: unknown) => {
+        options.onFault(error);
+        if (!response.headersSent) response.writeHead(500);
+        response.end();
+      });
+  };
+}
+
+/** A caller's own name for the call, where it can be logged as it is. */
+function requestIdOf(request: NodeRequest): string | undefined {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : undefined;
+}
+
+/** Node keeps the first of several and says nothing. */
+function countCredentials(request: NodeRequest): number {
+  let count = 0;
+  for (let index = 0; index < request.rawHeaders.length; index += 2) {
+    if (request.rawHeaders[index]?.toLowerCase() === "authorization") count += 1;
+  }
+  return count;
+}
+
+/** A client that is answered before it has sent all is cut off: it could hold the stream open for ever. */
+function closeWhenAnswered(request: NodeRequest, response: NodeResponse): void {
+  response.once("finish", () => {
+    if (request.complete) return;
+    if ("stream" in request) request.stream.close();
+    else request.socket.destroySoon();
+  });
+}

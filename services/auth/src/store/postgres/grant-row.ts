@@ -1,0 +1,44 @@
+import type { Uuid } from "../../domain/ports/ids.ts";
+import type { SessionGrant } from "../../domain/ports/session-store.ts";
+
+/** The columns of `postern.grant_row` in `source`, as JSON-safe and exact types. */
+export function grantColumns(source: string): string {
+  return `(${source}).session_id, (${source}).user_id, (${source}).client_id, (${source}).audience,
+    (${source}).scope, (${source}).roles, (${source}).amr, (${source}).auth_time,
+    (${source}).rev::float8 as rev, (${source}).refresh_key::float8 as refresh_key,
+    (${source}).generation, (${source}).ends_at, (${source}).now`;
+}
+
+export interface GrantRow {
+  readonly session_id: Uuid;
+  readonly user_id: Uuid;
+  readonly client_id: string;
+  readonly audience: string[];
+  readonly scope: string[];
+  readonly roles: string[];
+  readonly amr: string[];
+  readonly auth_time: Date;
+  readonly rev: number;
+  readonly refresh_key: number;
+  readonly generation: number;
+  readonly ends_at: Date;
+  readonly now: Date;
+}
+
+export function toGrant(row: GrantRow): SessionGrant {
+  return {
+    sessionId: row.session_id,
+    userId: row.user_id,
+    clientId: row.client_id,
+    audience: row.audience,
+    scope: row.scope,
+    roles: row.roles,
+    amr: row.amr,
+    authTime: row.auth_time,
+    rev: row.rev,
+    refreshKey: row.refresh_key,
+    generation: row.generation,
+    endsAt: row.ends_at,
+    now: row.now,
+  };
+}

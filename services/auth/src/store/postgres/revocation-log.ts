@@ -1,0 +1,160 @@
+import type { RevocationTarget } from "@postern/client/core/revocation-set.ts";
+import { PosternError } from "../../domain/errors.ts";
+import type { Uuid } from "../../domain/ports/ids.ts";
+import type { LogEntry, RevocationLog, RevokeOutcome } from "../../domain/ports/revocation-log.ts";
+import { formatId } from "../../lib/type-id.ts";
+import type { Database } from "./database.ts";
+
+interface EntryJson {
+  readonly seq: number;
+  readonly id: Uuid;
+  readonly previous_id: Uuid;
+  readonly kind: RevocationTarget["kind"];
+  readonly target_id: Uuid | null;
+  readonly client_id: string | null;
+  readonly forget_after_ms: number;
+}
+
+interface HeadRow {
+  readonly seq: number;
+  readonly tail: Uuid;
+  readonly everything_rev: number;
+  readonly now: Date;
+  readonly in_recovery: boolean;
+  readonly entries: EntryJson[] | null;
+}
+
+const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r.previous_id, 'kind', r.kind,
+  'target_id', r.target_id, 'client_id', r.client_id,
+  'forget_after_ms', (extract(epoch from r.forget_after) * 1000)::bigint)`;
+
+const head = `h.seq::float8 as seq, h.tail, h.everything_rev::float8 as everything_rev, postern.now() as now,
+  pg_is_in_recovery() as in_recovery`;
+
+const prefixes = { token: "tok", session: "ses", user: "usr", key: "key" } as const;
+
+function toTarget(entry: EntryJson): RevocationTarget {
+  if (entry.kind === "everything") return { kind: "everything" };
+  if (entry.kind === "client") return { kind: "client", id: entry.client_id ?? "" };
+  return { kind: entry.kind, id: formatId(prefixes[entry.kind], entry.target_id ?? "") };
+}
+
+function toEntry(entry: EntryJson): LogEntry {
+  return {
+    seq: entry.seq,
+    id: entry.id,
+    previousId: entry.previous_id,
+    target: toTarget(entry),
+    forgetAfterMs: entry.forget_after_ms,
+  };
+}
+
+/**
+ * The revocation log in Postgres.
+ *
+ * @param db for everything that revokes
+ * @param headDb for reads of the head: connections of its own, so that no queue stands in front of them
+ */
+export function createRevocationLog(db: Database, headDb: Database): RevocationLog {
+  async function readHead(sql: string, values: readonly unknown[]): Promise<HeadRow> {
+    const [row] = await headDb.query<HeadRow>(sql, values);
+    if (row === undefined) throw new Error("the revocation log has no head");
+    // A standby, or a primary that was demoted under an old connection, may lack what others have committed.
+    if (row.in_recovery) throw new PosternError("UNAVAILABLE");
+    return row;
+  }
+
+  async function revoke(sql: string, values: readonly unknown[]): Promise<RevokeOutcome> {
+    const [row] = await db.query<{ outcome: RevokeOutcome["kind"]; seq: number }>(sql, values);
+    if (row === undefined) throw new Error("a revocation has no outcome");
+    return row.outcome === "foreign" ? { kind: "foreign" } : { kind: row.outcome, seq: row.seq };
+  }
+
+  return {
+    async readAfter(known) {
+      const row = await readHead(
+        `select ${head},
+           case when h.seq > $1 then coalesce((
+             select jsonb_agg(${entryJson} order by r.seq) from postern.revocations r where r.seq > $1), '[]')
+           end as entries
+         from postern.revocation_head h`,
+        [known.seq],
+      );
+      return {
+        head: { seq: row.seq, tail: row.tail },
+        now: row.now,
+        entries: row.entries?.map(toEntry),
+      };
+    },
+
+    async readAll() {
+      const row = await readHead(
+        `select ${head}, coalesce((
+           select jsonb_agg(${entryJson} order by r.seq) from postern.revocations r
+           where r.forget_after > postern.now()), '[]') as entries
+         from postern.revocation_head h`,
+        [],
+      );
+      const everything: LogEntry = {
+        seq: row.everything_rev,
+        id: row.tail,
+        previousId: row.tail,
+        target: { kind: "everything" },
+        forgetAfterMs: Number.MAX_SAFE_INTEGER,
+      };
+      return {
+        head: { seq: row.seq, tail: row.tail },
+        now: row.now,
+        entries: [everything, ...(row.entries ?? []).map(toEntry)],
+      };
+    },
+
+    revokeToken: (tokenId, expiresAt, actor) =>
+      revoke("select outcome, seq::float8 as seq from postern.revoke_token($1, $2, $3, $4)", [
+        tokenId,
+        expiresAt,
+        actor.caller,
+        actor.requestId,
+      ]),
+    revokeSession: (sessionId, clients, actor) =>
+      revoke("select outcome, seq::float8 as seq from postern.revoke_session($1, $2, $3, $4)", [
+        sessionId,
+        clients === undefined ? null : [...clients],
+        actor.caller,
+        actor.requestId,
+      ]),
+    revokeUser: (userId, actor) =>
+      revoke("select outcome, seq::float8 as seq from postern.revoke_user($1, $2, $3)", [
+        userId,
+        actor.caller,
+        actor.requestId,
+      ]),
+    revokeClient: (clientId, actor) =>
+      revoke("select 'revoked' as outcome, postern.revoke_client($1, $2, $3)::float8 as seq", [
+        clientId,
+        actor.caller,
+        actor.requestId,
+      ]),
+    revokeEverything: (actor) =>
+      revoke("select 'revoked' as outcome, postern.revoke_everything($1, $2)::float8 as seq", [
+        actor.caller,
+        actor.requestId,
+      ]),
+    async readSeq() {
+      const [row] = await db.query<{ seq: number }>("select seq::float8 as seq from postern.revocation_head");
+      return row?.seq ?? 0;
+    },
+    async recover(actor) {
+      const [row] = await db.query<{ seq: number }>("select postern.recover($1, $2)::float8 as seq", [
+        actor.caller,
+        actor.requestId,
+      ]);
+      return { seq: row?.seq ?? 0 };
+    },
+    async recordRewind({ known, head: found }) {
+      await db.query("select postern.note('log_rewound', 'postern', '', null, null, null, $1)", [
+        JSON.stringify({ known, found }),
+      ]);
+    },
+  };
+}

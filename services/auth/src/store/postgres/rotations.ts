@@ -1,0 +1,97 @@
+import { PosternError } from "../../domain/errors.ts";
+import type { RotateOutcome, RotateRequest, SessionStore } from "../../domain/ports/session-store.ts";
+import type { Database } from "./database.ts";
+import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
+
+/** Tokens that one statement rotates at the most. */
+const batchSize = 64;
+/** Statements in flight at once; a second one keeps the database busy while the first one's answer travels. */
+const lanes = 2;
+
+interface Waiting {
+  readonly request: RotateRequest;
+  readonly resolve: (outcome: RotateOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Rotates refresh tokens in batches: what arrives while a statement is in flight forms the next one, so a
+ * lone token waits for nothing and a crowd shares its commits.
+ */
+export function createRotations(
+  db: Database,
+  { grace, idle }: { grace: string; idle: string },
+): SessionStore["rotate"] {
+  const waiting: Waiting[] = [];
+  let inFlight = 0;
+
+  async function rotate(requests: readonly RotateRequest[]): Promise<RotateOutcome[]> {
+    const rows = await db.query<{ ord: number; outcome: RotateOutcome["kind"] } & GrantRow>(
+      `select r.ord, r.outcome, ${grantColumns("r.granted")}
+       from postern.rotate_sessions($1, $2::interval, $3::interval) as r`,
+      [JSON.stringify(requests.map(toRow)), grace, idle],
+    );
+    const outcomes = new Map(rows.map((row) => [row.ord, toOutcome(row)]));
+    return requests.map((_, ord) => {
+      const outcome = outcomes.get(ord);
+      if (outcome === undefined) throw new Error("a rotation has no outcome");
+      return outcome;
+    });
+  }
+
+  async function run(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const outcomes = await rotate(batch.map(({ request }) => request));
+      batch.forEach(({ resolve }, index) => {
+        resolve(outcomes[index] as RotateOutcome);
+      });
+    } catch (error) {
+      if (batch.length > 1 && concernsOneRow(error)) {
+        // One row that cannot be locked, or that breaks the statement, has undone them all: each by itself.
+        for (const one of batch) await run([one]);
+      } else {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+  }
+
+  function next(): void {
+    while (inFlight < lanes && waiting.length > 0) {
+      inFlight += 1;
+      void run(waiting.splice(0, batchSize)).finally(() => {
+        inFlight -= 1;
+        next();
+      });
+    }
+  }
+
+  return (request) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ request, resolve, reject });
+      next();
+    });
+}
+
+function toRow(request: RotateRequest, ord: number) {
+  return {
+    ord,
+    session_id: request.sessionId,
+    refresh_key: request.refreshKey,
+    generation: request.generation,
+    caller: request.caller,
+    client_id: request.clientId,
+    scope: request.scope,
+    client_request_id: request.clientRequestId,
+    request_id: request.requestId,
+  };
+}
+
+function toOutcome(row: { outcome: RotateOutcome["kind"] } & GrantRow): RotateOutcome {
+  return row.outcome === "granted" ? { kind: "granted", grant: toGrant(row) } : { kind: row.outcome };
+}
+
+/** A lock that was not to be had, a deadlock, or a fault in the data: not a store that is away. */
+function concernsOneRow(error: unknown): boolean {
+  const fault = error instanceof PosternError ? error.cause : error;
+  return fault instanceof Error && "code" in fault && /^(55P03|40...|2[0-9]...|P0...)$/.test(String(fault.code));
+}

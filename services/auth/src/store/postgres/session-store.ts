@@ -1,0 +1,122 @@
+import type { Uuid } from "../../domain/ports/ids.ts";
+import type {
+  NewSession,
+  OpenOutcome,
+  Session,
+  SessionPolicy,
+  SessionStore,
+} from "../../domain/ports/session-store.ts";
+import type { Database } from "./database.ts";
+import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
+import { createRotations } from "./rotations.ts";
+
+/** A session is alive where nobody ended it, it has not expired, and no mark is above its `rev`. */
+const alive = `s.ended_at is null and u.disabled_at is null and s.rev >= postern.min_rev(u, s.client_id)
+  and postern.now() < least(s.expires_at, s.last_used_at + $2::interval)`;
+
+/** Sessions in Postgres. */
+export function createSessionStore(db: Database, policy: SessionPolicy): SessionStore {
+  const idle = interval(policy.idleTtlMs);
+  const grace = interval(policy.refreshGraceMs);
+
+  return {
+    rotate: createRotations(db, { grace, idle }),
+
+    async open(session: NewSession): Promise<OpenOutcome> {
+      const [row] = await db.query<{ outcome: "opened" | "stale" | "revoked"; expires_at: Date } & GrantRow>(
+        `select o.outcome, ${grantColumns("o.opened")}, (o.opened).auth_time + $14::interval as expires_at
+         from postern.open_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+           $14::interval, $15::interval, $16, $17) as o`,
+        [
+          session.id,
+          session.userId,
+          session.passwordVersion,
+          session.rev,
+          session.caller,
+          session.clientId,
+          session.audience,
+          session.scope,
+          session.amr,
+          session.refreshKey,
+          session.device,
+          session.clientAddress,
+          session.userAgent,
+          interval(policy.sessionTtlMs),
+          idle,
+          policy.maxSessions,
+          session.requestId,
+        ],
+      );
+      if (row === undefined || row.outcome !== "opened") return { kind: row?.outcome ?? "stale" } as OpenOutcome;
+      const grant = toGrant(row);
+      return {
+        kind: "opened",
+        grant,
+        session: {
+          id: session.id,
+          userId: session.userId,
+          clientId: session.clientId,
+          device: session.device,
+          clientAddress: session.clientAddress,
+          userAgent: session.userAgent,
+          createdAt: grant.authTime,
+          lastUsedAt: grant.authTime,
+          expiresAt: row.expires_at,
+          amr: session.amr,
+        },
+      };
+    },
+
+    async readRefreshToken({ sessionId, refreshKey, generation }) {
+      const [row] = await db.query<GrantRow & { caller: string }>(
+        `select s.caller, ${grantColumns("g.granted")}
+         from postern.sessions s join postern.users u on u.id = s.user_id,
+           lateral (select postern.to_grant(s, u.roles, $2::interval, postern.now()) as granted) g
+         where s.id = $1 and ${alive} and s.refresh_key = $3
+           and ($4 >= s.generation
+             or ($4 = s.generation - 1 and postern.now() - $5::interval < s.rotated_at))`,
+        [sessionId, idle, refreshKey, generation, grace],
+      );
+      return row === undefined ? { kind: "dead" } : { kind: "alive", grant: toGrant(row), caller: row.caller };
+    },
+
+    async list({ userId, before, limit, clients }): Promise<Session[]> {
+      const rows = await db.query<{
+        id: Uuid;
+        user_id: Uuid;
+        client_id: string;
+        device: string;
+        client_address: string;
+        user_agent: string;
+        created_at: Date;
+        last_used_at: Date;
+        expires_at: Date;
+        amr: string[];
+      }>(
+        `select s.id, s.user_id, s.client_id, s.device, s.client_address, s.user_agent, s.created_at,
+           s.last_used_at, s.expires_at, s.amr
+         from postern.sessions s join postern.users u on u.id = s.user_id
+         where s.user_id = $1 and ${alive} and ($3::uuid is null or s.id < $3)
+           and ($4::text[] is null or s.client_id = any ($4))
+         order by s.id desc limit $5`,
+        [userId, idle, before ?? null, clients === undefined ? null : [...clients], limit],
+      );
+      return rows.map((row) => ({
+        id: row.id,
+        userId: row.user_id,
+        clientId: row.client_id,
+        device: row.device,
+        clientAddress: row.client_address,
+        userAgent: row.user_agent,
+        createdAt: row.created_at,
+        lastUsedAt: row.last_used_at,
+        expiresAt: row.expires_at,
+        amr: row.amr,
+      }));
+    },
+  };
+}
+
+function interval(ms: number): string {
+  return `${ms} milliseconds`;
+}

@@ -1,0 +1,154 @@
+import type { Uuid } from "../../domain/ports/ids.ts";
+import type {
+  Actor,
+  ChangeOptions,
+  ChangeUserOutcome,
+  LoginSnapshot,
+  NewUser,
+  User,
+  UserKey,
+  UserStore,
+} from "../../domain/ports/user-store.ts";
+import type { Database } from "./database.ts";
+
+const columns = `id, email, username, roles, disabled_at is not null as disabled, created_at, updated_at,
+  last_login_at, login_count::float8 as login_count`;
+
+interface UserRow {
+  readonly id: Uuid;
+  readonly email: string;
+  readonly username: string | null;
+  readonly roles: string[];
+  readonly disabled: boolean;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly last_login_at: Date | null;
+  readonly login_count: number;
+}
+
+function toUser(row: UserRow): User {
+  return {
+    id: row.id,
+    email: row.email,
+    username: row.username ?? undefined,
+    roles: row.roles,
+    disabled: row.disabled,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    lastLoginAt: row.last_login_at ?? undefined,
+    loginCount: row.login_count,
+  };
+}
+
+function where(key: UserKey): { condition: string; value: string } {
+  if ("id" in key) return { condition: "u.id = $1", value: key.id };
+  if ("emailKey" in key) return { condition: "u.email_key = $1", value: key.emailKey };
+  return { condition: "u.username_key = $1", value: key.usernameKey };
+}
+
+/** Users in Postgres. */
+export function createUserStore(db: Database): UserStore {
+  async function find(key: UserKey): Promise<User | undefined> {
+    const { condition, value } = where(key);
+    const [row] = await db.query<UserRow>(`select ${columns} from postern.users u where ${condition}`, [value]);
+    return row === undefined ? undefined : toUser(row);
+  }
+
+  /** `call` changes the locked row, with what goes with it; the row is then read as it stands. */
+  async function change(call: string, id: Uuid, value: unknown, options: ChangeOptions) {
+    const [row] = await db.query<{ outcome: ChangeUserOutcome["kind"] }>(
+      `select ${call}($1, $2, $3, $4, $5) as outcome`,
+      [id, value, options.sparesAdmins, options.actor.caller, options.actor.requestId],
+    );
+    if (row === undefined || row.outcome === "unknown") return { kind: "unknown" } as const;
+    if (row.outcome === "administrator") return { kind: "administrator" } as const;
+    const user = await find({ id });
+    return user === undefined ? ({ kind: "unknown" } as const) : ({ kind: "changed", user } as const);
+  }
+
+  return {
+    async create(user, actor) {
+      const rows = await db.query<UserRow & { note: string }>(
+        `with t as (select postern.now() as now),
+         made as (
+           insert into postern.users
+             (id, email, email_key, username, username_key, roles, password_hash, created_at, updated_at)
+           select $1, $2, $3, $4, $5, $6, $7, t.now, t.now from t
+           on conflict do nothing returning *),
+         noted as (select postern.note('user_created', $8, $9, id, null, null) from made)
+         select ${columns}, (select count(*) from noted) as note from made`,
+        userValues(user, actor),
+      );
+      const [made] = rows;
+      if (made !== undefined) return { kind: "created", user: toUser(made) };
+      const taken = await db.query<{ email: boolean }>(
+        "select exists (select from postern.users where email_key = $1) as email",
+        [user.emailKey],
+      );
+      return { kind: "taken", field: taken[0]?.email === true ? "email" : "username" };
+    },
+
+    find,
+
+    async list({ after, limit, prefix }) {
+      const rows = await db.query<UserRow>(
+        `select ${columns} from postern.users
+         where ($1::uuid is null or id > $1)
+           and ($2::text is null or starts_with(email_key, $2) or starts_with(username_key, $2))
+         order by id limit $3`,
+        [after ?? null, prefix ?? null, limit],
+      );
+      return rows.map(toUser);
+    },
+
+    async readForLogin(key) {
+      const { condition, value } = where(key);
+      const [row] = await db.query<{
+        id: Uuid;
+        password_hash: string | null;
+        password_version: number;
+        disabled: boolean;
+        rev: number;
+      }>(
+        `select u.id, u.password_hash, u.password_version::float8 as password_version,
+           u.disabled_at is not null as disabled, h.seq::float8 as rev
+         from postern.users u, postern.revocation_head h where ${condition}`,
+        [value],
+      );
+      if (row === undefined) return undefined;
+      return {
+        userId: row.id,
+        passwordHash: row.password_hash ?? undefined,
+        passwordVersion: row.password_version,
+        disabled: row.disabled,
+        rev: row.rev,
+      } satisfies LoginSnapshot;
+    },
+
+    setDisabled: (id, disabled, options) => change("postern.set_disabled", id, disabled, options),
+    setPassword: (id, passwordHash, options) => change("postern.set_password", id, passwordHash, options),
+    setRoles: (id, roles, options) => change("postern.set_roles", id, roles, options),
+
+    async createFirstAdmin(user, actor) {
+      const [row] = await db.query<{ outcome: "created" | "exists" | "taken" }>(
+        "select postern.create_first_admin($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome",
+        userValues(user, actor),
+      );
+      return { kind: row?.outcome ?? "exists" };
+    },
+  };
+}
+
+function userValues(user: NewUser, actor: Actor): unknown[] {
+  return [
+    user.id,
+    user.email,
+    user.emailKey,
+    user.username ?? null,
+    user.usernameKey ?? null,
+    user.roles,
+    user.passwordHash ?? null,
+    actor.caller,
+    actor.requestId,
+  ];
+}

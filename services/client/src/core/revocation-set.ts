@@ -1,0 +1,108 @@
+/** What an entry of the revocation log hits. Ids are in the form that tokens carry. */
+export type RevocationTarget =
+  | { readonly kind: "token"; readonly id: string }
+  | { readonly kind: "session"; readonly id: string }
+  | { readonly kind: "user"; readonly id: string }
+  | { readonly kind: "client"; readonly id: string }
+  | { readonly kind: "key"; readonly id: string }
+  | { readonly kind: "everything" };
+
+/** An entry of the revocation log. */
+export interface Revocation {
+  readonly seq: number;
+  readonly target: RevocationTarget;
+  /** After this time nothing that it hits is alive any more; milliseconds since the epoch. */
+  readonly forgetAfterMs: number;
+}
+
+/** The claims that decide. */
+export interface RevocableClaims {
+  readonly kid: string;
+  readonly jti: string;
+  readonly sid: string;
+  readonly sub: string;
+  readonly client_id: string;
+  /** The log's number when the session was authenticated. */
+  readonly rev: number;
+}
+
+/**
+ * The living entries of the revocation log, in memory.
+ *
+ * Token, session and key entries hit by identity. User, client and `everything` entries hit whatever was
+ * authenticated before them in the order of the log (`rev` below their number); no clock is compared, and
+ * the later of two entries wins.
+ */
+export class RevocationSet {
+  readonly #tokens = new Map<string, number>();
+  readonly #sessions = new Map<string, number>();
+  readonly #keys = new Map<string, number>();
+  readonly #users = new Map<string, { seq: number; forgetAfterMs: number }>();
+  readonly #clients = new Map<string, { seq: number; forgetAfterMs: number }>();
+  #everything = 0;
+
+  /** Number of entries held. */
+  get size(): number {
+    return (
+      this.#tokens.size + this.#sessions.size + this.#keys.size + this.#users.size + this.#clients.size
+    );
+  }
+
+  add(entry: Revocation): void {
+    const { target, seq, forgetAfterMs } = entry;
+    switch (target.kind) {
+      case "token":
+        this.#tokens.set(target.id, forgetAfterMs);
+        break;
+      case "session":
+        this.#sessions.set(target.id, forgetAfterMs);
+        break;
+      case "key":
+        this.#keys.set(target.id, forgetAfterMs);
+        break;
+      case "user":
+        raise(this.#users, target.id, seq, forgetAfterMs);
+        break;
+      case "client":
+        raise(this.#clients, target.id, seq, forgetAfterMs);
+        break;
+      case "everything":
+        this.#everything = Math.max(this.#everything, seq);
+        break;
+      default:
+        target satisfies never;
+    }
+  }
+
+  /** Whether any entry hits a token with these claims. */
+  hits(claims: RevocableClaims): boolean {
+    return (
+      this.#tokens.has(claims.jti) ||
+      this.#sessions.has(claims.sid) ||
+      this.#keys.has(claims.kid) ||
+      claims.rev < (this.#users.get(claims.sub)?.seq ?? 0) ||
+      claims.rev < (this.#clients.get(claims.client_id)?.seq ?? 0) ||
+      claims.rev < this.#everything
+    );
+  }
+
+  /** Drops what can hit nothing alive any more. An `everything` entry is a number and is kept. */
+  forget(nowMs: number): void {
+    for (const map of [this.#tokens, this.#sessions, this.#keys]) {
+      for (const [id, forgetAfterMs] of map) if (forgetAfterMs < nowMs) map.delete(id);
+    }
+    for (const map of [this.#users, this.#clients]) {
+      for (const [id, mark] of map) if (mark.forgetAfterMs < nowMs) map.delete(id);
+    }
+  }
+}
+
+function raise(
+  map: Map<string, { seq: number; forgetAfterMs: number }>,
+  id: string,
+  seq: number,
+  forgetAfterMs: number,
+): void {
+  const known = map.get(id);
+  if (known === undefined || known.seq < seq) map.set(id, { seq, forgetAfterMs });
+}

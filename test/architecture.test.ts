@@ -1,0 +1,98 @@
+import { globSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { violations } from "./support/architecture.ts";
+import { readSource } from "./support/imports.ts";
+
+const SRC = "services/auth/src";
+
+describe("the architecture", () => {
+  const top = `${import.meta.dirname}/..`;
+  const paths = globSync(["services/**/*.{ts,js}", "test/**/*.{ts,js}"], {
+    cwd: top,
+    exclude: ["**/node_modules/**"],
+  });
+
+  test("finds the sources", () => {
+    expect(paths).toContain("test/architecture.test.ts");
+    expect(paths).toContain(`${SRC}/domain/errors.ts`);
+  });
+
+  test("holds", () => {
+    expect(violations(paths.map((path) => readSource(path, readFileSync(`${top}/${path}`, "utf8"))))).toEqual(
+      [],
+    );
+  });
+});
+
+describe("a planted fault is reported:", () => {
+  test.each([
+    ["an import of a forbidden layer", "domain/user/a.ts", `import { b } from "../../store/postgres/b.ts";`],
+    [
+      "an import of its type alone",
+      "domain/user/a.ts",
+      `import type { B } from "../../store/postgres/b.ts";`,
+    ],
+    ["a type query", "domain/user/a.ts", `export type B = import("../../rpc/b.ts").B;`],
+    ["a re-export", "store/postgres/a.ts", `export * from "../../crypto/b.ts";`],
+    ["an import() of a sibling", "http/a.ts", `await import("../rpc/b.ts");`],
+    ["a computed import()", "http/a.ts", `await import(process.argv[2]);`],
+    [
+      "generated code in the domain",
+      "domain/a.ts",
+      `import { A } from "@postern/proto/postern/user/v1/user_pb.js";`,
+    ],
+    ["a package in the domain", "domain/a.ts", `import { z } from "jose";`],
+    ["a builtin in the domain", "domain/a.ts", `import { createHash } from "node:crypto";`],
+    [
+      "a value of the domain in a store",
+      "store/postgres/a.ts",
+      `import { f } from "../../domain/user/f.ts";`,
+    ],
+    ["pg outside the store", "app/a.ts", `import { Pool } from "pg";`],
+    ["the environment outside env.ts", "app/a.ts", "export const home = process.env.HOME;"],
+    ["the environment in brackets", "app/a.ts", `export const home = process["env"]["HOME"];`],
+    ["the environment by its module", "app/a.ts", `import { env } from "node:process";`],
+    ["a long file", "app/a.ts", "export {};\n".repeat(401)],
+    ["a file in no layer", "elsewhere/a.ts", "export {};"],
+    ["an import of a file in no layer", "app/a.ts", `import "../elsewhere/b.ts";`],
+  ])("%s", (_, path, text) => {
+    expect(violations([readSource(`${SRC}/${path}`, text)])).toHaveLength(1);
+  });
+
+  test("a circle", () => {
+    const files = [
+      readSource(`${SRC}/lib/a.ts`, `import "./b.ts";`),
+      readSource(`${SRC}/lib/b.ts`, `import type { C } from "./c.ts";`),
+      readSource(`${SRC}/lib/c.ts`, `export { a } from "./a.ts";`),
+    ];
+    expect(violations(files)).toEqual([
+      `cycle: ${SRC}/lib/a.ts → ${SRC}/lib/b.ts → ${SRC}/lib/c.ts → ${SRC}/lib/a.ts`,
+    ]);
+  });
+});
+
+describe("what the rules allow is not reported:", () => {
+  test.each([
+    [
+      "the domain's errors in a store",
+      "store/postgres/a.ts",
+      `import { PosternError } from "../../domain/errors.ts";`,
+    ],
+    [
+      "types of the domain in a store",
+      "store/postgres/a.ts",
+      `import type { F } from "../../domain/user/f.ts";`,
+    ],
+    ["pg in the store", "store/postgres/a.ts", `import { Pool } from "pg";`],
+    ["anything of ours in app", "app/a.ts", `import { b } from "../rpc/b.ts";`],
+    ["the environment in env.ts", "app/env.ts", "export const env = process.env;"],
+    ["the environment in a comment", "app/a.ts", "// process.env is read by env.ts\nexport {};"],
+    [
+      "test support in a test",
+      "domain/a.test.ts",
+      `import { poll } from "../../../../test/support/poll.ts";`,
+    ],
+  ])("%s", (_, path, text) => {
+    expect(violations([readSource(`${SRC}/${path}`, text)])).toEqual([]);
+  });
+});

@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto";
+import { Client } from "pg";
+import { inject } from "vitest";
+import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
+
+const TEMPLATE = "postern_template";
+
+/** A database of the run's shared Postgres. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string;
+  /** Removes it, with whatever sessions are still open on it. */
+  drop(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** `false`: an empty database, for tests of the migrations themselves. */
+  readonly migrated?: boolean;
+}
+
+/** Makes a database that no other test has; migrated, it is a copy of a template made once a run. */
+export async function createDatabase(options: DatabaseOptions = {}): Promise<TestDatabase> {
+  const admin = inject("postgresUrl");
+  const name = `test_${randomBytes(8).toString("hex")}`;
+  const migrated = options.migrated ?? true;
+  await withClient(admin, async (client) => {
+    if (migrated) await ensureTemplate(client, admin);
+    await client.query(`create database ${name} template ${migrated ? TEMPLATE : "template0"}`);
+  });
+  async function drop(): Promise<void> {
+    await withClient(admin, (client) => client.query(`drop database if exists ${name} with (force)`));
+  }
+  return { url: databaseUrl(admin, name), drop, [Symbol.asyncDispose]: drop };
+}
+
+/** Runs `use` on a connection of its own. */
+export async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function ensureTemplate(client: Client, admin: string): Promise<void> {
+  // Workers start together: one migrates, the others wait here and find it done.
+  await client.query("select pg_advisory_lock(hashtext($1))", [TEMPLATE]);
+  try {
+    const found = await client.query("select datistemplate from pg_database where datname = $1", [TEMPLATE]);
+    if (found.rows[0]?.datistemplate) return;
+    await client.query(`drop database if exists ${TEMPLATE} with (force)`);
+    await client.query(`create database ${TEMPLATE}`);
+    await migrate(databaseUrl(admin, TEMPLATE));
+    // Marked last, so that a half-migrated one is never copied; a connection to it would block copies.
+    await client.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
+  } finally {
+    await client.query("select pg_advisory_unlock(hashtext($1))", [TEMPLATE]);
+  }
+}
+
+function databaseUrl(admin: string, name: string): string {
+  const url = new URL(admin);
+  url.pathname = `/${name}`;
+  return url.href;
+}

@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests beside the source that want a database; all others there need nothing but Node. */
+const storeTests = "services/auth/src/store/**/*.test.ts";
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["services/**/src/**/*.test.ts", "test/*.test.ts"],
+          exclude: [storeTests],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "postgres",
+          include: [storeTests, "test/*/**/*.test.ts"],
+          globalSetup: "test/support/global-setup.ts",
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
