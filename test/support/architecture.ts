@@ -19,7 +19,7 @@ const LAYERS: readonly Layer[] = [
   { name: "client core", path: "services/client/src/core/", allow: ["gen"], packages: [] },
   { name: "client", path: "services/client/src/", allow: ["gen", "client core"] },
   { name: "bin", path: "services/auth/bin/", allow: ["main"] },
-  { name: "main", path: "services/auth/src/main.ts", allow: ["app"] },
+  { name: "main", path: "services/auth/src/main.ts", allow: ["app", "domain"] },
   { name: "app", path: "services/auth/src/app/", allow: "any" },
   {
     name: "domain",

@@ -1,4 +1,4 @@
-import { flag, type Command, CommandError, UsageError } from "./app/commands/command.ts";
+import { type Command, CommandError, flag, UsageError } from "./app/commands/command.ts";
 import { commandHelp, groupHelp, usageLine } from "./app/commands/help.ts";
 import { type Io, processIo } from "./app/commands/io.ts";
 import { printAnswer } from "./app/commands/output.ts";

@@ -3,7 +3,15 @@ import { PosternError } from "../domain/errors.ts";
 import type { FinishedCall } from "../rpc/chain.ts";
 
 /** Whatever is logged under these names is a secret, wherever it stands. */
-const secretNames = ["password", "token", "refreshToken", "accessToken", "authorization", "secret", "masterKey"];
+const secretNames = [
+  "password",
+  "token",
+  "refreshToken",
+  "accessToken",
+  "authorization",
+  "secret",
+  "masterKey",
+];
 
 /** One JSON line an event, on stderr. */
 export function createLogger(level: string): Logger {

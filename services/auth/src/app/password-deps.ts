@@ -8,5 +8,8 @@ export function passwordDeps(
   { passwordMinLength }: Pick<Config, "passwordMinLength">,
   { passwordHasher }: Pick<Context, "passwordHasher">,
 ): PasswordDeps & { readonly hasher: Context["passwordHasher"] } {
-  return { hasher: passwordHasher, passwordPolicy: { minLength: passwordMinLength, isCommon: isCommonPassword } };
+  return {
+    hasher: passwordHasher,
+    passwordPolicy: { minLength: passwordMinLength, isCommon: isCommonPassword },
+  };
 }

@@ -6,10 +6,10 @@ import { createFirstAdmin } from "../domain/user/seed.ts";
 import { createOpsRoutes } from "../http/ops.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type Context, openContext } from "./context.ts";
+import type { ReadyConfig } from "./embedded-config.ts";
 import { listenGrpc, listenHttp } from "./listeners.ts";
 import { createMetrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
-import type { ReadyConfig } from "./ready-config.ts";
 import { openService } from "./service.ts";
 
 export interface Server {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import { createKeyMaterial } from "../crypto/key-material.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
@@ -15,11 +15,11 @@ import { createAdminService } from "../rpc/admin-service.ts";
 import { createAuthService } from "../rpc/auth-service.ts";
 import { createHealthService } from "../rpc/health-service.ts";
 import { createRpcListener } from "../rpc/listener.ts";
-import { passwordDeps } from "./password-deps.ts";
 import type { Context } from "./context.ts";
+import type { ReadyConfig } from "./embedded-config.ts";
 import { logCall } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import type { ReadyConfig } from "./ready-config.ts";
+import { passwordDeps } from "./password-deps.ts";
 
 export interface ServiceOptions {
   readonly config: ReadyConfig;

@@ -6,12 +6,14 @@ import { serveJwks } from "./jwks.ts";
 export function createHttpRoutes(keyRing: KeyRing) {
   return (request: IncomingMessage, response: ServerResponse): void => {
     const path = (request.url ?? "").split("?", 1)[0];
-    if (path !== "/.well-known/jwks.json") return refuse(response, 404);
-    if (request.method !== "GET" && request.method !== "HEAD") {
+    if (path !== "/.well-known/jwks.json") {
+      refuse(response, 404);
+    } else if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
-      return refuse(response, 405);
+      refuse(response, 405);
+    } else {
+      serveJwks(keyRing, request, response);
     }
-    serveJwks(keyRing, request, response);
   };
 }
 

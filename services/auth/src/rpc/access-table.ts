@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
-import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import type { Permission } from "../domain/access/permission.ts";
 
 /** Who may call a method: anyone, or whoever holds one of these permissions. */
@@ -30,7 +30,9 @@ export function demandRules(
   table: ReadonlyMap<DescMethod, AccessRule> = accessTable,
 ): void {
   const missing = services.flatMap((service) =>
-    service.methods.filter((method) => !table.has(method)).map((method) => `${service.typeName}/${method.name}`),
+    service.methods
+      .filter((method) => !table.has(method))
+      .map((method) => `${service.typeName}/${method.name}`),
   );
   if (missing.length > 0) throw new Error(`no access rule for ${missing.join(", ")}`);
 }

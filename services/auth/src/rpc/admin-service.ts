@@ -1,13 +1,13 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AdminService, GetUserRequest } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { PosternError } from "../domain/errors.ts";
+import type { UserStore } from "../domain/ports/user-store.ts";
 import { type CreateUserDeps, createUser } from "../domain/user/create-user.ts";
 import { disableUser } from "../domain/user/disable-user.ts";
 import { enableUser } from "../domain/user/enable-user.ts";
 import { type GetUserInput, getUser } from "../domain/user/get-user.ts";
 import { listUsers } from "../domain/user/list-users.ts";
 import { type SetPasswordDeps, setPassword } from "../domain/user/set-password.ts";
-import type { UserStore } from "../domain/ports/user-store.ts";
 import { callerOf, requestIdKey } from "./context.ts";
 import { given, toUser, toUuid } from "./convert.ts";
 

@@ -2,12 +2,12 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService, RevokeRequest } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { PosternError } from "../domain/errors.ts";
+import type { SessionStore } from "../domain/ports/session-store.ts";
 import { type IntrospectDeps, introspect } from "../domain/revocation/introspect.ts";
 import { type RevokeDeps, type RevokeTarget, revoke } from "../domain/revocation/revoke.ts";
 import { listSessions } from "../domain/session/list-sessions.ts";
 import { type LoginDeps, login } from "../domain/session/login.ts";
 import { type RefreshDeps, refresh } from "../domain/session/refresh.ts";
-import type { SessionStore } from "../domain/ports/session-store.ts";
 import { callerOf, requestIdKey } from "./context.ts";
 import { given, toIntrospectResponse, toSession, toTokenSet, toUuid } from "./convert.ts";
 

@@ -5,12 +5,12 @@ import {
   IntrospectResponseSchema,
 } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import {
-  type Session as WireSession,
   SessionSchema,
-  type TokenSet as WireTokenSet,
   TokenSetSchema,
+  type Session as WireSession,
+  type TokenSet as WireTokenSet,
 } from "@postern/proto/postern/auth/v1/session_pb.js";
-import { type User as WireUser, UserSchema } from "@postern/proto/postern/user/v1/user_pb.js";
+import { UserSchema, type User as WireUser } from "@postern/proto/postern/user/v1/user_pb.js";
 import { PosternError } from "../domain/errors.ts";
 import type { Uuid } from "../domain/ports/ids.ts";
 import type { Session } from "../domain/ports/session-store.ts";
@@ -26,7 +26,8 @@ export function given(text: string): string | undefined {
 
 export function toUuid(prefix: "usr" | "ses", id: string): Uuid {
   const uuid = parseId(prefix, id);
-  if (uuid === undefined) throw new PosternError("INVALID_REQUEST", { message: `not an id of the form ${prefix}_…` });
+  if (uuid === undefined)
+    throw new PosternError("INVALID_REQUEST", { message: `not an id of the form ${prefix}_…` });
   return uuid;
 }
 

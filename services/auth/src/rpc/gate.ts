@@ -26,7 +26,8 @@ export function gate(handler: UniversalHandler, authenticate: Authenticate) {
     async function* admitted() {
       try {
         // Two credentials: somebody in between may have judged by the other one.
-        if (credentials > 1) throw new PosternError("INVALID_CLIENT", { message: "send one `authorization` header" });
+        if (credentials > 1)
+          throw new PosternError("INVALID_CLIENT", { message: "send one `authorization` header" });
         await admit(rule, request.header, values, authenticate);
       } catch (error) {
         progress.refused = true;
@@ -73,7 +74,14 @@ function isPlainBinary(header: Headers): boolean {
 }
 
 const grpcTimeout = /^(\d{1,8})([HMSmun])$/;
-const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+const unitMs: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
 
 /** Gives every unary call a deadline; a client's longer one is cut, not refused. Malformed ones are Connect's to refuse. */
 function capTimeout(header: Headers): void {

@@ -1,5 +1,8 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { type Health, HealthCheckResponse_ServingStatus as Status } from "@postern/proto/grpc/health/v1/health_pb.js";
+import {
+  type Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "@postern/proto/grpc/health/v1/health_pb.js";
 
 export interface HealthDeps {
   /** Aborted when the server drains. */

@@ -42,7 +42,10 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
 
   return (request, response) => {
     const handler = handlers.get((request.url ?? "").split("?", 1)[0] ?? "");
-    if (handler === undefined) return options.fallback(request, response);
+    if (handler === undefined) {
+      options.fallback(request, response);
+      return;
+    }
     const values = createContextValues()
       .set(requestIdKey, requestIdOf(request) ?? options.newRequestId())
       .set(begunKey, { begun: false });

@@ -21,6 +21,13 @@ describe("readClaims", () => {
     expect(() => readClaims(rest)).toThrow(`\`${name}\``);
   });
 
+  test("A20 takes no claim from a prototype", () => {
+    expect(() => readClaims(Object.create(payload))).toThrow(withCode("ERR_TOKEN_MALFORMED"));
+    expect(readClaims(Object.assign(Object.create({ roles: ["admin"] }), payload))).not.toHaveProperty(
+      "roles",
+    );
+  });
+
   test.each(["exp", "iat", "nbf", "auth_time", "rev"])("takes %s only as a whole number", (name) => {
     for (const value of [-1, 1.5, 2 ** 53, 1e20, Number.NaN, "1790000000", null, true, [1]]) {
       refuses({ [name]: value });

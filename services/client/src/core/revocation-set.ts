@@ -43,9 +43,7 @@ export class RevocationSet {
 
   /** Number of entries held. */
   get size(): number {
-    return (
-      this.#tokens.size + this.#sessions.size + this.#keys.size + this.#users.size + this.#clients.size
-    );
+    return this.#tokens.size + this.#sessions.size + this.#keys.size + this.#users.size + this.#clients.size;
   }
 
   add(entry: Revocation): void {

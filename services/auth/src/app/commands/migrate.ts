@@ -10,7 +10,7 @@ export const migrateCommand: Command = {
   run(args, io) {
     return withDatabase(io, { embedded: flag(args, "embedded") }, async ({ databaseUrl }) => {
       const { migrate } = await import("../../store/postgres/migrate.ts");
-      return { schema_version: await migrate(databaseUrl) };
+      return { schemaVersion: await migrate(databaseUrl) };
     });
   },
 };

@@ -34,7 +34,9 @@ export function findCommand(commands: readonly Command[], argv: readonly string[
 function unknownCommand(candidates: readonly Command[], depth: number, word: string): UsageError {
   const names = candidates.map(({ path }) => path[depth] ?? "");
   const nearest = nearestName(word, names);
-  return new UsageError(nearest === undefined ? "no such command" : `no such command; did you mean \`${nearest}\`?`);
+  return new UsageError(
+    nearest === undefined ? "no such command" : `no such command; did you mean \`${nearest}\`?`,
+  );
 }
 
 /** @throws {UsageError} on an option that is unknown, lacks its value or stands twice, or an argument too many */
@@ -52,7 +54,9 @@ export function parseCommandArgs(command: Command, argv: readonly string[]): Arg
   const most = command.maxPositionals ?? 0;
   // `--help` answers whatever stands beside it.
   if (positionals.length > most && values["help"] !== true) {
-    throw new UsageError(most === 0 ? "takes options only, no further arguments" : "there are too many arguments");
+    throw new UsageError(
+      most === 0 ? "takes options only, no further arguments" : "there are too many arguments",
+    );
   }
   return { values, positionals };
 }

@@ -24,7 +24,10 @@ const longestBytes = 1024;
  */
 export async function readPassword(io: Io, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const text = decode(path === "-" ? await readAll(io.stdin) : await readFileBytes(path)).replace(/\r?\n$/, "");
+  const text = decode(path === "-" ? await readAll(io.stdin) : await readFileBytes(path)).replace(
+    /\r?\n$/,
+    "",
+  );
   if (text === "") throw new CommandError("the password file is empty");
   if (Buffer.byteLength(text) > longestBytes) throw tooLong();
   return text;

@@ -5,14 +5,15 @@ import { SchemaError } from "../../store/postgres/migrate.ts";
 import { parseConfig } from "../config.ts";
 import { ConfigError } from "../config-error.ts";
 import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
-import { withEmbeddedSecrets } from "../embedded-config.ts";
+import { type ReadyConfig, withEmbedded } from "../embedded-config.ts";
 import { readEnv } from "../env.ts";
 import { createLogger } from "../log.ts";
-import { type ReadyConfig, toReadyConfig } from "../ready-config.ts";
+
 import { startServer } from "../server.ts";
 import { type Command, CommandError, flag } from "./command.ts";
 import type { Io } from "./io.ts";
 import { tryOutLines } from "./try-out-lines.ts";
+import { requireDatabase } from "./with-context.ts";
 
 /** `postern serve`: the server. */
 export const serve: Command = {
@@ -27,7 +28,7 @@ export const serve: Command = {
     const config = parseConfig(readEnv(io.env), { embedded: flag(args, "embedded") });
     const stopping = stopSignal(flag(args, "follow-parent"));
     if (!config.embedded) {
-      await run(toReadyConfig(config), io, stopping, undefined);
+      await run(requireDatabase(config), io, stopping, undefined);
       return;
     }
     const log = createLogger(config.logLevel);
@@ -36,7 +37,7 @@ export const serve: Command = {
       newSecretToken: () => newSecretToken(randomBytes),
       onLog: (line) => log.debug({ event: "postgres", line }),
     });
-    await run(toReadyConfig(withEmbeddedSecrets(config, embedded)), io, stopping, embedded);
+    await run(withEmbedded(config, embedded), io, stopping, embedded);
   },
 };
 
@@ -54,7 +55,8 @@ async function run(config: ReadyConfig, io: Io, stopping: AbortController, embed
   log.info({ event: "draining" });
   await server.stop();
   log.info({ event: "stopped" });
-  if (why === "postgres") throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
+  if (why === "postgres")
+    throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
 }
 
 /** @returns undefined where it was told to stop before the database was there */
@@ -87,6 +89,7 @@ function stopSignal(followParent: boolean): AbortController {
 }
 
 async function aborted(signal: AbortSignal): Promise<"signal"> {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   return "signal";
 }

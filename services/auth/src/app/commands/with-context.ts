@@ -26,7 +26,7 @@ export async function withDatabase<T>(
   const [{ openEmbedded, EmbeddedError }, { withEmbedded }, { newSecretToken }] = await Promise.all([
     import("../embedded/embedded.ts"),
     import("../embedded-config.ts"),
-    import("../../crypto/secret-token.ts"),
+    import("../../domain/keys/secret-token.ts"),
   ]);
   try {
     await using database = await openEmbedded({
@@ -53,7 +53,7 @@ export function withContext<T>(
   });
 }
 
-function requireDatabase(config: Config): ReadyConfig {
+export function requireDatabase(config: Config): ReadyConfig {
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new TypeError("a configuration that is not embedded has a database");
   return { ...config, databaseUrl };

@@ -1,5 +1,5 @@
-import type { KeyPurpose, NewKey, PublicJwk, SigningAlg, StoredKey } from "./key-store.ts";
 import type { Uuid } from "./ids.ts";
+import type { KeyPurpose, NewKey, PublicJwk, SigningAlg, StoredKey } from "./key-store.ts";
 
 /** A signing key with its secret part open. */
 export interface SigningKey {

@@ -1,6 +1,8 @@
-import type { Revocation } from "@postern/client/core/revocation-set.ts";
+import type { Revocation, RevocationTarget } from "@postern/client/core/revocation-set.ts";
 import type { Uuid } from "./ids.ts";
 import type { Actor } from "./user-store.ts";
+
+export type { RevocationTarget };
 
 /** Where the log ends: the number and the id of its last entry. */
 export interface LogHead {
@@ -43,7 +45,11 @@ export interface RevocationLog {
   /** `expiresAt` is the token's own end. */
   revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor): Promise<RevokeOutcome>;
   /** `clients`: only a session of one of them. */
-  revokeSession(sessionId: Uuid, clients: ReadonlySet<string> | undefined, actor: Actor): Promise<RevokeOutcome>;
+  revokeSession(
+    sessionId: Uuid,
+    clients: ReadonlySet<string> | undefined,
+    actor: Actor,
+  ): Promise<RevokeOutcome>;
   revokeUser(userId: Uuid, actor: Actor): Promise<RevokeOutcome>;
   revokeClient(clientId: string, actor: Actor): Promise<RevokeOutcome>;
   revokeEverything(actor: Actor): Promise<RevokeOutcome>;

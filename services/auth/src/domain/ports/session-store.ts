@@ -92,7 +92,11 @@ export type RefreshTokenState =
 export interface SessionStore {
   open(session: NewSession): Promise<OpenOutcome>;
   rotate(request: RotateRequest): Promise<RotateOutcome>;
-  readRefreshToken(token: { sessionId: Uuid; refreshKey: number; generation: number }): Promise<RefreshTokenState>;
+  readRefreshToken(token: {
+    sessionId: Uuid;
+    refreshKey: number;
+    generation: number;
+  }): Promise<RefreshTokenState>;
   /** The living ones, the newest first; `clients` limits them to those client ids. */
   list(page: {
     userId: Uuid;

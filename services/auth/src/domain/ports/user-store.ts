@@ -25,7 +25,10 @@ export interface NewUser {
 }
 
 /** By id, or by a folded address or name. */
-export type UserKey = { readonly id: Uuid } | { readonly emailKey: string } | { readonly usernameKey: string };
+export type UserKey =
+  | { readonly id: Uuid }
+  | { readonly emailKey: string }
+  | { readonly usernameKey: string };
 
 /** What a login compares: read in one snapshot, so that whatever changes later is noticed. */
 export interface LoginSnapshot {
@@ -57,7 +60,10 @@ export interface ChangeOptions {
 
 /** Users and their credentials. Each method throws PosternError `UNAVAILABLE` when the store is down. */
 export interface UserStore {
-  create(user: NewUser, actor: Actor): Promise<
+  create(
+    user: NewUser,
+    actor: Actor,
+  ): Promise<
     | { readonly kind: "created"; readonly user: User }
     | { readonly kind: "taken"; readonly field: "email" | "username" }
   >;

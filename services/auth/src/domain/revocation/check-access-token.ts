@@ -14,7 +14,10 @@ export interface CheckDeps {
  * The claims of an access token that is good at this moment; undefined for any other.
  * @throws PosternError `UNAVAILABLE` when that cannot be known
  */
-export async function checkAccessToken(deps: CheckDeps, token: string): Promise<AccessTokenClaims | undefined> {
+export async function checkAccessToken(
+  deps: CheckDeps,
+  token: string,
+): Promise<AccessTokenClaims | undefined> {
   const parsed = await openAccessToken(deps, token);
   if (parsed === undefined) return undefined;
   const { header, claims } = parsed;

@@ -41,7 +41,10 @@ export interface ActiveToken {
  * Says whether a token is active now; undefined: it is not, for whatever reason.
  * @throws PosternError `UNAVAILABLE` when that cannot be known: a fault is never a verdict
  */
-export async function introspect(deps: IntrospectDeps, input: IntrospectInput): Promise<ActiveToken | undefined> {
+export async function introspect(
+  deps: IntrospectDeps,
+  input: IntrospectInput,
+): Promise<ActiveToken | undefined> {
   const active = input.token.startsWith("ptn_")
     ? await refreshToken(deps, input)
     : await accessToken(deps, input);

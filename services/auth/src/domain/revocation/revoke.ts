@@ -63,9 +63,7 @@ async function revokeToken(deps: RevokeDeps, token: string, actor: Actor): Promi
   const accessToken = await openAccessToken(deps, token);
   const tokenId = accessToken === undefined ? undefined : parseId("tok", accessToken.claims.jti);
   if (accessToken === undefined || tokenId === undefined) return { seq: await deps.revocations.readSeq() };
-  return settled(
-    await deps.revocations.revokeToken(tokenId, new Date(accessToken.claims.exp * 1000), actor),
-  );
+  return settled(await deps.revocations.revokeToken(tokenId, new Date(accessToken.claims.exp * 1000), actor));
 }
 
 function settled(outcome: RevokeOutcome): { seq: number } {

@@ -40,7 +40,10 @@ const maxAskedCharacters = 3_000;
  * log's number), and the session opens only where all of it still holds after the slow check: a password
  * change, a disable or a revocation in between wins.
  */
-export async function login(deps: LoginDeps, input: LoginInput): Promise<{ tokens: TokenSet; session: Session }> {
+export async function login(
+  deps: LoginDeps,
+  input: LoginInput,
+): Promise<{ tokens: TokenSet; session: Session }> {
   const asked = whatIsAsked(deps, input);
   const password = normalizePassword(input.password);
   const key = identifierKey(input.identifier);
@@ -87,7 +90,9 @@ function whatIsAsked(deps: LoginDeps, { caller, clientId, audience, scope }: Log
   }
   const strange = audiences.find((one) => !allows(caller.audiences, one));
   if (strange !== undefined) {
-    throw new PosternError("NOT_PERMITTED", { message: "`audience` holds one that the caller may not ask for" });
+    throw new PosternError("NOT_PERMITTED", {
+      message: "`audience` holds one that the caller may not ask for",
+    });
   }
   if (scope.some((one) => !allows(caller.scopes, one))) throw new PosternError("SCOPE_TOO_WIDE");
   if ([...audiences, ...scope].join(" ").length > maxAskedCharacters) {

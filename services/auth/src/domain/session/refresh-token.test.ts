@@ -77,6 +77,13 @@ describe("refresh tokens", () => {
     }
   });
 
+  test("of another version are refused, though the key made them", () => {
+    const body = Uint8Array.from(decodeOpaque("rt", token, 57) ?? []);
+    body[0] = 2;
+    body.set(key.mac(Buffer.concat([Buffer.from("ptn_rt"), body.subarray(0, 25)])), 25);
+    expect(parseRefreshToken(encodeOpaque("rt", body))).toBeUndefined();
+  });
+
   test("are refused by another key, of the same number or not", () => {
     expect(accepts(token, keyOf(3, "second"))).toBe(false);
     expect(accepts(token, keyOf(4, "first"))).toBe(false);
@@ -93,7 +100,13 @@ describe("refresh tokens", () => {
 
   test("C14 a key MACs nothing but its own fixed form, whatever a caller asks for", () => {
     const macs: Uint8Array[] = [];
-    const spied: RefreshKey = { ...key, mac: (data) => (macs.push(data), key.mac(data)) };
+    const spied: RefreshKey = {
+      ...key,
+      mac: (data) => {
+        macs.push(data);
+        return key.mac(data);
+      },
+    };
     mintRefreshToken(spied, { sessionId, generation: 0xffff_ffff });
 
     expect(macs.map((data) => [data.length, Buffer.from(data).toString("latin1", 0, 7)])).toEqual([

@@ -76,7 +76,9 @@ export async function openRefreshToken(
 function stillAllowed(caller: Caller, audience: readonly string[]): string[] {
   const left = audience.filter((one) => allows(caller.audiences, one));
   if (left.length === 0) {
-    throw new PosternError("NOT_PERMITTED", { message: "the caller may ask for none of the session's audiences" });
+    throw new PosternError("NOT_PERMITTED", {
+      message: "the caller may ask for none of the session's audiences",
+    });
   }
   return left;
 }

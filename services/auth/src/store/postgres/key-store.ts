@@ -39,7 +39,13 @@ export function createKeyStore(db: Database): KeyStore {
         `insert into postern.keys (id, purpose, alg, state, public_jwk, sealed, created_at)
          values ($1, $2, $3, 'active', $4, $5, postern.now())
          on conflict (purpose) where state = 'active' do nothing`,
-        [key.id, key.purpose, key.alg, key.publicJwk === undefined ? null : JSON.stringify(key.publicJwk), key.sealed],
+        [
+          key.id,
+          key.purpose,
+          key.alg,
+          key.publicJwk === undefined ? null : JSON.stringify(key.publicJwk),
+          key.sealed,
+        ],
       );
     },
   };

@@ -1,7 +1,11 @@
-import type { RevocationTarget } from "@postern/client/core/revocation-set.ts";
 import { PosternError } from "../../domain/errors.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
-import type { LogEntry, RevocationLog, RevokeOutcome } from "../../domain/ports/revocation-log.ts";
+import type {
+  LogEntry,
+  RevocationLog,
+  RevocationTarget,
+  RevokeOutcome,
+} from "../../domain/ports/revocation-log.ts";
 import { formatId } from "../../lib/type-id.ts";
 import type { Database } from "./database.ts";
 

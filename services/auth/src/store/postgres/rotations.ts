@@ -93,5 +93,7 @@ function toOutcome(row: { outcome: RotateOutcome["kind"] } & GrantRow): RotateOu
 /** A lock that was not to be had, a deadlock, or a fault in the data: not a store that is away. */
 function concernsOneRow(error: unknown): boolean {
   const fault = error instanceof PosternError ? error.cause : error;
-  return fault instanceof Error && "code" in fault && /^(55P03|40...|2[0-9]...|P0...)$/.test(String(fault.code));
+  return (
+    fault instanceof Error && "code" in fault && /^(55P03|40...|2[0-9]...|P0...)$/.test(String(fault.code))
+  );
 }

@@ -47,7 +47,8 @@ export function createSessionStore(db: Database, policy: SessionPolicy): Session
           session.requestId,
         ],
       );
-      if (row === undefined || row.outcome !== "opened") return { kind: row?.outcome ?? "stale" } as OpenOutcome;
+      if (row === undefined || row.outcome !== "opened")
+        return { kind: row?.outcome ?? "stale" } as OpenOutcome;
       const grant = toGrant(row);
       return {
         kind: "opened",
@@ -77,7 +78,9 @@ export function createSessionStore(db: Database, policy: SessionPolicy): Session
              or ($4 = s.generation - 1 and postern.now() - $5::interval < s.rotated_at))`,
         [sessionId, idle, refreshKey, generation, grace],
       );
-      return row === undefined ? { kind: "dead" } : { kind: "alive", grant: toGrant(row), caller: row.caller };
+      return row === undefined
+        ? { kind: "dead" }
+        : { kind: "alive", grant: toGrant(row), caller: row.caller };
     },
 
     async list({ userId, before, limit, clients }): Promise<Session[]> {

@@ -50,7 +50,9 @@ function where(key: UserKey): { condition: string; value: string } {
 export function createUserStore(db: Database): UserStore {
   async function find(key: UserKey): Promise<User | undefined> {
     const { condition, value } = where(key);
-    const [row] = await db.query<UserRow>(`select ${columns} from postern.users u where ${condition}`, [value]);
+    const [row] = await db.query<UserRow>(`select ${columns} from postern.users u where ${condition}`, [
+      value,
+    ]);
     return row === undefined ? undefined : toUser(row);
   }
 

@@ -1,0 +1,37 @@
+import { createUser } from "../../domain/user/create-user.ts";
+import { cliCaller } from "./cli-caller.ts";
+import { type Command, embeddedOption, flag, requiredOption, textOption } from "./command.ts";
+import { makePassword, passwordFileOption, readPassword } from "./password.ts";
+import { passwordDeps } from "./user-password.ts";
+import { parseRoles } from "./user-roles.ts";
+import { showIdentity } from "./user-view.ts";
+import { withContext } from "./with-context.ts";
+
+/** Adds a user; a password that was made is printed this once. */
+export const userCreate: Command = {
+  path: ["user", "create"],
+  summary: "Add a user",
+  usage: "--email E [--username N] [--role R]... [--password-file PATH] [--embedded]",
+  options: {
+    email: { type: "string", value: "E", help: "e-mail address" },
+    username: { type: "string", value: "N", help: "a name to log in with" },
+    role: { type: "string", multiple: true, value: "R", help: "a role; `admin` makes an administrator" },
+    ...passwordFileOption,
+    ...embeddedOption,
+  },
+  async run(args, io) {
+    const email = requiredOption(args, "email");
+    const username = textOption(args, "username");
+    const roles = parseRoles(args);
+    const given = await readPassword(io, textOption(args, "password-file"));
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+      const password = given ?? makePassword(config.passwordMinLength);
+      const deps = { ...context, ...(await passwordDeps(context, config)) };
+      const { signal } = new AbortController();
+      const requestId = context.newId();
+      const input = { caller: cliCaller, requestId, email, username, password, roles, signal };
+      const user = showIdentity(await createUser(deps, input));
+      return given === undefined ? { ...user, password } : user;
+    });
+  },
+};

@@ -1,0 +1,44 @@
+import type { User, UserStore } from "../../domain/ports/user-store.ts";
+import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
+import { parseId } from "../../lib/type-id.ts";
+import { cliCaller } from "./cli-caller.ts";
+import { type Args, type Option, textOption, UsageError } from "./command.ts";
+
+/** How a command names a user: by one of these, or by one argument that is any of them. */
+export const userKeyOptions = {
+  id: { type: "string", value: "ID", help: "the user's id (`usr_…`)" },
+  email: { type: "string", value: "E", help: "the user's e-mail address" },
+  username: { type: "string", value: "N", help: "the user's name" },
+} as const satisfies Readonly<Record<string, Option>>;
+
+/** For the usage line. */
+export const userKeyUsage = "(--id ID | --email E | --username N | USER)";
+
+/** @throws {UsageError} where no user is named, or more than one */
+export function parseUserKey(args: Args): GetUserInput["key"] {
+  const [id, email, username] = ["id", "email", "username"].map((name) => textOption(args, name));
+  const [positional] = args.positionals;
+  const given = [id, email, username, positional].filter((text) => text !== undefined);
+  if (given.length !== 1) throw new UsageError("name one user, by --id, --email, --username or one argument");
+  if (id !== undefined) return { id: parseUserId(id) };
+  if (email !== undefined) return { email };
+  if (username !== undefined) return { username };
+  return guessKey(positional ?? "");
+}
+
+/** No user name looks like an id, and none has an `@`. */
+function guessKey(text: string): GetUserInput["key"] {
+  if (text.startsWith("usr_")) return { id: parseUserId(text) };
+  return text.includes("@") ? { email: text } : { username: text };
+}
+
+function parseUserId(text: string): string {
+  const id = parseId("usr", text);
+  if (id === undefined) throw new UsageError("an id is `usr_` and 26 characters");
+  return id;
+}
+
+/** @throws {PosternError} `NOT_FOUND` */
+export function findUser(users: Pick<UserStore, "find">, key: GetUserInput["key"]): Promise<User> {
+  return getUser({ users }, { caller: cliCaller, key });
+}

@@ -1,0 +1,25 @@
+import { listSessions } from "../../domain/session/list-sessions.ts";
+import { cliCaller } from "./cli-caller.ts";
+import { type Command, embeddedOption, flag } from "./command.ts";
+import { pageOptions, parsePage, showPage } from "./page-options.ts";
+import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "./user-key.ts";
+import { showSession } from "./user-view.ts";
+import { withContext } from "./with-context.ts";
+
+/** Lists a user's living sessions, the newest first. */
+export const userSessions: Command = {
+  path: ["user", "sessions"],
+  summary: "List a user's sessions",
+  usage: `${userKeyUsage} [--page-size N] [--page-token T] [--embedded]`,
+  options: { ...userKeyOptions, ...pageOptions, ...embeddedOption },
+  maxPositionals: 1,
+  async run(args, io) {
+    const key = parseUserKey(args);
+    const page = parsePage(args);
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+      const { id: userId } = await findUser(context.users, key);
+      const { sessions, nextPageToken } = await listSessions(context, { caller: cliCaller, userId, ...page });
+      return showPage(args, io, "sessions", sessions.map(showSession), nextPageToken);
+    });
+  },
+};
