@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import pino, { type Logger } from "pino";
 import { PosternError } from "../domain/errors.ts";
 import type { FinishedCall } from "../rpc/chain.ts";
@@ -31,7 +32,10 @@ export function createLogger(level: string): Logger {
 export function logCall(log: Logger, { method, requestId, error, durationMs }: FinishedCall): void {
   const line = { event: "rpc", method, request_id: requestId, ms: Math.round(durationMs * 10) / 10 };
   if (error === undefined) log.debug(line);
-  else if (error instanceof PosternError) log.info({ ...line, reason: error.reason });
+  else if (error instanceof PosternError && error.reason !== "INTERNAL")
+    log.info({ ...line, reason: error.reason });
+  else if (error instanceof ConnectError && error.code !== Code.Internal)
+    log.info({ ...line, code: Code[error.code] });
   else log.error({ ...line, error });
 }
 

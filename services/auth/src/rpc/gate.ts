@@ -16,7 +16,11 @@ const maxTimeoutMs = 10_000;
  * and may call the method. It stands outside the router, so nothing that a service is registered with can
  * switch it off, and the refusal is framed by the protocol's own handler.
  */
-export function gate(handler: UniversalHandler, authenticate: Authenticate) {
+export function gate(
+  handler: UniversalHandler,
+  authenticate: Authenticate,
+  onRefused: (error: unknown, values: ContextValues) => void,
+) {
   const rule = accessTable.get(handler.method);
   return async (request: UniversalServerRequest & { contextValues: ContextValues }, credentials: number) => {
     if (handler.method.methodKind === "unary") capTimeout(request.header);
@@ -31,6 +35,7 @@ export function gate(handler: UniversalHandler, authenticate: Authenticate) {
         await admit(rule, request.header, values, authenticate);
       } catch (error) {
         progress.refused = true;
+        onRefused(error, values);
         throw withRequestId(toConnectError(error), values.get(requestIdKey));
       }
       yield* body;

@@ -1,5 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import {
+  type ConnectRouter,
+  type ContextValues,
+  createConnectRouter,
+  createContextValues,
+} from "@connectrpc/connect";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -37,7 +42,12 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
   options.routes(router);
   demandRules([...new Set<DescService>(router.handlers.map((handler) => handler.service))]);
   const handlers = new Map(
-    router.handlers.map((handler) => [handler.requestPath, gate(handler, options.authenticate)]),
+    router.handlers.map((handler) => {
+      const method = `${handler.service.typeName}/${handler.method.name}`;
+      const refused = (error: unknown, values: ContextValues) =>
+        options.onFinished({ method, requestId: values.get(requestIdKey), error, durationMs: 0 });
+      return [handler.requestPath, gate(handler, options.authenticate, refused)];
+    }),
   );
 
   return (request, response) => {

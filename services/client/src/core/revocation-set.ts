@@ -41,7 +41,7 @@ export class RevocationSet {
   readonly #clients = new Map<string, { seq: number; forgetAfterMs: number }>();
   #everything = 0;
 
-  /** Number of entries held. */
+  /** Number of ids held. */
   get size(): number {
     return this.#tokens.size + this.#sessions.size + this.#keys.size + this.#users.size + this.#clients.size;
   }
@@ -50,13 +50,13 @@ export class RevocationSet {
     const { target, seq, forgetAfterMs } = entry;
     switch (target.kind) {
       case "token":
-        this.#tokens.set(target.id, forgetAfterMs);
+        prolong(this.#tokens, target.id, forgetAfterMs);
         break;
       case "session":
-        this.#sessions.set(target.id, forgetAfterMs);
+        prolong(this.#sessions, target.id, forgetAfterMs);
         break;
       case "key":
-        this.#keys.set(target.id, forgetAfterMs);
+        prolong(this.#keys, target.id, forgetAfterMs);
         break;
       case "user":
         raise(this.#users, target.id, seq, forgetAfterMs);
@@ -69,18 +69,20 @@ export class RevocationSet {
         break;
       default:
         target satisfies never;
+        // Whoever reads a log of a newer server must not go on as if the entry were not there.
+        throw new TypeError("a revocation of an unknown kind");
     }
   }
 
-  /** Whether any entry hits a token with these claims. */
+  /** Whether any entry hits a token with these claims; one without a number is hit by every mark. */
   hits(claims: RevocableClaims): boolean {
     return (
       this.#tokens.has(claims.jti) ||
       this.#sessions.has(claims.sid) ||
       this.#keys.has(claims.kid) ||
-      claims.rev < (this.#users.get(claims.sub)?.seq ?? 0) ||
-      claims.rev < (this.#clients.get(claims.client_id)?.seq ?? 0) ||
-      claims.rev < this.#everything
+      !(claims.rev >= (this.#users.get(claims.sub)?.seq ?? 0)) ||
+      !(claims.rev >= (this.#clients.get(claims.client_id)?.seq ?? 0)) ||
+      !(claims.rev >= this.#everything)
     );
   }
 
@@ -101,6 +103,13 @@ function raise(
   seq: number,
   forgetAfterMs: number,
 ): void {
-  const known = map.get(id);
-  if (known === undefined || known.seq < seq) map.set(id, { seq, forgetAfterMs });
+  const known = map.get(id) ?? { seq, forgetAfterMs };
+  map.set(id, {
+    seq: Math.max(known.seq, seq),
+    forgetAfterMs: Math.max(known.forgetAfterMs, forgetAfterMs),
+  });
+}
+
+function prolong(map: Map<string, number>, id: string, forgetAfterMs: number): void {
+  map.set(id, Math.max(map.get(id) ?? 0, forgetAfterMs));
 }

@@ -17,10 +17,18 @@ export interface Io {
 
 /** The process's own streams and environment. */
 export function processIo(): Io {
-  const { stdout, stderr, stdin } = process;
+  const { stdout, stderr } = process;
   // A reader that has seen enough, such as `head`, closes the pipe: no fault of the command.
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
   });
-  return { stdout, stderr, stdin, env: processEnv() };
+  return {
+    stdout,
+    stderr,
+    // Node opens it at the first look, which fails where something else already reads from it.
+    get stdin() {
+      return process.stdin;
+    },
+    env: processEnv(),
+  };
 }

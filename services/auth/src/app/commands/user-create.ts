@@ -2,7 +2,6 @@ import { createUser } from "../../domain/user/create-user.ts";
 import { cliCaller } from "./cli-caller.ts";
 import { type Command, embeddedOption, flag, requiredOption, textOption } from "./command.ts";
 import { makePassword, passwordFileOption, readPassword } from "./password.ts";
-import { passwordDeps } from "./user-password.ts";
 import { parseRoles } from "./user-roles.ts";
 import { showIdentity } from "./user-view.ts";
 import { withContext } from "./with-context.ts";
@@ -26,7 +25,9 @@ export const userCreate: Command = {
     const given = await readPassword(io, textOption(args, "password-file"));
     return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
       const password = given ?? makePassword(config.passwordMinLength);
-      const deps = { ...context, ...(await passwordDeps(context, config)) };
+      // Loaded only here: its list of common passwords is long.
+      const { passwordDeps } = await import("../password-deps.ts");
+      const deps = { ...context, ...passwordDeps(config, context) };
       const { signal } = new AbortController();
       const requestId = context.newId();
       const input = { caller: cliCaller, requestId, email, username, password, roles, signal };

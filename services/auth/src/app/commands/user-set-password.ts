@@ -3,7 +3,6 @@ import { cliCaller } from "./cli-caller.ts";
 import { type Command, embeddedOption, flag, textOption } from "./command.ts";
 import { makePassword, passwordFileOption, readPassword } from "./password.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "./user-key.ts";
-import { passwordDeps } from "./user-password.ts";
 import { showIdentity } from "./user-view.ts";
 import { withContext } from "./with-context.ts";
 
@@ -19,7 +18,9 @@ export const userSetPassword: Command = {
     const given = await readPassword(io, textOption(args, "password-file"));
     return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
       const password = given ?? makePassword(config.passwordMinLength);
-      const deps = { ...context, ...(await passwordDeps(context, config)) };
+      // Loaded only here: its list of common passwords is long.
+      const { passwordDeps } = await import("../password-deps.ts");
+      const deps = { ...context, ...passwordDeps(config, context) };
       const { id: userId } = await findUser(context.users, key);
       const { signal } = new AbortController();
       const input = { caller: cliCaller, requestId: context.newId(), userId, password, signal };

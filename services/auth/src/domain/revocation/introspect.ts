@@ -1,6 +1,7 @@
 import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
 import { allows, type Caller, permits } from "../access/caller.ts";
+import { PosternError } from "../errors.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
 import type { UserStore } from "../ports/user-store.ts";
 import { openRefreshToken } from "../session/refresh.ts";
@@ -9,6 +10,8 @@ import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 export interface IntrospectDeps extends CheckDeps {
   readonly sessions: Pick<SessionStore, "readRefreshToken">;
   readonly users: Pick<UserStore, "find">;
+  /** Above 0: with the database lost, it answers for so long from what it last knew. */
+  readonly introspectStalenessMs: number;
 }
 
 export interface IntrospectInput {
@@ -72,8 +75,15 @@ async function refreshToken(deps: IntrospectDeps, { caller, token }: IntrospectI
 /** Shown, not decided on: the user may have been removed from another history of the database. */
 async function username(deps: IntrospectDeps, subject: string): Promise<string> {
   const id = parseId("usr", subject);
-  const user = id === undefined ? undefined : await deps.users.find({ id });
-  return user?.username ?? user?.email ?? "";
+  try {
+    const user = id === undefined ? undefined : await deps.users.find({ id });
+    return user?.username ?? user?.email ?? "";
+  } catch (error) {
+    // A token judged from memory is not refused for want of a name.
+    const isLost = error instanceof PosternError && error.reason === "UNAVAILABLE";
+    if (isLost && deps.introspectStalenessMs > 0) return "";
+    throw error;
+  }
 }
 
 function describeClaims(claims: AccessTokenClaims, name: string): ActiveToken {

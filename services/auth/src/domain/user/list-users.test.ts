@@ -57,6 +57,10 @@ test.each([
   await expect(page(1, token)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
 });
 
+test.each(["\0", "a\nb", "\ud800"])("E06 the query %j is refused", async (query) => {
+  await expect(page(1, "", query)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});
+
 test("wants the permission", async () => {
   const stranger = { ...caller, permissions: new Set(["login"] as const) };
   const listed = listUsers({ users: { list } }, { caller: stranger, pageSize: 0, pageToken: "", query: "" });

@@ -1,4 +1,5 @@
 import { type Caller, demand } from "../access/caller.ts";
+import { PosternError } from "../errors.ts";
 import { decodePageToken, encodePageToken } from "../page-token.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { fold } from "./letters.ts";
@@ -28,13 +29,14 @@ export interface UserPage {
 /**
  * Lists users in the order in which they were added.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours
+ * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours or the
+ * query holds what no name does
  */
 export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput): Promise<UserPage> {
   demand(input.caller, "users");
   const size = input.pageSize === 0 ? defaultPageSize : input.pageSize;
   const after = decodePageToken(input.pageToken);
-  const prefix = input.query === "" ? undefined : fold(input.query);
+  const prefix = parsePrefix(input.query);
 
   // One more than is shown, so that a full last page is known to be the last.
   const found = await users.list({ after, limit: size + 1, prefix });
@@ -42,4 +44,14 @@ export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput)
   const last = shown.at(-1);
   const hasMore = found.length > size && last !== undefined;
   return { users: shown, nextPageToken: hasMore ? encodePageToken(last.id) : "" };
+}
+
+function parsePrefix(query: string): string | undefined {
+  // Postgres knows no text with NUL in it: that would come out as a fault of ours.
+  if (/\p{Cc}|\p{Cs}/u.test(query)) {
+    throw new PosternError("INVALID_REQUEST", {
+      message: "the query holds control characters or broken Unicode",
+    });
+  }
+  return query === "" ? undefined : fold(query);
 }

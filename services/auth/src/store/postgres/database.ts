@@ -1,4 +1,6 @@
-import { Pool, type PoolClient, type QueryResultRow } from "pg";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg";
 import { PosternError } from "../../domain/errors.ts";
 
 /** Waiting longer than this for a connection, or for an answer, is `UNAVAILABLE`. */
@@ -8,6 +10,8 @@ const lostAfterMs = 30_000;
 
 /** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
 const passing = /^(08|53|57P|25006|40|55P03|57014|58)/;
+/** Those after which the server closes the connection. */
+const closing = /^(08|57P)/;
 
 /** Runs statements. Every fault of the store leaves it as PosternError `UNAVAILABLE`. */
 export interface Database extends AsyncDisposable {
@@ -37,6 +41,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.name,
   });
   pool.on("error", options.onFault);
+  const sockets = new Set<Socket>();
+  pool.on("connect", (client) => {
+    const socket = socketOf(client);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
 
   async function connect(): Promise<PoolClient> {
     try {
@@ -57,10 +67,8 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.off("error", onError);
         client.release(broken);
       };
-      const lost = setTimeout(() => {
-        // Ends the socket; the statement below then fails and releases.
-        (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-      }, lostAfterMs);
+      // The statement below then fails and releases.
+      const lost = setTimeout(() => socketOf(client).destroy(), lostAfterMs);
       lost.unref();
       const answer = client.query<Row>(sql, values as unknown[]).then(
         (result) => {
@@ -68,22 +76,36 @@ export function openDatabase(options: DatabaseOptions): Database {
           return result.rows;
         },
         (error: unknown) => {
-          release(!isSqlError(error));
+          release(!isSqlError(error) || closing.test(error.code));
           throw translate(error, options.onFault);
         },
       );
-      return await inTime(answer);
+      return await inTime(answer, options.onFault);
     },
     async [Symbol.asyncDispose]() {
-      await pool.end();
+      // A server that is frozen or cut off neither answers nor says goodbye.
+      const cut = setInterval(() => {
+        for (const socket of sockets) socket.destroy();
+      }, patienceMs);
+      try {
+        await pool.end();
+        await Promise.all([...sockets].map((socket) => once(socket, "close")));
+      } finally {
+        clearInterval(cut);
+      }
     },
   };
 }
 
-async function inTime<T>(answer: Promise<T>): Promise<T> {
+function socketOf(client: ClientBase): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream;
+}
+
+async function inTime<T>(answer: Promise<T>, onFault: (error: unknown) => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new PosternError("UNAVAILABLE")), patienceMs);
+    const fault = () => reject(unavailable(new Error(`no answer within ${patienceMs} ms`), onFault));
+    timer = setTimeout(fault, patienceMs);
   });
   // Whichever loses the race must not become an unhandled rejection.
   answer.catch(() => {});

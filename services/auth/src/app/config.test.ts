@@ -1,0 +1,162 @@
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
+import { type Env, readEnv } from "./env.ts";
+
+const masterKey = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 3)).toString("base64");
+const token = "0123456789-0123456789-0123456789";
+const required = {
+  POSTERN_DATABASE_URL: "postgres://postern:a-password@db.example.com/postern",
+  POSTERN_ISSUER: "https://auth.example.com",
+  POSTERN_MASTER_KEY: masterKey,
+};
+const parse = (env: Env, embedded = false) => parseConfig(readEnv(env), { embedded });
+
+function faultsOf(env: Env, embedded = false): string[] {
+  try {
+    parse(env, embedded);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    expect(error.message.split("\n")).toHaveLength(error.faults.length);
+    return error.faults.map(({ setting }) => setting);
+  }
+}
+
+test("what is required is enough: the rest has defaults", () => {
+  expect(parse(required)).toEqual({
+    embedded: false,
+    dataDir: "./.postern",
+    databaseUrl: required.POSTERN_DATABASE_URL,
+    http: { host: "127.0.0.1", port: 8080 },
+    grpc: { host: "127.0.0.1", port: 9090 },
+    ops: { host: "127.0.0.1", port: 9464 },
+    issuer: "https://auth.example.com",
+    audience: undefined,
+    masterKeys: [new Uint8Array(Buffer.from(masterKey, "base64"))],
+    secretTokens: [],
+    bootstrap: undefined,
+    sessions: {
+      accessTtlMs: 300_000,
+      sessionTtlMs: 2_592_000_000,
+      idleTtlMs: 604_800_000,
+      maxSessions: 100,
+      refreshGraceMs: 30_000,
+    },
+    introspectStalenessMs: 0,
+    passwordMinLength: 12,
+    signingAlg: "ES256",
+    migrate: true,
+    logLevel: "info",
+  });
+});
+
+test("embedded needs nothing, and does not look at POSTERN_DATABASE_URL", () => {
+  const nothing = { databaseUrl: undefined, issuer: undefined, audience: "postern-demo", masterKeys: [] };
+  expect(parse({}, true)).toMatchObject(nothing);
+  expect(parse(required, true).databaseUrl).toBeUndefined();
+});
+
+test("without --embedded the database, the issuer and the master key are required", () => {
+  expect(faultsOf({})).toEqual(Object.keys(required));
+});
+
+test("the default audience is what a secret token without audiences may ask for", () => {
+  const POSTERN_SECRET_TOKENS = JSON.stringify([{ name: "web", token, permissions: ["login"] }]);
+  const { secretTokens } = parse({ ...required, POSTERN_AUDIENCE: "api", POSTERN_SECRET_TOKENS });
+  expect(secretTokens.map(({ caller }) => caller.audiences)).toEqual([new Set(["api"])]);
+});
+
+test("all faults are told together, each once", () => {
+  const env = {
+    POSTERN_ACCESS_TTL: "5",
+    POSTERN_NOTHING: "1",
+    POSTERN_MIGRATE: "no",
+    POSTERN_HTTP_ADDR: "x",
+  };
+  expect(faultsOf(env, true).toSorted()).toEqual(Object.keys(env).toSorted());
+});
+
+test("no fault repeats a value", () => {
+  const secrets = {
+    POSTERN_MASTER_KEY: "s3cret",
+    POSTERN_DATABASE_URL: "s3cret",
+    POSTERN_SECRET_TOKENS: "[s3cret]",
+  };
+  const others = {
+    POSTERN_LOG_LEVEL: "s3cret",
+    POSTERN_ISSUER: "https://s3cret@a.example",
+    POSTERN_AUDIENCE: "s3cret *",
+  };
+  expect(() => parse({ ...secrets, ...others })).toThrow(ConfigError);
+  expect(() => parse({ ...secrets, ...others })).not.toThrow(/s3cret/);
+});
+
+describe("O14: refused", () => {
+  test.each<[string, Env, string]>([
+    ["an access token without a life", { POSTERN_ACCESS_TTL: "0s" }, "POSTERN_ACCESS_TTL"],
+    ["an access token of more than an hour", { POSTERN_ACCESS_TTL: "61m" }, "POSTERN_ACCESS_TTL"],
+    ["a span without a unit", { POSTERN_SESSION_TTL: "30" }, "POSTERN_SESSION_TTL"],
+    ["a session without a life", { POSTERN_SESSION_IDLE_TTL: "0" }, "POSTERN_SESSION_IDLE_TTL"],
+    ["a grace as long as the access token", { POSTERN_REFRESH_GRACE: "5m" }, "POSTERN_REFRESH_GRACE"],
+    ["an idle time beyond the session", { POSTERN_SESSION_IDLE_TTL: "31d" }, "POSTERN_SESSION_IDLE_TTL"],
+    ["no session at all", { POSTERN_MAX_SESSIONS: "0" }, "POSTERN_MAX_SESSIONS"],
+    ["an unknown algorithm", { POSTERN_SIGNING_ALG: "HS256" }, "POSTERN_SIGNING_ALG"],
+    ["an empty value", { POSTERN_AUDIENCE: "" }, "POSTERN_AUDIENCE"],
+    ["an open http listener", { POSTERN_HTTP_ADDR: "0.0.0.0:80" }, "POSTERN_HTTP_ADDR"],
+    ["an open grpc listener", { POSTERN_GRPC_ADDR: "[::]:90" }, "POSTERN_GRPC_ADDR"],
+    ["an e-mail address alone", { POSTERN_BOOTSTRAP_EMAIL: "a@b.c" }, "POSTERN_BOOTSTRAP_PASSWORD"],
+    ["a password alone", { POSTERN_BOOTSTRAP_PASSWORD: "long enough, that one" }, "POSTERN_BOOTSTRAP_EMAIL"],
+    ["Postern's own audience", { POSTERN_AUDIENCE: "https://auth.example.com/postern" }, "POSTERN_AUDIENCE"],
+  ])("%s", (_, env, setting) => {
+    expect(faultsOf({ ...required, ...env })).toEqual([setting]);
+  });
+
+  test("a faulty setting is not blamed on another one as well", () => {
+    const env = { ...required, POSTERN_ACCESS_TTL: "2d", POSTERN_REFRESH_GRACE: "50m" };
+    expect(faultsOf(env)).toEqual(["POSTERN_ACCESS_TTL"]);
+  });
+});
+
+test.each(["0", "0s"])("a grace of %s is strict", (text) => {
+  expect(parse({ ...required, POSTERN_REFRESH_GRACE: text }).sessions.refreshGraceMs).toBe(0);
+});
+
+test("listeners may be open where a mesh encrypts, and the ops listener anyway", () => {
+  const open = {
+    POSTERN_HTTP_ADDR: "0.0.0.0:80",
+    POSTERN_GRPC_ADDR: "[::]:90",
+    POSTERN_OPS_ADDR: "0.0.0.0:9464",
+  };
+  expect(faultsOf({ ...required, ...open, POSTERN_PLAINTEXT: "mesh" })).toEqual([]);
+  expect(faultsOf({ ...required, POSTERN_OPS_ADDR: "0.0.0.0:9464" })).toEqual([]);
+});
+
+describe("J15: a poor secret is refused", () => {
+  const bootstrap = (password: string) => ({
+    POSTERN_BOOTSTRAP_EMAIL: "admin@example.com",
+    POSTERN_BOOTSTRAP_PASSWORD: password,
+  });
+  const tokens = (text: string) => ({
+    POSTERN_SECRET_TOKENS: JSON.stringify([{ name: "web", token: text, permissions: ["login"] }]),
+  });
+  const database = (password: string) => ({ POSTERN_DATABASE_URL: `postgres://u:${password}@h/db` });
+
+  test.each<[string, Env, string]>([
+    ["an empty master key", { POSTERN_MASTER_KEY: "" }, "POSTERN_MASTER_KEY"],
+    ["an all-zero master key", { POSTERN_MASTER_KEY: `${"A".repeat(43)}=` }, "POSTERN_MASTER_KEY"],
+    ["a short token", tokens("short"), "POSTERN_SECRET_TOKENS"],
+    ["a short bootstrap password", bootstrap("elevenchars"), "POSTERN_BOOTSTRAP_PASSWORD"],
+    ["the master key as a token", tokens(masterKey), "POSTERN_SECRET_TOKENS"],
+    ["the master key as a password", bootstrap(masterKey), "POSTERN_BOOTSTRAP_PASSWORD"],
+    ["a token as a password", { ...tokens(token), ...bootstrap(token) }, "POSTERN_BOOTSTRAP_PASSWORD"],
+    ["a token as the database's password", { ...tokens(token), ...database(token) }, "POSTERN_DATABASE_URL"],
+    [
+      "a password in two places",
+      { ...bootstrap("p@ss p@ss p@ss"), ...database("p%40ss%20p%40ss%20p%40ss") },
+      "POSTERN_DATABASE_URL",
+    ],
+  ])("%s", (_, env, setting) => {
+    expect(faultsOf({ ...required, ...env })).toEqual([setting]);
+  });
+});

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { SettingError } from "../config-error.ts";
+import { parseChoice, parseEmail, parseIdentifier, parseInteger, parsePassword, parseText } from "./text.ts";
+
+const integer = parseInteger(1, 100);
+const choice = parseChoice("on", "off");
+
+test("what fits is taken as it is", () => {
+  expect(integer("1")).toBe(1);
+  expect(integer("100")).toBe(100);
+  expect(choice("off")).toBe("off");
+  expect(parseText("./a folder")).toBe("./a folder");
+  expect(parseIdentifier("https://api.example.com")).toBe("https://api.example.com");
+  expect(parseEmail("admin@example.com")).toBe("admin@example.com");
+  expect(parsePassword("ü".repeat(512))).toBe("ü".repeat(512));
+});
+
+test.each([
+  ...["", "0", "101", "1.0", "01", "1e1", " 1", "-1", "NaN", "0x1"].map((text) => [integer, text] as const),
+  ...["", "ON", "on ", "true"].map((text) => [choice, text] as const),
+  ...["", "a\0b", "a\n"].map((text) => [parseText, text] as const),
+  ...["", "*", "a b", "a\u202e", "a".repeat(256)].map((text) => [parseIdentifier, text] as const),
+  ...["", "admin", "@", "a@", "a b@c", "a@b@c", `${"a".repeat(320)}@b`].map(
+    (text) => [parseEmail, text] as const,
+  ),
+  ...["", "ü".repeat(513)].map((text) => [parsePassword, text] as const),
+])("O14: %o refuses %j", (parse, text) => {
+  expect(() => parse(text)).toThrow(SettingError);
+});

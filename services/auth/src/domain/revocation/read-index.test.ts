@@ -1,0 +1,204 @@
+import { describe, expect, test } from "vitest";
+import { PosternError } from "../errors.ts";
+import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
+import { openReadIndex, type ReadIndexDeps } from "./read-index.ts";
+
+const claims = { kid: "key", jti: "tok", sid: "ses", sub: "usr", client_id: "web", rev: 0 };
+const unavailable = () => new PosternError("UNAVAILABLE");
+
+/** A log kept by hand: `entries` is what Postgres would hold; a read is answered when the test says so. */
+function createLog() {
+  const log = {
+    origin: { seq: 0, tail: "t0" } as LogHead,
+    entries: [] as LogEntry[],
+    now: new Date(1_000_000),
+    head(): LogHead {
+      const last = log.entries.at(-1);
+      return last === undefined ? log.origin : { seq: last.seq, tail: last.id };
+    },
+    revoke(sid: string): void {
+      const { seq, tail } = log.head();
+      const target = { kind: "session", id: sid } as const;
+      log.entries.push({ seq: seq + 1, id: `t${seq + 1}`, previousId: tail, target, forgetAfterMs: 9e15 });
+    },
+    snapshot(known: LogHead): LogRead {
+      const head = log.head();
+      const later = log.entries.filter((entry) => entry.seq > known.seq);
+      return { head, now: log.now, entries: head.seq > known.seq ? later : undefined };
+    },
+    /** Answers `readAfter`; replaced by tests that hold an answer back or fail it. */
+    answer: async (read: LogRead): Promise<LogRead> => read,
+    reads: 0,
+    loads: 0,
+    async readAfter(known: LogHead): Promise<LogRead> {
+      log.reads += 1;
+      return log.answer(log.snapshot(known));
+    },
+    async readAll() {
+      log.loads += 1;
+      return { head: log.head(), now: log.now, entries: [...log.entries] };
+    },
+  };
+  return log;
+}
+
+async function open(overrides: Partial<ReadIndexDeps> = {}) {
+  const log = createLog();
+  const clock = { ms: 0 };
+  const rewinds: { known: LogHead; head: LogHead }[] = [];
+  const index = await openReadIndex({
+    log,
+    stalenessMs: 0,
+    monotonicMs: () => clock.ms,
+    onRewind: (found) => rewinds.push(found),
+    ...overrides,
+  });
+  return { log, clock, rewinds, index };
+}
+
+describe("keeping up", () => {
+  test("what the log holds at the start is loaded", async () => {
+    const log = createLog();
+    log.revoke("ses");
+    const { index } = await open({ log });
+    expect((await index.fresh()).revocations.hits(claims)).toBe(true);
+  });
+
+  test("an entry that comes later is in the next view, without loading anew", async () => {
+    const { log, index } = await open();
+    expect((await index.fresh()).revocations.hits(claims)).toBe(false);
+    log.revoke("other");
+    log.revoke("ses");
+    const view = await index.fresh();
+    expect(view.revocations.hits(claims)).toBe(true);
+    expect(view.head).toEqual({ seq: 2, tail: "t2" });
+    expect(log.loads).toBe(1);
+  });
+
+  test("the view carries the database's time of its read", async () => {
+    const { log, index } = await open();
+    log.now = new Date(2_000_000);
+    expect((await index.fresh()).now).toEqual(log.now);
+  });
+});
+
+describe("sharing reads", () => {
+  test("calls that wait share one read; none joins one that was sent", async () => {
+    const { log, index } = await open();
+    const held: (() => void)[] = [];
+    log.answer = (read) => new Promise((resolve) => held.push(() => resolve(read)));
+    const first = index.fresh();
+    await settle();
+    expect(log.reads).toBe(1);
+
+    // The read in flight has seen the head already: this revocation is not in it.
+    log.revoke("ses");
+    const later = [index.fresh(), index.fresh(), index.fresh()];
+    await settle();
+    expect(log.reads).toBe(1);
+
+    held.shift()?.();
+    await first;
+    await settle();
+    expect(log.reads).toBe(2);
+    held.shift()?.();
+    for (const view of await Promise.all(later)) expect(view.revocations.hits(claims)).toBe(true);
+    expect(log.reads).toBe(2);
+  });
+
+  test("a failed read fails those that shared it, not the next", async () => {
+    const { log, index } = await open();
+    log.answer = () => Promise.reject(unavailable());
+    const shared = await Promise.allSettled([index.fresh(), index.fresh()]);
+    expect(shared.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(log.reads).toBe(1);
+    log.answer = async (read) => read;
+    log.revoke("ses");
+    expect((await index.fresh()).revocations.hits(claims)).toBe(true);
+  });
+});
+
+describe("a log that was put back", () => {
+  const histories: [string, (log: ReturnType<typeof createLog>) => void][] = [
+    ["is shorter", (log) => log.entries.splice(1)],
+    [
+      "has another entry in the last one's place",
+      (log) => {
+        log.entries.splice(2);
+        log.entries.push({ ...entry(3), id: "other" });
+      },
+    ],
+    [
+      "has another history and is longer",
+      (log) => {
+        log.entries.splice(2);
+        log.entries.push(
+          { ...entry(3), id: "other" },
+          { ...entry(4), previousId: "other" },
+          { ...entry(5), target: { kind: "session", id: "ses" } },
+        );
+      },
+    ],
+  ];
+
+  test.each(histories)("%s: told, and loaded anew", async (_, rewind) => {
+    const { log, index, rewinds } = await open();
+    for (const sid of ["one", "two", "three"]) log.revoke(sid);
+    await index.fresh();
+    rewind(log);
+    const view = await index.fresh();
+    expect(rewinds).toEqual([{ known: { seq: 3, tail: "t3" }, head: log.head() }]);
+    expect(log.loads).toBe(2);
+    expect(view.head).toEqual(log.head());
+    expect(view.revocations.hits({ ...claims, sid: "three" })).toBe(false);
+    expect(view.revocations.hits(claims)).toBe(log.entries.length === 5);
+  });
+
+  test("a gap, where old entries were cleaned away, is loaded anew and is no rewind", async () => {
+    const { log, index, rewinds } = await open();
+    for (const sid of ["one", "two", "ses"]) log.revoke(sid);
+    log.entries.shift();
+    expect((await index.fresh()).revocations.hits(claims)).toBe(true);
+    expect(log.loads).toBe(2);
+    expect(rewinds).toEqual([]);
+  });
+});
+
+describe("with the database lost", () => {
+  test("the answer is UNAVAILABLE, never a view", async () => {
+    const { log, index } = await open();
+    await index.fresh();
+    log.answer = () => Promise.reject(unavailable());
+    await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  });
+
+  test("an allowed staleness is counted from when the last good read began, and the time goes on", async () => {
+    const { log, index, clock } = await open({ stalenessMs: 5_000 });
+    log.answer = async (read) => {
+      clock.ms += 2_000;
+      return read;
+    };
+    await index.fresh();
+    log.answer = () => Promise.reject(unavailable());
+    clock.ms = 4_999;
+    expect((await index.fresh()).now).toEqual(new Date(log.now.getTime() + 4_999));
+    clock.ms = 5_000;
+    await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  });
+
+  test("any other fault is passed on, whatever staleness is allowed", async () => {
+    const { log, index } = await open({ stalenessMs: 5_000 });
+    log.answer = () => Promise.reject(new TypeError("a fault of ours"));
+    await expect(index.fresh()).rejects.toThrow(TypeError);
+  });
+});
+
+function entry(seq: number): LogEntry {
+  const target = { kind: "session", id: `s${seq}` } as const;
+  return { seq, id: `t${seq}`, previousId: `t${seq - 1}`, target, forgetAfterMs: 9e15 };
+}
+
+/** Lets everything run that waits for nothing from outside. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,37 @@
+import { randomBytes } from "node:crypto";
+import type { KeyStore } from "../../services/auth/src/domain/ports/key-store.ts";
+import type { RevocationLog } from "../../services/auth/src/domain/ports/revocation-log.ts";
+import type { SessionPolicy, SessionStore } from "../../services/auth/src/domain/ports/session-store.ts";
+import type { UserStore } from "../../services/auth/src/domain/ports/user-store.ts";
+import { createNewId } from "../../services/auth/src/lib/uuid.ts";
+import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
+import { createKeyStore } from "../../services/auth/src/store/postgres/key-store.ts";
+import { createRevocationLog } from "../../services/auth/src/store/postgres/revocation-log.ts";
+import { createSessionStore } from "../../services/auth/src/store/postgres/session-store.ts";
+import { createUserStore } from "../../services/auth/src/store/postgres/user-store.ts";
+
+/** Every store of one replica. */
+export interface Stores extends AsyncDisposable {
+  readonly users: UserStore;
+  readonly sessions: SessionStore;
+  readonly revocations: RevocationLog;
+  readonly keys: KeyStore;
+}
+
+/** Makes ids in the order of the calls, for all replicas of a test. */
+export const newId = createNewId({ now: Date.now, random: randomBytes });
+
+/** Opens the Postgres stores of one replica, on pools of their own. */
+export function openStores(url: string, policy: SessionPolicy, maxConnections = 8): Stores {
+  const open = (name: string) => openDatabase({ url, maxConnections, name, onFault: () => {} });
+  const [db, headDb] = [open("test"), open("test head")];
+  return {
+    users: createUserStore(db),
+    sessions: createSessionStore(db, policy),
+    revocations: createRevocationLog(db, headDb),
+    keys: createKeyStore(db),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([db, headDb].map((one) => one[Symbol.asyncDispose]()));
+    },
+  };
+}
