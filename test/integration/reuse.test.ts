@@ -75,10 +75,9 @@ describe("a refresh token that was spent before", () => {
     expect(await refusal(refresh(two.a, first.refreshToken))).toBe("REFRESH_TOKEN_REUSED");
 
     for (const server of [two.a, two.b]) {
-      for (const token of [...Object.values(first), ...Object.values(spent), ...Object.values(current)]) {
-        expect(await isActive(server, token)).toBe(false);
-      }
-      for (const { refreshToken } of [first, spent, current]) {
+      for (const { accessToken, refreshToken } of [first, spent, current]) {
+        expect(await isActive(server, accessToken)).toBe(false);
+        expect(await isActive(server, refreshToken)).toBe(false);
         expect(await refusal(refresh(server, refreshToken))).toBe("SESSION_ENDED");
       }
     }
@@ -90,7 +89,7 @@ describe("a refresh token that was spent before", () => {
     const first = await login(two.a, user.email);
     await advance(pastTheGrace);
     const lost = await refresh(two.a, first.refreshToken);
-    await advance(pastTheGrace - 2 * second);
+    await advance(15 * second);
     const again = await refresh(two.b, first.refreshToken);
     expect(again.refreshToken).toBe(lost.refreshToken);
     expect(again.accessToken).not.toBe(lost.accessToken);
@@ -245,8 +244,8 @@ describe("a refresh token's bounds", () => {
     await advance(18 * minute);
     const last = await two.a.web.refresh({ refreshToken });
     // Two minutes are left of the two hours, of which an access token may take no more.
-    expect(last.tokens?.expiresIn).toBeLessThanOrEqual(120n);
-    expect(last.tokens?.refreshExpiresIn).toBeLessThanOrEqual(120n);
+    expect(last.tokens?.expiresIn).toBeLessThanOrEqual(120);
+    expect(last.tokens?.refreshExpiresIn).toBeLessThanOrEqual(120);
     const { accessToken = "", refreshToken: current = "" } = last.tokens ?? {};
     expect(await isActive(two.b, accessToken)).toBe(true);
     await advance(2 * minute);

@@ -7,7 +7,7 @@ import type { RevocationLog } from "../domain/ports/revocation-log.ts";
 import type { SessionStore } from "../domain/ports/session-store.ts";
 import type { UserStore } from "../domain/ports/user-store.ts";
 import { createNewId } from "../lib/uuid.ts";
-import { type Database, openDatabase } from "../store/postgres/database.ts";
+import { openDatabase } from "../store/postgres/database.ts";
 import { createKeyStore } from "../store/postgres/key-store.ts";
 import { createRevocationLog } from "../store/postgres/revocation-log.ts";
 import { createSessionStore } from "../store/postgres/session-store.ts";
@@ -39,10 +39,14 @@ export function openContext(
   config: Pick<Config, "sessions"> & { readonly databaseUrl: string },
   onFault: (error: unknown) => void = () => {},
 ): Context {
-  const open = (name: string, maxConnections: number): Database =>
-    openDatabase({ url: config.databaseUrl, maxConnections, name, onFault });
-  const db = open("postern", mainConnections);
-  const headDb = open("postern head", headConnections);
+  const shared = { url: config.databaseUrl, onFault };
+  const db = openDatabase({ ...shared, name: "postern", maxConnections: mainConnections });
+  const headDb = openDatabase({
+    ...shared,
+    name: "postern head",
+    maxConnections: headConnections,
+    readsOnly: true,
+  });
   const passwordHasher = createPasswordHasher();
   return {
     users: createUserStore(db),

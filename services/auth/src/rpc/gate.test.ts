@@ -42,7 +42,10 @@ beforeAll(async () => {
     newRequestId: () => "request",
     onFinished: () => {},
     onFault: () => {},
-    fallback: (_, response) => void response.writeHead(404).end(),
+    fallback(_, response) {
+      response.statusCode = 404;
+      response.end();
+    },
   });
   server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -18,6 +18,8 @@ import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
 
 /** The largest request message, compressed or not. */
 const maxMessageBytes = 64 * 1024;
+/** How long a client may go on sending what nobody will read. */
+const lingerMs = 2_000;
 
 export interface RpcListenerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -94,11 +96,21 @@ function countCredentials(request: NodeRequest): number {
   return count;
 }
 
-/** A client that is answered before it has sent all is cut off: it could hold the stream open for ever. */
+/**
+ * A client that is answered before it has sent all is cut off: it could hold the stream open for ever. Over
+ * HTTP/1.1 it may go on sending for a moment: a connection closed on unread bytes is reset, and with that the
+ * answer lost on its way.
+ */
 function closeWhenAnswered(request: NodeRequest, response: NodeResponse): void {
   response.once("finish", () => {
     if (request.complete) return;
-    if ("stream" in request) request.stream.close();
-    else request.socket.destroySoon();
+    if ("stream" in request) {
+      request.stream.close();
+      return;
+    }
+    const { socket } = request;
+    const cut = setTimeout(() => socket.destroy(), lingerMs);
+    request.once("close", () => clearTimeout(cut));
+    request.resume();
   });
 }

@@ -1,5 +1,5 @@
 import { type Command, embeddedOption, flag } from "./command.ts";
-import { withDatabase } from "./with-context.ts";
+import { tellDatabaseFaults, withDatabase } from "./with-context.ts";
 
 /** Applies migrations, and prints the version that the schema then has. */
 export const migrateCommand: Command = {
@@ -10,7 +10,7 @@ export const migrateCommand: Command = {
   run(args, io) {
     return withDatabase(io, { embedded: flag(args, "embedded") }, async ({ databaseUrl }) => {
       const { migrate } = await import("../../store/postgres/migrate.ts");
-      return { schemaVersion: await migrate(databaseUrl) };
+      return { schemaVersion: await tellDatabaseFaults(() => migrate(databaseUrl)) };
     });
   },
 };

@@ -73,8 +73,8 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
       tokens: true,
     });
   } catch (error) {
-    // Its messages name the option, never the value.
-    if (error instanceof TypeError) throw new UsageError(error.message);
+    // Its first sentence names the option, never the value.
+    if (error instanceof TypeError) throw new UsageError(error.message.split(". ", 1)[0]);
     throw error;
   }
 }

@@ -40,19 +40,45 @@ export async function withDatabase<T>(
   }
 }
 
-/** Gives `work` the stores, and closes them after it. */
+/**
+ * Gives `work` the stores, and closes them after it.
+ * @throws {CommandError} where the schema is too old or the database cannot be reached
+ */
 export function withContext<T>(
   io: Io,
   options: Options,
   work: (context: Context, config: ReadyConfig) => Promise<T>,
 ): Promise<T> {
   return withDatabase(io, options, async (config) => {
-    const { openContext } = await import("../context.ts");
+    const [{ openContext }, { checkSchema }] = await Promise.all([
+      import("../context.ts"),
+      import("../../store/postgres/migrate.ts"),
+    ]);
+    await tellDatabaseFaults(() => checkSchema(config.databaseUrl));
     await using context = openContext(config);
     return await work(context, config);
   });
 }
 
+/**
+ * Runs `work` on a connection of its own and tells what is wrong with the database or the way to it.
+ * @throws {CommandError}
+ */
+export async function tellDatabaseFaults<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // A name with several addresses fails with the faults of all of them.
+    const first = error instanceof AggregateError ? error.errors[0] : error;
+    if (!(first instanceof Error)) throw error;
+    const isSchema = first.name === "SchemaError";
+    throw new CommandError(isSchema ? first.message : `the database cannot be used: ${first.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The configuration where it names its database itself. */
 export function requireDatabase(config: Config): ReadyConfig {
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new TypeError("a configuration that is not embedded has a database");

@@ -62,7 +62,7 @@ describe("J15: refused, with the place and without the token", () => {
     ["no name", [{ ...web, name: undefined }], /^\[0\]\.name/],
     ["a name with a space", [{ ...web, name: "a b" }], /^\[0\]\.name/],
     ["a short token", [{ ...web, token: token.slice(1) }], /^\[0\]\.token write 32 characters/],
-    ["31 characters of two units each", [{ ...web, token: "😀".repeat(30) + "a" }], /^\[0\]\.token/],
+    ["31 characters of two units each", [{ ...web, token: `${"😀".repeat(30)}a` }], /^\[0\]\.token/],
     ["an empty token", [{ ...web, token: "" }], /^\[0\]\.token/],
     ["one character repeated", [{ ...web, token: "x".repeat(40) }], /^\[0\]\.token is one character/],
     ["neither token nor digest", [{ ...web, token: undefined }], /^\[0\] write either/],

@@ -1,6 +1,8 @@
 import { SettingError } from "../config-error.ts";
 import { isLoopback } from "./address.ts";
 
+const maxIssuerLength = 255;
+
 /**
  * An issuer identifier (RFC 8414 section 2): https, or http on loopback; no query, fragment, user or trailing
  * slash. It is compared character by character, so only the normal form of the URL is taken.
@@ -19,6 +21,8 @@ export function parseIssuer(text: string): string {
   }
   if (/[?#]|\/$/.test(text))
     throw new SettingError("leave out the query, the fragment and the trailing slash");
+  // It stands in every token, which is 8 KiB at the most.
+  if (text.length > maxIssuerLength) throw new SettingError(`at most ${maxIssuerLength} characters`);
   const normal = url.href.replace(/\/$/, "");
   if (text !== normal) throw new SettingError(`write it in its normal form: ${normal}`);
   return text;

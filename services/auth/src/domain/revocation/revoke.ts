@@ -6,8 +6,8 @@ import type { Uuid } from "../ports/ids.ts";
 import type { RevocationLog, RevokeOutcome } from "../ports/revocation-log.ts";
 import type { Actor } from "../ports/user-store.ts";
 import { ownClients } from "../session/list-sessions.ts";
+import { openAccessToken } from "../session/open-access-token.ts";
 import { openRefreshToken } from "../session/refresh.ts";
-import { openAccessToken } from "../session/verify-access-token.ts";
 
 export interface RevokeDeps {
   readonly keyRing: KeyRing;

@@ -4,7 +4,7 @@ import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg"
 import { PosternError } from "../../domain/errors.ts";
 
 /** Waiting longer than this for a connection, or for an answer, is `UNAVAILABLE`. */
-const patienceMs = 1_000;
+export const patienceMs = 1_000;
 /** A statement whose answer is this late will not come; its connection is closed. */
 const lostAfterMs = 30_000;
 
@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   readonly url: string;
   readonly maxConnections: number;
   readonly name: string;
+  /** Nothing is lost with a connection that only reads: it is closed as soon as its answer is late. */
+  readonly readsOnly?: boolean;
   /** Told of faults that no call is waiting for, and of the causes behind `UNAVAILABLE`. */
   readonly onFault: (error: unknown) => void;
 }
@@ -68,7 +70,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.release(broken);
       };
       // The statement below then fails and releases.
-      const lost = setTimeout(() => socketOf(client).destroy(), lostAfterMs);
+      const lost = setTimeout(() => socketOf(client).destroy(), options.readsOnly ? patienceMs : lostAfterMs);
       lost.unref();
       const answer = client.query<Row>(sql, values as unknown[]).then(
         (result) => {

@@ -1,6 +1,6 @@
 import { PosternError } from "../../domain/errors.ts";
 import type { RotateOutcome, RotateRequest, SessionStore } from "../../domain/ports/session-store.ts";
-import type { Database } from "./database.ts";
+import { type Database, patienceMs } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 
 /** Tokens that one statement rotates at the most. */
@@ -24,13 +24,21 @@ export function createRotations(
 ): SessionStore["rotate"] {
   const waiting: Waiting[] = [];
   let inFlight = 0;
+  /** A moment by the database's clock and by our own, from which the one tells the other. */
+  let anchor: { readonly databaseMs: number; readonly ownMs: number } | undefined;
 
   async function rotate(requests: readonly RotateRequest[]): Promise<RotateOutcome[]> {
-    const rows = await db.query<{ ord: number; outcome: RotateOutcome["kind"] } & GrantRow>(
-      `select r.ord, r.outcome, ${grantColumns("r.granted")}
-       from postern.rotate_sessions($1, $2::interval, $3::interval) as r`,
-      [JSON.stringify(requests.map(toRow)), grace, idle],
+    const notAfter =
+      anchor === undefined
+        ? null
+        : new Date(anchor.databaseMs + performance.now() - anchor.ownMs + patienceMs);
+    const rows = await db.query<{ ord: number; outcome: RotateOutcome["kind"]; clock: Date } & GrantRow>(
+      `select r.ord, r.outcome, ${grantColumns("r.granted")}, clock_timestamp() as clock
+       from postern.rotate_sessions($1, $2::interval, $3::interval, $4) as r`,
+      [JSON.stringify(requests.map(toRow)), grace, idle, notAfter],
     );
+    const [first] = rows;
+    if (first !== undefined) anchor = { databaseMs: first.clock.getTime(), ownMs: performance.now() };
     const outcomes = new Map(rows.map((row) => [row.ord, toOutcome(row)]));
     return requests.map((_, ord) => {
       const outcome = outcomes.get(ord);
@@ -46,6 +54,8 @@ export function createRotations(
         resolve(outcomes[index] as RotateOutcome);
       });
     } catch (error) {
+      // Too late, or the database's clock has jumped: the next batch has no limit, and tells the time anew.
+      if (sqlStateOf(error) === "57014") anchor = undefined;
       if (batch.length > 1 && concernsOneRow(error)) {
         // One row that cannot be locked, or that breaks the statement, has undone them all: each by itself.
         for (const one of batch) await run([one]);
@@ -92,8 +102,10 @@ function toOutcome(row: { outcome: RotateOutcome["kind"] } & GrantRow): RotateOu
 
 /** A lock that was not to be had, a deadlock, or a fault in the data: not a store that is away. */
 function concernsOneRow(error: unknown): boolean {
+  return /^(55P03|40...|2[0-9]...|P0...)$/.test(sqlStateOf(error));
+}
+
+function sqlStateOf(error: unknown): string {
   const fault = error instanceof PosternError ? error.cause : error;
-  return (
-    fault instanceof Error && "code" in fault && /^(55P03|40...|2[0-9]...|P0...)$/.test(String(fault.code))
-  );
+  return fault instanceof Error && "code" in fault ? String(fault.code) : "";
 }

@@ -259,8 +259,12 @@ $$;
 -- Sessions are locked in the order of their ids, and the head is taken last, so overlapping batches cannot
 -- deadlock. Each decision is made on the locked row, after which users and marks are read anew: a statement
 -- in a volatile function sees what was committed before the statement began.
-create function postern.rotate_sessions(p_requests jsonb, p_grace interval, p_idle interval)
-returns table (ord integer, outcome text, granted postern.grant_row)
+--
+-- p_not_after, by the database's own clock: a batch that begins later spends nothing, for whoever sent it has
+-- been answered UNAVAILABLE long since (a frozen server that goes on, say).
+create function postern.rotate_sessions(
+  p_requests jsonb, p_grace interval, p_idle interval, p_not_after timestamptz
+) returns table (ord integer, outcome text, granted postern.grant_row)
 language plpgsql set lock_timeout = '200ms'
 as $$
 declare
@@ -271,6 +275,9 @@ declare
   v_reused uuid[] := '{}';
   v_id uuid;
 begin
+  if clock_timestamp() > p_not_after then
+    raise exception 'the batch came too late' using errcode = 'query_canceled';
+  end if;
   for r in
     select q.* from jsonb_to_recordset(p_requests) as q (
       ord integer, session_id uuid, refresh_key bigint, generation integer, caller text, client_id text,

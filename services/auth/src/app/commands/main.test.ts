@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type Command, CommandError, UsageError } from "./app/commands/command.ts";
-import { fakeIo } from "./app/commands/io.fixture.ts";
-import { commands } from "./app/commands/table.ts";
-import { ConfigError } from "./app/config-error.ts";
-import { PosternError } from "./domain/errors.ts";
-import { main } from "./main.ts";
+import { PosternError } from "../../domain/errors.ts";
+import { main } from "../../main.ts";
+import { ConfigError } from "../config-error.ts";
+import { type Command, CommandError, UsageError } from "./command.ts";
+import { fakeIo } from "./io.fixture.ts";
+import { commands } from "./table.ts";
 
 function command(run: Command["run"]): Command {
   return {

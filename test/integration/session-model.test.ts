@@ -1,0 +1,101 @@
+import fc from "fast-check";
+import { Pool } from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SessionGrant } from "../../services/auth/src/domain/ports/session-store.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { look, type System, sessionCommands } from "../support/session-commands.ts";
+import { SessionModel } from "../support/session-model.ts";
+import { addUser, type Faults, openReplica, stopClock } from "../support/session-system.ts";
+
+let database: TestDatabase;
+let pool: Pool;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  pool = new Pool({ connectionString: database.url, max: 2 });
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+async function openSystem(faults: Faults): Promise<{ model: SessionModel; real: System }> {
+  const model = new SessionModel();
+  await stopClock(pool, model.now);
+  const open = () => openReplica(database.url, faults);
+  const replicas = [await open(), await open()];
+  const users = await Promise.all(
+    model.users.map(({ password }, index) => addUser(replicas[index]?.stores ?? fail(), password)),
+  );
+  const real = { pool, replicas, openReplica: open, users, sessions: [], accessTokens: [] };
+  return { model, real };
+}
+
+/** Histories of up to 40 steps over two replicas, each looked over at its end. */
+function histories(faults: Faults = {}) {
+  return fc.asyncProperty(fc.commands(sessionCommands(), { maxCommands: 40, size: "max" }), async (steps) => {
+    const system = await openSystem(faults);
+    try {
+      await fc.asyncModelRun(() => system, steps);
+      for (const on of system.real.replicas.keys()) await look(system.model, system.real, on);
+    } finally {
+      await Promise.all(system.real.replicas.map((replica) => replica.close()));
+    }
+  });
+}
+
+test("histories of logins, refreshes, replays, revocations, lost answers and restarts go as the model says", async () => {
+  await fc.assert(histories(), { numRuns: 60, interruptAfterTimeLimit: 40_000 });
+}, 120_000);
+
+describe("a planted fault is found:", () => {
+  const planted: [string, Faults][] = [
+    ["a store that grants a reused token", { stores: grantReused }],
+    ["a read index that does not look again", { readIndex: (index) => frozen(index) }],
+    ["a store that knows no `request_id`", { stores: forgetRequestIds }],
+    ["a store that disables without ending", { stores: disableNobody }],
+  ];
+
+  test.each(planted)(
+    "%s",
+    async (_, faults) => {
+      const result = await fc.check(histories(faults), { numRuns: 300, endOnFailure: true });
+      expect(result.failed).toBe(true);
+      expect(result.errorInstance).toMatchObject({ code: "ERR_ASSERTION" });
+    },
+    120_000,
+  );
+});
+
+function grantReused(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {
+  const grants = new Map<string, SessionGrant>();
+  const rotate: typeof stores.sessions.rotate = async (request) => {
+    const outcome = await stores.sessions.rotate(request);
+    if (outcome.kind === "granted") grants.set(request.sessionId, outcome.grant);
+    const grant = grants.get(request.sessionId);
+    return outcome.kind === "reused" && grant !== undefined ? { kind: "granted" as const, grant } : outcome;
+  };
+  return { ...stores, sessions: { ...stores.sessions, rotate } };
+}
+
+function frozen(index: Parameters<NonNullable<Faults["readIndex"]>>[0]) {
+  const first = index.fresh();
+  return { fresh: async () => ({ ...(await index.fresh()), revocations: (await first).revocations }) };
+}
+
+function forgetRequestIds(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {
+  const rotate: typeof stores.sessions.rotate = (request) =>
+    stores.sessions.rotate({ ...request, clientRequestId: undefined });
+  return { ...stores, sessions: { ...stores.sessions, rotate } };
+}
+
+function disableNobody(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {
+  const setDisabled: typeof stores.users.setDisabled = (id, _, options) =>
+    stores.users.setDisabled(id, false, options);
+  return { ...stores, users: { ...stores.users, setDisabled } };
+}
+
+function fail(): never {
+  throw new Error("the system has as many replicas as the model has users");
+}

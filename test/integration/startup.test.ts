@@ -1,0 +1,261 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
+import { createClients } from "../support/clients.ts";
+import { createDatabase, withClient } from "../support/database.ts";
+import { poll } from "../support/poll.ts";
+import { freePort } from "../support/ports.ts";
+import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/server-process.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
+import { runPostern, startPostern } from "./postern-command.ts";
+
+const newMasterKey = () => randomBytes(32).toString("base64");
+const admin = {
+  POSTERN_BOOTSTRAP_EMAIL: "first@example.com",
+  POSTERN_BOOTSTRAP_PASSWORD: "a long enough passphrase",
+};
+const patient = { timeoutMs: 20_000 };
+
+/** All that `serve` asks for, on ports that the system picks. */
+function settings(databaseUrl: string, masterKey: string) {
+  return {
+    POSTERN_DATABASE_URL: databaseUrl,
+    POSTERN_MASTER_KEY: masterKey,
+    POSTERN_ISSUER: ISSUER,
+    POSTERN_AUDIENCE: AUDIENCE,
+    POSTERN_HTTP_ADDR: "127.0.0.1:0",
+    POSTERN_GRPC_ADDR: "127.0.0.1:0",
+    POSTERN_OPS_ADDR: "127.0.0.1:0",
+  };
+}
+
+function rows(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  return withClient(url, async (client) => (await client.query(sql)).rows);
+}
+
+const keys = "select id, number, purpose, state from postern.keys order by number";
+const migrations = "select version, name, applied_at from postern.migrations order by version";
+
+async function publicKeys({ http }: { readonly http: string }): Promise<unknown> {
+  return (await fetch(`${http}/.well-known/jwks.json`)).json();
+}
+
+async function logIn({ http }: { readonly http: string }) {
+  using clients = createClients({ baseUrl: http, credential: TOKENS.web });
+  const { POSTERN_BOOTSTRAP_EMAIL: identifier, POSTERN_BOOTSTRAP_PASSWORD: password } = admin;
+  const { outcome } = await clients.auth.login({ identifier, password }, patient);
+  const { accessToken = "", refreshToken = "" } = outcome.value?.tokens ?? {};
+  return { accessToken, refreshToken };
+}
+
+async function isActive({ http }: { readonly http: string }, token: string): Promise<boolean> {
+  using clients = createClients({ baseUrl: http, credential: TOKENS.web });
+  return (await clients.auth.introspect({ token }, patient)).active;
+}
+
+describe("an empty database", () => {
+  test("O04: two servers that start at once make one key of each purpose and one administrator", async () => {
+    await using database = await createDatabase({ migrated: false });
+    const options = { databaseUrl: database.url, env: { POSTERN_MASTER_KEY: newMasterKey(), ...admin } };
+    const started = await Promise.allSettled([startServer(options), startServer(options)]);
+    await using stack = new AsyncDisposableStack();
+    const [a, b] = started.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return stack.use(one.value);
+    });
+    if (!a || !b) throw new Error("two servers were started");
+
+    expect(await rows(database.url, keys)).toEqual([
+      expect.objectContaining({ purpose: "signing", state: "active" }),
+      expect.objectContaining({ purpose: "refresh", state: "active" }),
+    ]);
+    expect(await rows(database.url, "select email, roles from postern.users")).toEqual([
+      { email: "first@example.com", roles: ["admin"] },
+    ]);
+    const versions = (await rows(database.url, migrations)).map(({ version }) => version);
+    expect(versions).toEqual([...new Set(versions)]);
+
+    expect(await publicKeys(a)).toEqual(await publicKeys(b));
+    const { accessToken, refreshToken } = await logIn(a);
+    expect(await isActive(b, accessToken)).toBe(true);
+    expect(await isActive(b, refreshToken)).toBe(true);
+  });
+
+  test("is refused with POSTERN_MIGRATE=off, saying what to do, and taken after `postern migrate`", async () => {
+    await using database = await createDatabase({ migrated: false });
+    const env = settings(database.url, newMasterKey());
+    const refused = await runPostern(["serve"], { ...env, POSTERN_MIGRATE: "off" });
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("POSTERN_MIGRATE");
+    expect(refused.stderr).toContain("postern migrate");
+    expect(await rows(database.url, "select 1 from pg_namespace where nspname = 'postern'")).toEqual([]);
+
+    const migrated = await runPostern(["migrate", "--json"], env);
+    expect(migrated).toMatchObject({ code: 0 });
+    expect(JSON.parse(migrated.stdout)).toEqual({ schema_version: expect.any(Number) });
+    await using _ = await startServer({ databaseUrl: database.url, env: { POSTERN_MIGRATE: "off" } });
+  });
+
+  test("N10: several migrators at once apply each migration once, and another run changes nothing", async () => {
+    await using database = await createDatabase({ migrated: false });
+    const versions = await Promise.all(Array.from({ length: 6 }, () => migrate(database.url)));
+    const applied = await rows(database.url, migrations);
+    expect(applied.map(({ version }) => version)).toEqual(
+      Array.from({ length: versions[0] ?? 0 }, (_, index) => index + 1),
+    );
+    expect(new Set(versions).size).toBe(1);
+    expect(await migrate(database.url)).toBe(versions[0]);
+    expect(await rows(database.url, migrations)).toEqual(applied);
+  });
+
+  test("N10: a migration killed halfway leaves nothing behind, and the next run does it", async () => {
+    await using database = await createDatabase({ migrated: false });
+    await withClient(database.url, async (client) => {
+      await client.query("create schema postern");
+      await client.query("begin");
+      // Until this one's fate is known the migration cannot make a table of the same name.
+      await client.query("create table postern.sessions (x int)");
+      await using migrating = startPostern(["migrate"], settings(database.url, newMasterKey()));
+      await poll("the migration has come to the table", 20_000, async () => {
+        const waiting = await rows(
+          database.url,
+          `select 1 from pg_stat_activity where application_name = 'postern migrate'
+           and wait_event_type = 'Lock' and datname = current_database()`,
+        );
+        return waiting.length > 0 ? true : undefined;
+      });
+      migrating.signal("SIGKILL");
+      expect(await migrating.ended).toMatchObject({ code: null });
+      await client.query("rollback");
+    });
+    await poll("what was killed is undone", 20_000, async () => {
+      const left = await rows(
+        database.url,
+        "select 1 from pg_stat_activity where application_name = 'postern migrate' and datname = current_database()",
+      );
+      return left.length === 0 ? true : undefined;
+    });
+    expect(await rows(database.url, "select 1 from pg_tables where schemaname = 'postern'")).toEqual([]);
+    const version = await migrate(database.url);
+    expect((await rows(database.url, migrations)).at(-1)).toMatchObject({ version });
+  });
+});
+
+describe("the master key", () => {
+  test("O05 J15: a wrong one is refused by name, and makes no key; the right one beside another is taken", async () => {
+    await using database = await createDatabase();
+    const [right, wrong] = [newMasterKey(), newMasterKey()];
+    const start = (masterKey: string) =>
+      startServer({ databaseUrl: database.url, env: { POSTERN_MASTER_KEY: masterKey, ...admin } });
+    let tokens: Awaited<ReturnType<typeof logIn>>;
+    let published: unknown;
+    {
+      await using server = await start(right);
+      [tokens, published] = [await logIn(server), await publicKeys(server)];
+    }
+    const before = await rows(database.url, keys);
+
+    const refused = await runPostern(["serve"], settings(database.url, wrong));
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("POSTERN_MASTER_KEY");
+    expect(refused.stderr).not.toContain(wrong);
+    expect(await rows(database.url, keys)).toEqual(before);
+
+    for (const masterKeys of [`${right},${wrong}`, `${wrong},${right}`]) {
+      await using server = await start(masterKeys);
+      expect(await publicKeys(server)).toEqual(published);
+      expect(await isActive(server, tokens.accessToken)).toBe(true);
+      expect(await isActive(server, tokens.refreshToken)).toBe(true);
+    }
+    expect(await rows(database.url, keys)).toEqual(before);
+  });
+});
+
+test("the first administrator is made where there is none, and never again", async () => {
+  await using database = await createDatabase();
+  const start = (email: string) =>
+    startServer({
+      databaseUrl: database.url,
+      env: { POSTERN_MASTER_KEY: masterKey, ...admin, POSTERN_BOOTSTRAP_EMAIL: email },
+    });
+  const masterKey = newMasterKey();
+  for (const email of ["first@example.com", "first@example.com", "second@example.com"]) {
+    await using _ = await start(email);
+    expect(await rows(database.url, "select email from postern.users")).toEqual([
+      { email: "first@example.com" },
+    ]);
+  }
+});
+
+describe("a server that starts while Postgres is away", () => {
+  async function startWaiting(fault: "cut" | "hold") {
+    const stack = new AsyncDisposableStack();
+    const database = stack.use(await createDatabase({ migrated: false }));
+    const { hostname, port } = new URL(database.url);
+    const proxy = stack.use(await startTcpProxy({ host: hostname, port: Number(port) }));
+    proxy[fault]();
+    const [http, ops] = [await freePort(), await freePort()];
+    const server = stack.use(
+      startPostern(["serve"], {
+        ...settings(proxy.through(database.url), newMasterKey()),
+        POSTERN_HTTP_ADDR: `127.0.0.1:${http}`,
+        POSTERN_OPS_ADDR: `127.0.0.1:${ops}`,
+      }),
+    );
+    const status = async (url: string, init?: RequestInit) => (await fetch(url, init)).status;
+    const livez = () => status(`http://127.0.0.1:${ops}/livez`);
+    const readyz = () => status(`http://127.0.0.1:${ops}/readyz`);
+    const login = () =>
+      status(`http://127.0.0.1:${http}/postern.auth.v1.AuthService/Login`, { method: "POST" });
+    await poll("the server listens", 20_000, livez);
+    const dispose = () => stack.disposeAsync();
+    return { proxy, server, livez, readyz, login, [Symbol.asyncDispose]: dispose };
+  }
+
+  test.each(["cut", "hold"] as const)(
+    "(%s) is alive, not ready, and gets ready when it comes",
+    async (fault) => {
+      await using waiting = await startWaiting(fault);
+      expect(await waiting.livez()).toBe(200);
+      expect(await waiting.readyz()).toBe(503);
+      expect(await waiting.login()).toBe(503);
+      waiting.proxy.mend();
+      await poll("the server is ready", 25_000, async () =>
+        (await waiting.readyz()) === 200 ? true : undefined,
+      );
+      // Its credential is missing: so the call has come through.
+      expect(await waiting.login()).not.toBe(503);
+    },
+  );
+
+  test.each(["cut", "hold"] as const)("(%s) ends in good order when it is told to", async (fault) => {
+    await using waiting = await startWaiting(fault);
+    waiting.server.signal("SIGTERM");
+    expect(await waiting.server.ended).toMatchObject({ code: 0, stdout: "" });
+  });
+});
+
+describe("a configuration that is wrong", () => {
+  const good = settings("postgres://nobody@127.0.0.1:1/nothing", newMasterKey());
+
+  test.each<[string, string, Record<string, string>]>([
+    ["a bad value", "POSTERN_ACCESS_TTL", { POSTERN_ACCESS_TTL: "soon" }],
+    ["an unknown name", "POSTERN_ACESS_TTL", { POSTERN_ACESS_TTL: "5m" }],
+    ["both forms of one name", "POSTERN_AUDIENCE", { POSTERN_AUDIENCE_FILE: "/dev/null" }],
+    ["a master key that is too short", "POSTERN_MASTER_KEY", { POSTERN_MASTER_KEY: "c2hvcnQ=" }],
+    ["plain http for the issuer", "POSTERN_ISSUER", { POSTERN_ISSUER: "http://postern.test" }],
+    ["plain text beyond loopback", "POSTERN_PLAINTEXT", { POSTERN_HTTP_ADDR: "0.0.0.0:0" }],
+    ["half an administrator", "POSTERN_BOOTSTRAP_PASSWORD", { POSTERN_BOOTSTRAP_EMAIL: "a@example.com" }],
+  ])("ends the start with exit code 2 and its name: %s", async (_, name, env) => {
+    const ended = await runPostern(["serve"], { ...good, ...env });
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toContain(name);
+  });
+
+  test.each(["POSTERN_DATABASE_URL", "POSTERN_MASTER_KEY", "POSTERN_ISSUER"])("lacks %s", async (name) => {
+    const { [name as keyof typeof good]: _, ...env } = good;
+    const ended = await runPostern(["serve"], env);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toContain(name);
+  });
+});
