@@ -314,6 +314,7 @@ describe("a server told to stop", () => {
         await bringBack();
       }
     },
-    60_000,
+    // Orchestrators kill what has not ended after 30 s.
+    25_000,
   );
 });

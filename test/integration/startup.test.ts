@@ -81,6 +81,34 @@ describe("an empty database", () => {
     expect(await isActive(b, refreshToken)).toBe(true);
   });
 
+  test("O04: of two servers that have both found no keys, one makes them", async () => {
+    await using database = await createDatabase();
+    await using stack = new AsyncDisposableStack();
+    const options = { databaseUrl: database.url, env: { POSTERN_MASTER_KEY: newMasterKey() } };
+    const starting = await withClient(database.url, async (client) => {
+      await client.query("begin");
+      // Reads go on, and whoever inserts waits.
+      await client.query("lock table postern.keys in share row exclusive mode");
+      const both = Promise.allSettled([startServer(options), startServer(options)]);
+      await poll("both make a key", 20_000, async () => {
+        const { rowCount } = await client.query(
+          `select 1 from pg_stat_activity where wait_event_type = 'Lock'
+           and application_name = 'postern' and datname = current_database()`,
+        );
+        return (rowCount ?? 0) >= 2 ? true : undefined;
+      });
+      await client.query("commit");
+      return both;
+    });
+    const servers = starting.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return stack.use(one.value);
+    });
+    const published = await Promise.all(servers.map(publicKeys));
+    expect(published).toEqual([published[0], published[0]]);
+    expect((await rows(database.url, keys)).map(({ purpose }) => purpose)).toEqual(["signing", "refresh"]);
+  });
+
   test("is refused with POSTERN_MIGRATE=off, saying what to do, and taken after `postern migrate`", async () => {
     await using database = await createDatabase({ migrated: false });
     const env = settings(database.url, newMasterKey());
@@ -92,7 +120,7 @@ describe("an empty database", () => {
 
     const migrated = await runPostern(["migrate", "--json"], env);
     expect(migrated).toMatchObject({ code: 0 });
-    expect(JSON.parse(migrated.stdout)).toEqual({ schema_version: expect.any(Number) });
+    expect(JSON.parse(migrated.stdout)).toEqual({ schemaVersion: expect.any(Number) });
     await using _ = await startServer({ databaseUrl: database.url, env: { POSTERN_MIGRATE: "off" } });
   });
 
@@ -189,7 +217,7 @@ test("the first administrator is made where there is none, and never again", asy
 
 describe("a server that starts while Postgres is away", () => {
   async function startWaiting(fault: "cut" | "hold") {
-    const stack = new AsyncDisposableStack();
+    await using stack = new AsyncDisposableStack();
     const database = stack.use(await createDatabase({ migrated: false }));
     const { hostname, port } = new URL(database.url);
     const proxy = stack.use(await startTcpProxy({ host: hostname, port: Number(port) }));
@@ -208,7 +236,8 @@ describe("a server that starts while Postgres is away", () => {
     const login = () =>
       status(`http://127.0.0.1:${http}/postern.auth.v1.AuthService/Login`, { method: "POST" });
     await poll("the server listens", 20_000, livez);
-    const dispose = () => stack.disposeAsync();
+    const resources = stack.move();
+    const dispose = () => resources.disposeAsync();
     return { proxy, server, livez, readyz, login, [Symbol.asyncDispose]: dispose };
   }
 

@@ -10,6 +10,7 @@ import {
   frame,
   grpc,
   grpcStatus,
+  introspectRequest,
   openGrpc,
   post,
   postJson,
@@ -40,14 +41,14 @@ afterEach(async () => {
   const byHttp = await postJson(`${server.http}${INTROSPECT}`, TOKENS.web, '{"token":"nothing"}');
   expect(byHttp.body.toString()).toBe("{}");
   expect(
-    grpcStatus(await grpc(server.grpc, INTROSPECT, { authorization }, frame(introspectOf("nothing")))),
+    grpcStatus(await grpc(server.grpc, INTROSPECT, { authorization }, frame(introspectRequest("nothing")))),
   ).toBe(0);
 });
 
 describe("L02 messages above the limit", () => {
   const megabyte = 1024 * 1024;
   const small = gzipSync(JSON.stringify({ token: "a".repeat(40 * megabyte) }));
-  const smallBinary = gzipSync(introspectOf("a".repeat(40 * megabyte)));
+  const smallBinary = gzipSync(introspectRequest("a".repeat(40 * megabyte)));
   const large = JSON.stringify({ token: "a".repeat(megabyte) });
 
   test("small when compressed, large after that", async () => {
@@ -73,11 +74,11 @@ describe("L02 messages above the limit", () => {
       server.grpc,
       INTROSPECT,
       { authorization },
-      frame(introspectOf("a".repeat(megabyte))),
+      frame(introspectRequest("a".repeat(megabyte))),
     );
     expect(grpcStatus(byGrpc)).toBe(RESOURCE_EXHAUSTED);
     const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString("hex");
-    expect(grpcStatus(await compressed(gzipSync(introspectOf(noise), { level: 0 })))).toBe(
+    expect(grpcStatus(await compressed(gzipSync(introspectRequest(noise), { level: 0 })))).toBe(
       RESOURCE_EXHAUSTED,
     );
   });
@@ -101,7 +102,7 @@ describe("L03 streams that the client leaves half open", () => {
       Buffer.from([0, 0x7f, 0, 0, 0, 1, 2, 3]),
       RESOURCE_EXHAUSTED,
     ],
-    ["a caller who is refused", {}, frame(introspectOf("nothing")), UNAUTHENTICATED],
+    ["a caller who is refused", {}, frame(introspectRequest("nothing")), UNAUTHENTICATED],
     ["a caller who is refused and has sent nothing", {}, Buffer.alloc(0), UNAUTHENTICATED],
   ];
   test.each(cases)("%s: answered, and closed by the server", async (_, headers, body, status) => {
@@ -146,7 +147,7 @@ describe("L08 headers above the limits", () => {
       server.grpc,
       INTROSPECT,
       { authorization, ...Object.fromEntries(headers) },
-      frame(introspectOf("nothing")),
+      frame(introspectRequest("nothing")),
     );
     const status = await call.then(grpcStatus, () => "refused");
     expect(status).not.toBe(0);
@@ -156,12 +157,14 @@ describe("L08 headers above the limits", () => {
 describe("L09 deadlines", () => {
   test("the longest that can be written is no reason to refuse", async () => {
     const headers = { authorization, "grpc-timeout": "99999999H" };
-    expect(grpcStatus(await grpc(server.grpc, INTROSPECT, headers, frame(introspectOf("nothing"))))).toBe(0);
+    expect(
+      grpcStatus(await grpc(server.grpc, INTROSPECT, headers, frame(introspectRequest("nothing")))),
+    ).toBe(0);
   });
 
   test.each(["-1S", "1", "S", "1.5S", "123456789S", "1x", "1S, 2S", "0x1S"])("%s", async (timeout) => {
     const headers = { authorization, "grpc-timeout": timeout };
-    const answer = await grpc(server.grpc, INTROSPECT, headers, frame(introspectOf("nothing")));
+    const answer = await grpc(server.grpc, INTROSPECT, headers, frame(introspectRequest("nothing")));
     expect(grpcStatus(answer)).toBe(INVALID_ARGUMENT);
   });
 
@@ -251,7 +254,7 @@ describe("L14 connections that break", () => {
       await withSession(async (session) => {
         for (let index = 0; index < 10; index += 1) {
           const stream = openGrpc(session, INTROSPECT, { authorization }).on("error", () => {});
-          stream.write(frame(introspectOf("nothing")));
+          stream.write(frame(introspectRequest("nothing")));
         }
         await once(session, "remoteSettings");
         session.socket.destroy();
@@ -267,13 +270,4 @@ async function withSession(use: (session: ClientHttp2Session) => Promise<void>):
   } finally {
     session.destroy();
   }
-}
-
-/** The binary `IntrospectRequest` with this token. */
-function introspectOf(token: string): Buffer {
-  const text = Buffer.from(token);
-  const length: number[] = [];
-  let rest = text.length;
-  for (; rest > 127; rest = Math.floor(rest / 128)) length.push((rest % 128) + 128);
-  return Buffer.concat([Buffer.from([0x0a, ...length, rest]), text]);
 }

@@ -36,26 +36,24 @@ function command(
   return { run, check, toString: () => name };
 }
 
-/** Everything that may happen, some things more often than others. */
+/** Everything that may happen; what leads deeper into a session's life more often than what ends it. */
 export function sessionCommands(): fc.Arbitrary<Command>[] {
   const user = fc.nat(1);
   const on = fc.nat(1);
   const client = fc.constantFrom("web", "app");
   const who = fc.nat(99);
-  const password = fc.constantFrom("first password", "second password");
-  const requestId = fc.constantFrom(undefined, undefined, "r1", "r2");
+  const password = fc.constantFrom("first password", "first password", "second password");
+  const requestId = fc.constantFrom(undefined, "r1", "r1", "r2");
   const back = fc.constantFrom(0, 0, 0, 1, 1, 1, 2, 3);
   const rarely = fc.integer({ min: 0, max: 7 }).map((n) => n === 0);
+  const login = fc.tuple(on, user, client, password).map((args) => loginCommand(...args));
   const refresh = fc
     .record({ on, who, back, requestId, lost: fc.boolean(), foreign: rarely })
     .map(refreshCommand);
+  const passGrace = fc.constantFrom(29, 30, 31, 60).map(waitCommand);
   return [
-    fc.tuple(on, user, client, password).map((args) => loginCommand(...args)),
-    refresh,
-    refresh,
-    refresh,
-    fc.constantFrom(1, 10, 29, 30, 31, 299, 300, 301, 899, 900).map(waitCommand),
-    fc.constantFrom(1, 30, 31).map(waitCommand),
+    ...[login, login, refresh, refresh, refresh, refresh, refresh, refresh, passGrace, passGrace, passGrace],
+    fc.constantFrom(1, 10, 299, 300, 301, 899, 900).map(waitCommand),
     fc.tuple(on, who, fc.constantFrom("access", "refresh", "id")).map((args) => revokeOne(...args)),
     fc.tuple(on, fc.constantFrom("user", "client", "everything"), who).map((args) => revokeMany(...args)),
     fc.tuple(on, user, password).map((args) => setPasswordCommand(...args)),

@@ -12,6 +12,7 @@ import { refresh } from "../../services/auth/src/domain/session/refresh.ts";
 import { disableUser } from "../../services/auth/src/domain/user/disable-user.ts";
 import { enableUser } from "../../services/auth/src/domain/user/enable-user.ts";
 import { setPassword } from "../../services/auth/src/domain/user/set-password.ts";
+import { createSessionStore } from "../../services/auth/src/store/postgres/session-store.ts";
 import { lives, maxSessions } from "./session-model.ts";
 import { newId, openStores, type Stores } from "./stores.ts";
 
@@ -33,7 +34,7 @@ const masterKeys = [new Uint8Array(32).fill(7)];
 const signal = new AbortController().signal;
 
 /** As cheap as it gets: what is tested here is what follows from a right or a wrong password. */
-const hasher: PasswordHasher = {
+const passwordHasher: PasswordHasher = {
   hash: async (password) => `plain:${password}`,
   verify: async (password, hash) => hash === `plain:${password}`,
 };
@@ -76,7 +77,7 @@ export async function addUser(stores: Stores, password: string): Promise<{ id: s
       username: undefined,
       usernameKey: undefined,
       roles: [],
-      passwordHash: await hasher.hash(password, signal),
+      passwordHash: await passwordHasher.hash(password, signal),
     },
     { caller: "test", requestId: "" },
   );
@@ -85,7 +86,7 @@ export async function addUser(stores: Stores, password: string): Promise<{ id: s
 
 /** Starts a replica on the database: key ring, read index and stores of its own. */
 export async function openReplica(url: string, faults: Faults = {}) {
-  const opened = openStores(url, policy, 2);
+  const opened = openStores(url, policy, { maxConnections: 2 });
   const stores = faults.stores?.(opened) ?? opened;
   const monotonicMs = () => performance.now();
   const material = createKeyMaterial({ masterKeys });
@@ -106,10 +107,11 @@ export async function openReplica(url: string, faults: Faults = {}) {
     readIndex,
     issuer,
     policy,
-    hasher,
+    passwordHasher,
     newId,
     passwordPolicy,
     defaultAudience: undefined,
+    introspectStalenessMs: 0,
   };
   const requestId = "";
   return {
@@ -149,35 +151,36 @@ export async function openReplica(url: string, faults: Faults = {}) {
 }
 
 /**
- * Which generations of a session Postgres would accept now, each asked as the most lenient retry, each in a
+ * Which generations of a session the store would accept now, each asked as the most lenient retry, each in a
  * transaction that is undone.
  */
 export async function acceptedGenerations(pool: Pool, sessionId: string): Promise<number[]> {
   const client = await pool.connect();
+  const query = async (sql: string, values: readonly unknown[] = []) =>
+    (await client.query(sql, [...values])).rows;
+  const store = createSessionStore({ query, [Symbol.asyncDispose]: async () => {} }, policy);
   const accepted: number[] = [];
   try {
-    const { rows } = await client.query("select * from postern.sessions where id = $1", [sessionId]);
-    const session = rows[0];
+    const [session] = await query("select * from postern.sessions where id = $1", [sessionId]);
     for (let generation = 0; generation <= session.generation; generation++) {
-      const row = {
-        ord: 0,
-        session_id: sessionId,
-        refresh_key: session.refresh_key,
+      await client.query("begin");
+      const { kind } = await store.rotate({
+        sessionId,
+        refreshKey: Number(session.refresh_key),
         generation,
         caller: session.caller,
-        client_request_id: session.rotated_by,
-        request_id: "",
-      };
-      await client.query("begin");
-      const { rows: answers } = await client.query(
-        "select outcome from postern.rotate_sessions($1, $2::interval, $3::interval)",
-        [JSON.stringify([row]), `${lives.grace} seconds`, `${lives.idle} seconds`],
-      );
+        clientId: undefined,
+        scope: undefined,
+        clientRequestId: session.rotated_by ?? undefined,
+        requestId: "",
+      });
       await client.query("rollback");
-      if (answers[0].outcome === "granted") accepted.push(generation);
+      if (kind === "granted") accepted.push(generation);
     }
     return accepted;
   } finally {
+    // Rolled back once more, so that a fault on the way leaves no open transaction to the next.
+    await client.query("rollback");
     client.release();
   }
 }

@@ -21,10 +21,20 @@ export interface Stores extends AsyncDisposable {
 /** Makes ids in the order of the calls, for all replicas of a test. */
 export const newId = createNewId({ now: Date.now, random: randomBytes });
 
+export interface StoresOptions {
+  /** Of each of the two pools; 8 by default. */
+  readonly maxConnections?: number;
+  /** What its connections are called; `test` by default. */
+  readonly name?: string;
+  /** Told of every fault of the store, also of those that it deals with itself. */
+  readonly onFault?: (error: unknown) => void;
+}
+
 /** Opens the Postgres stores of one replica, on pools of their own. */
-export function openStores(url: string, policy: SessionPolicy, maxConnections = 8): Stores {
-  const open = (name: string) => openDatabase({ url, maxConnections, name, onFault: () => {} });
-  const [db, headDb] = [open("test"), open("test head")];
+export function openStores(url: string, policy: SessionPolicy, options: StoresOptions = {}): Stores {
+  const { maxConnections = 8, name = "test", onFault = () => {} } = options;
+  const open = () => openDatabase({ url, maxConnections, name, onFault });
+  const [db, headDb] = [open(), open()];
   return {
     users: createUserStore(db),
     sessions: createSessionStore(db, policy),

@@ -94,6 +94,15 @@ export async function readAnswer(stream: http2.ClientHttp2Stream): Promise<WireA
   return { status: Number(headers[":status"]), headers, body: Buffer.concat(pieces) };
 }
 
+/** The binary `IntrospectRequest` with this token. */
+export function introspectRequest(token: string): Buffer {
+  const text = Buffer.from(token);
+  const length: number[] = [];
+  let rest = text.length;
+  for (; rest > 127; rest = Math.floor(rest / 128)) length.push((rest % 128) + 128);
+  return Buffer.concat([Buffer.from([0x0a, ...length, rest]), text]);
+}
+
 /** A message in the envelope of gRPC and gRPC-Web. */
 export function frame(message: Uint8Array, compressed = false): Buffer {
   const head = Buffer.alloc(5);

@@ -58,8 +58,7 @@ function report(error: unknown, command: Command | undefined, io: Io): number {
     return exitCodes.misuse;
   }
   const expected = error instanceof PosternError || error instanceof CommandError;
-  const message = describeFault(error);
-  io.stderr.write(`${name}: ${expected ? message : `unexpected fault: ${message}`}\n`);
+  io.stderr.write(`${name}: ${expected ? error.message : `unexpected fault: ${describeFault(error)}`}\n`);
   if (isDebugging(io) && error instanceof Error) io.stderr.write(`${error.stack}\n`);
   const misuse = error instanceof PosternError && error.reason === "INVALID_REQUEST";
   return misuse ? exitCodes.misuse : exitCodes.failure;

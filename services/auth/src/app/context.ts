@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { createPasswordHasher } from "../crypto/argon2.ts";
 import type { NewId } from "../domain/ports/ids.ts";
 import type { KeyStore } from "../domain/ports/key-store.ts";
@@ -30,6 +31,8 @@ export interface Context extends AsyncDisposable {
 const mainConnections = 16;
 /** One reads the head; the other is there when its answer is late. */
 const headConnections = 2;
+/** Orchestrators wait for a probe one second by default, and take one that is late for a server not ready. */
+const probeMs = 500;
 
 /**
  * Opens the stores. Connects to nothing yet: a database that is away shows at the first use.
@@ -55,13 +58,12 @@ export function openContext(
     keys: createKeyStore(db),
     passwordHasher,
     newId: createNewId({ now: Date.now, random: randomBytes }),
-    isPostgresUp: async () => {
-      try {
-        await headDb.query("select 1");
-        return true;
-      } catch {
-        return false;
-      }
+    isPostgresUp: () => {
+      const answered = headDb.query("select 1").then(
+        () => true,
+        () => false,
+      );
+      return Promise.race([answered, wait(probeMs, false, { ref: false })]);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([passwordHasher, db, headDb].map((resource) => resource[Symbol.asyncDispose]()));

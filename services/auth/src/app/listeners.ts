@@ -1,7 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import { refuse } from "../http/routes.ts";
+import { refuse } from "../http/refuse.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import type { Address } from "./parsers/address.ts";
 
@@ -19,6 +19,7 @@ export interface Listener {
 const maxHeaderBytes = 16 * 1024;
 const maxHeaderPairs = 100;
 const idleMs = 5 * 60_000;
+const sweepMs = 50;
 
 const notReady: NodeHandler = (_, response) => refuse(response as ServerResponse, 503);
 
@@ -48,8 +49,10 @@ export async function listenHttp(address: Address): Promise<Listener> {
     },
     drain: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // Node keeps a connection whose last call is answered from now on.
+      const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
       await closed;
+      clearInterval(sweep);
     },
     destroy: () => server.closeAllConnections(),
   };

@@ -3,7 +3,7 @@ import pino, { type Logger } from "pino";
 import { PosternError } from "../domain/errors.ts";
 import type { FinishedCall } from "../rpc/chain.ts";
 
-/** Whatever is logged under these names is a secret, wherever it stands. */
+/** Whatever is logged under these names, at the top or one level down, is a secret. */
 const secretNames = [
   "password",
   "token",
@@ -39,14 +39,15 @@ export function logCall(log: Logger, { method, requestId, error, durationMs }: F
   else log.error({ ...line, error });
 }
 
-/** An error's class, code, message and stack; of the database's, never the values that it quotes (`detail`). */
+/** An error's class, code, message and stack. What Postgres says of a statement quotes values: its code alone. */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: typeof error };
+  const code = "code" in error ? String(error.code) : undefined;
+  const quotesValues = code !== undefined && /^(2[0-9]|P0)/.test(code);
   return {
     type: error.name,
-    message: error.message,
-    ...("code" in error ? { code: String(error.code) } : {}),
-    stack: error.stack,
+    ...(code === undefined ? {} : { code }),
+    ...(quotesValues ? {} : { message: error.message, stack: error.stack }),
     ...(error.cause === undefined ? {} : { cause: describe(error.cause) }),
   };
 }

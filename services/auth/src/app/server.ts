@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
 import { PosternError } from "../domain/errors.ts";
-import { createFirstAdmin } from "../domain/user/seed.ts";
+import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import { createOpsRoutes } from "../http/ops.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
-import { listenGrpc, listenHttp } from "./listeners.ts";
+import { type Listener, listenGrpc, listenHttp } from "./listeners.ts";
 import { createMetrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
 import { openService } from "./service.ts";
@@ -28,14 +28,17 @@ const retryMs = 1_000;
 /**
  * Starts listening, then waits for the database as long as it takes; until it is there `/livez` answers 200,
  * `/readyz` and every call 503.
- * @throws MasterKeyError, SchemaError where waiting does not help
+ * @throws {MasterKeyError} {SchemaError} where waiting does not help
  */
 export async function startServer(config: ReadyConfig, log: Logger, stopping: AbortSignal): Promise<Server> {
+  await using opened = new AsyncDisposableStack();
   const metrics = createMetrics();
   const draining = new AbortController();
-  const context = openContext(config, (error) => log.warn({ event: "store_fault", error }));
   const state = { ready: false };
+  const context = opened.use(openContext(config, (error) => log.warn({ event: "store_fault", error })));
+
   const ops = await listenHttp(config.ops);
+  opened.defer(() => end(ops, 0));
   const opsRoutes = createOpsRoutes({
     isReady: () => state.ready,
     isPostgresUp: context.isPostgresUp,
@@ -44,47 +47,47 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   ops.handle((request, response) => {
     opsRoutes(request as IncomingMessage, response as ServerResponse).catch((error: unknown) => {
       log.error({ event: "ops_failed", error });
+      if (!response.headersSent) response.writeHead(500);
       response.end();
     });
   });
-  const [http, grpc] = await Promise.all([listenHttp(config.http), listenGrpc(config.grpc)]);
 
-  async function stop(): Promise<void> {
+  const http = await listenHttp(config.http);
+  opened.defer(() => end(http, drainMs));
+  const grpc = await listenGrpc(config.grpc);
+  opened.defer(async () => {
     state.ready = false;
     draining.abort();
-    const cut = setTimeout(() => {
-      for (const listener of [http, grpc]) listener.destroy();
-    }, drainMs);
-    await Promise.all([http.drain(), grpc.drain()]);
-    clearTimeout(cut);
-    ops.destroy();
-    await ops.drain();
-    await context[Symbol.asyncDispose]();
-  }
+    await Promise.all([end(http, drainMs), end(grpc, drainMs)]);
+  });
 
-  try {
-    const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
-      await (config.migrate ? migrate(config.databaseUrl) : checkSchema(config.databaseUrl));
-      const issuer = config.issuer ?? http.url;
-      const handler = await openService({ config, context, issuer, log, metrics, draining: draining.signal });
-      return { handler, madeAdmin: await makeFirstAdmin(config, context) };
-    });
-    http.handle(handler);
-    grpc.handle(handler);
-    state.ready = true;
-    return { urls: { http: http.url, grpc: grpc.url, ops: ops.url }, context, madeAdmin, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
+    await (config.migrate ? migrate : checkSchema)(config.databaseUrl, stopping);
+    const issuer = config.issuer ?? http.url;
+    const handler = await openService({ config, context, issuer, log, metrics, draining: draining.signal });
+    return { handler, madeAdmin: await makeFirstAdmin(config, context) };
+  });
+  http.handle(handler);
+  grpc.handle(handler);
+  state.ready = true;
+  const running = opened.move();
+  const urls = { http: http.url, grpc: grpc.url, ops: ops.url };
+  return { urls, context, madeAdmin, stop: () => running.disposeAsync() };
+}
+
+/** Lets a listener finish its calls; what is left after `graceMs` is cut off. Harmless when done again. */
+async function end(listener: Listener, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => listener.destroy(), graceMs);
+  await listener.drain();
+  clearTimeout(cut);
 }
 
 /** @returns whether there was none, and one was made */
 async function makeFirstAdmin(config: ReadyConfig, context: Context): Promise<boolean> {
   if (config.bootstrap === undefined) return false;
   const made = await createFirstAdmin(
-    { ...context, ...passwordDeps(config, context) },
-    { ...config.bootstrap, requestId: "", signal: AbortSignal.timeout(30_000) },
+    { ...context, ...passwordDeps(config) },
+    { ...config.bootstrap, requestId: context.newId(), signal: AbortSignal.timeout(30_000) },
   );
   return made === "created";
 }
@@ -105,7 +108,10 @@ async function untilReady<T>(stopping: AbortSignal, log: Logger, start: () => Pr
 
 /** Faults of the connection, and what Postgres says while it starts, stops, or has no connection left. */
 function isAway(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isAway);
   if (error instanceof PosternError) return error.reason === "UNAVAILABLE";
-  if (!(error instanceof Error) || !("code" in error)) return error instanceof AggregateError;
-  return /^(E[A-Z_]+|08.{3}|57P.{2}|53.{3})$/.test(String(error.code));
+  return error instanceof Error && "code" in error && away.test(String(error.code));
 }
+
+const away =
+  /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|08.{3}|57P.{2}|53.{3})$/;

@@ -61,7 +61,7 @@ export async function openService({ config, context, issuer, log, metrics, drain
     policy: config.sessions,
     defaultAudience: config.audience,
     introspectStalenessMs: config.introspectStalenessMs,
-    ...passwordDeps(config, context),
+    ...passwordDeps(config),
     secretTokens: createSecretTokenDirectory(config.secretTokens),
   };
   const services = new Set(["", AuthService.typeName, AdminService.typeName]);

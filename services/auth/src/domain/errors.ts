@@ -128,7 +128,7 @@ export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
     code: "unavailable",
     oauth: "temporarily_unavailable",
     httpStatus: 503,
-    message: "the database cannot be reached; nothing has been decided, try again",
+    message: "the database did not answer in time; try again",
   },
   INTERNAL: { code: "internal", oauth: "server_error", httpStatus: 500, message: "internal error" },
 };

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { KeyRing } from "../domain/keys/key-ring.ts";
 import { serveJwks } from "./jwks.ts";
+import { refuse } from "./refuse.ts";
 
 /** What the http listener serves beside the RPCs. */
 export function createHttpRoutes(keyRing: KeyRing) {
@@ -15,9 +16,4 @@ export function createHttpRoutes(keyRing: KeyRing) {
       serveJwks(keyRing, request, response);
     }
   };
-}
-
-export function refuse(response: ServerResponse, status: 404 | 405 | 503): void {
-  if (status === 503) response.setHeader("retry-after", "1");
-  response.writeHead(status).end();
 }

@@ -34,7 +34,7 @@ export function createChain(onFinished: (call: FinishedCall) => void): Intercept
     try {
       const response = await untilAborted(next(request), request.signal);
       if (!response.stream) finished(undefined);
-      else Object.assign(response, { message: translated(response.message, finished) });
+      else Object.assign(response, { message: translated(response.message, requestId, finished) });
       return response;
     } catch (error) {
       finished(error);
@@ -44,6 +44,7 @@ export function createChain(onFinished: (call: FinishedCall) => void): Intercept
 
   const validate: Interceptor = (next) => async (request) => {
     if (!request.stream) {
+      if (holdsNul(request.message)) throw new PosternError("INVALID_REQUEST", { message: nulMessage });
       const result = validator.validate(request.method.input, request.message);
       if (result.kind === "error") throw result.error;
       if (result.kind === "invalid") throw invalid(result.violations);
@@ -71,14 +72,29 @@ async function untilAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise
 }
 
 /** A stream's faults come while it is read, after the call has returned. */
-async function* translated<T>(messages: AsyncIterable<T>, finished: (error: unknown) => void) {
+async function* translated<T>(
+  messages: AsyncIterable<T>,
+  requestId: string,
+  finished: (error: unknown) => void,
+): AsyncGenerator<T> {
+  let fault: unknown;
   try {
     yield* messages;
-    finished(undefined);
   } catch (error) {
-    finished(error);
-    throw toConnectError(error);
+    fault = error;
+    throw withRequestId(toConnectError(error), requestId);
+  } finally {
+    finished(fault);
   }
+}
+
+const nulMessage = "text may not hold the character U+0000";
+
+/** Postgres takes no text with it, and says so only when it is asked to store one. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === "string") return value.includes("\0");
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+  return Object.values(value).some(holdsNul);
 }
 
 /** Says which fields are wrong and what they must be; never what they were. */

@@ -27,6 +27,7 @@ export function gate(
     const values = request.contextValues;
     const progress = { refused: false, read: false };
     const body = request.body as AsyncIterable<Uint8Array>;
+    const isWhole = isGrpc(request.header) ? watchEnvelope() : () => false;
     async function* admitted() {
       try {
         // Two credentials: somebody in between may have judged by the other one.
@@ -38,7 +39,10 @@ export function gate(
         onRefused(error, values);
         throw withRequestId(toConnectError(error), values.get(requestIdKey));
       }
-      yield* body;
+      for await (const piece of body) {
+        progress.read ||= isWhole(piece);
+        yield piece;
+      }
       progress.read = true;
     }
     const response = await handler({ ...request, body: admitted() });
@@ -72,6 +76,25 @@ async function* refusedBody(requestId: string): AsyncGenerator<Uint8Array> {
   throw withRequestId(toConnectError(new PosternError("INVALID_REQUEST", { message })), requestId);
 }
 
+/** gRPC or gRPC-Web. */
+function isGrpc(header: Headers): boolean {
+  return /^application\/grpc/.test(header.get("content-type") ?? "");
+}
+
+/**
+ * Watches a gRPC body go by, and says from when on its first message is complete: Connect parses it then,
+ * and on a fault does not read to the body's end.
+ */
+function watchEnvelope(): (piece: Uint8Array) => boolean {
+  const head: number[] = [];
+  let seen = 0;
+  return (piece) => {
+    head.push(...piece.subarray(0, 5 - head.length));
+    seen += piece.length;
+    return head.length === 5 && seen >= 5 + Buffer.from(head).readUInt32BE(1);
+  };
+}
+
 /** Uncompressed binary messages: of the others Connect itself says what is wrong. */
 function isPlainBinary(header: Headers): boolean {
   const encoding = header.get("content-encoding") ?? header.get("grpc-encoding") ?? "identity";
@@ -90,7 +113,7 @@ const unitMs: Readonly<Record<string, number>> = {
 
 /** Gives every unary call a deadline; a client's longer one is cut, not refused. Malformed ones are Connect's to refuse. */
 function capTimeout(header: Headers): void {
-  if (/^application\/grpc/.test(header.get("content-type") ?? "")) {
+  if (isGrpc(header)) {
     const [, digits, unit] = grpcTimeout.exec(header.get("grpc-timeout") ?? "") ?? [];
     const tooLong = digits !== undefined && Number(digits) * (unitMs[unit ?? ""] ?? 0) > maxTimeoutMs;
     if (!header.has("grpc-timeout") || tooLong) header.set("grpc-timeout", `${maxTimeoutMs}m`);

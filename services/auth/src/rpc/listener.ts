@@ -102,12 +102,18 @@ function countCredentials(request: NodeRequest): number {
  * answer lost on its way.
  */
 function closeWhenAnswered(request: NodeRequest, response: NodeResponse): void {
+  if ("stream" in request) {
+    const { stream } = request;
+    // The response's own `finish` waits for the stream to close. Closed in the same turn, a stream loses its trailers.
+    stream.once("wantTrailers", () =>
+      setImmediate(() => {
+        if (!request.complete) stream.close();
+      }),
+    );
+    return;
+  }
   response.once("finish", () => {
     if (request.complete) return;
-    if ("stream" in request) {
-      request.stream.close();
-      return;
-    }
     const { socket } = request;
     const cut = setTimeout(() => socket.destroy(), lingerMs);
     request.once("close", () => clearTimeout(cut));

@@ -1,6 +1,6 @@
 import type { Caller } from "../../domain/access/caller.ts";
+import type { Actor } from "../../domain/ports/actor.ts";
 import type { NewId } from "../../domain/ports/ids.ts";
-import type { Actor } from "../../domain/ports/user-store.ts";
 
 const everything: ReadonlySet<string> = new Set(["*"]);
 

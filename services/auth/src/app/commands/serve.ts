@@ -2,42 +2,42 @@ import { randomBytes } from "node:crypto";
 import { newSecretToken } from "../../domain/keys/secret-token.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
 import { SchemaError } from "../../store/postgres/migrate.ts";
-import { parseConfig } from "../config.ts";
 import { ConfigError } from "../config-error.ts";
 import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
 import { type ReadyConfig, withEmbedded } from "../embedded-config.ts";
-import { readEnv } from "../env.ts";
 import { createLogger } from "../log.ts";
-
 import { startServer } from "../server.ts";
 import { type Command, CommandError, flag } from "./command.ts";
 import type { Io } from "./io.ts";
+import { readConfig } from "./read-config.ts";
 import { tryOutLines } from "./try-out-lines.ts";
-import { requireDatabase } from "./with-context.ts";
+import { requireDatabase, tellEmbeddedFaults } from "./with-context.ts";
 
 /** `postern serve`: the server. */
 export const serve: Command = {
   path: ["serve"],
-  summary: "run the server",
+  summary: "Run the server",
   usage: "[--embedded] [--follow-parent]",
   options: {
     embedded: { type: "boolean", help: "on a database of its own in POSTERN_DATA_DIR, for trying out" },
     "follow-parent": { type: "boolean", help: "end when the process that started it ends" },
   },
   async run(args, io) {
-    const config = parseConfig(readEnv(io.env), { embedded: flag(args, "embedded") });
+    const { config } = readConfig(io, { embedded: flag(args, "embedded") });
     const stopping = stopSignal(flag(args, "follow-parent"));
     if (!config.embedded) {
       await run(requireDatabase(config), io, stopping, undefined);
       return;
     }
     const log = createLogger(config.logLevel);
-    await using embedded = await startEmbedded({
-      dataDir: config.dataDir,
-      newSecretToken: () => newSecretToken(randomBytes),
-      onLog: (line) => log.debug({ event: "postgres", line }),
+    await tellEmbeddedFaults(async () => {
+      await using embedded = await startEmbedded({
+        dataDir: config.dataDir,
+        newSecretToken: () => newSecretToken(randomBytes),
+        onLog: (line) => log.debug({ event: "postgres", line }),
+      });
+      await run(withEmbedded(config, embedded), io, stopping, embedded);
     });
-    await run(withEmbedded(config, embedded), io, stopping, embedded);
   },
 };
 
@@ -47,7 +47,7 @@ async function run(config: ReadyConfig, io: Io, stopping: AbortController, embed
   if (server === undefined) return;
   for (const [name, url] of Object.entries(server.urls)) io.stdout.write(`${name} ${url}\n`);
   if (embedded !== undefined) {
-    for (const line of await tryOutLines(server, embedded)) io.stdout.write(`${line}\n`);
+    for (const line of await tryOutLines(server, embedded, config.bootstrap)) io.stdout.write(`${line}\n`);
   }
   log.info({ event: "ready", ...server.urls });
   const died = embedded?.ended.then(() => "postgres" as const);

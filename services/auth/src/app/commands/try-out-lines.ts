@@ -1,3 +1,4 @@
+import type { Config } from "../config.ts";
 import type { Embedded } from "../embedded/embedded.ts";
 import type { Server } from "../server.ts";
 
@@ -5,20 +6,21 @@ import type { Server } from "../server.ts";
 export async function tryOutLines(
   { urls, context, madeAdmin }: Server,
   { secrets }: Embedded,
+  bootstrap: Config["bootstrap"],
 ): Promise<string[]> {
-  const { adminEmail, adminPassword, secretToken } = secrets;
-  const user = await context.users.readForLogin({ emailKey: adminEmail });
-  const valid = await context.passwordHasher.verify(
-    adminPassword,
-    user?.passwordHash,
-    AbortSignal.timeout(10_000),
-  );
-  // An administrator whose password was changed since cannot be logged in by the one that we know.
-  const [method, message] = valid
-    ? ["postern.auth.v1.AuthService/Login", { identifier: adminEmail, password: adminPassword }]
+  const { adminEmail: email, adminPassword: password, secretToken } = secrets;
+  // An administrator that the environment names has a password that is not ours to print.
+  const isOurs = bootstrap?.email === email && bootstrap.password === password;
+  const user = isOurs ? await context.users.readForLogin({ emailKey: email }) : undefined;
+  // Nor can one whose password was changed since be logged in by the one that we know.
+  const canLogIn =
+    user !== undefined &&
+    (await context.passwordHasher.verify(password, user.passwordHash, AbortSignal.timeout(10_000)));
+  const [method, message] = canLogIn
+    ? ["postern.auth.v1.AuthService/Login", { identifier: email, password }]
     : ["postern.admin.v1.AdminService/ListUsers", {}];
   return [
-    ...(madeAdmin ? [`admin ${adminEmail} ${adminPassword}`] : []),
+    ...(madeAdmin && isOurs ? [`admin ${email} ${password}`] : []),
     `token ${secretToken}`,
     [
       `curl -sS ${urls.http}/${method}`,

@@ -27,7 +27,7 @@ export const userCreate: Command = {
       const password = given ?? makePassword(config.passwordMinLength);
       // Loaded only here: its list of common passwords is long.
       const { passwordDeps } = await import("../password-deps.ts");
-      const deps = { ...context, ...passwordDeps(config, context) };
+      const deps = { ...context, ...passwordDeps(config) };
       const { signal } = new AbortController();
       const requestId = context.newId();
       const input = { caller: cliCaller, requestId, email, username, password, roles, signal };

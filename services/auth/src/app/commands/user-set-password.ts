@@ -20,7 +20,7 @@ export const userSetPassword: Command = {
       const password = given ?? makePassword(config.passwordMinLength);
       // Loaded only here: its list of common passwords is long.
       const { passwordDeps } = await import("../password-deps.ts");
-      const deps = { ...context, ...passwordDeps(config, context) };
+      const deps = { ...context, ...passwordDeps(config) };
       const { id: userId } = await findUser(context.users, key);
       const { signal } = new AbortController();
       const input = { caller: cliCaller, requestId: context.newId(), userId, password, signal };

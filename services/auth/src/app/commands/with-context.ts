@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { PosternError } from "../../domain/errors.ts";
 import type { Config } from "../config.ts";
 import type { Context } from "../context.ts";
+import { EmbeddedError } from "../embedded/embedded-error.ts";
 import type { ReadyConfig } from "../embedded-config.ts";
 import { CommandError } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -23,17 +25,27 @@ export async function withDatabase<T>(
   const { config } = readConfig(io, { embedded });
   if (!embedded) return work(requireDatabase(config));
   // Loaded only here: most commands, and every --help, need none of it.
-  const [{ openEmbedded, EmbeddedError }, { withEmbedded }, { newSecretToken }] = await Promise.all([
+  const [{ openEmbedded }, { withEmbedded }, { newSecretToken }] = await Promise.all([
     import("../embedded/embedded.ts"),
     import("../embedded-config.ts"),
     import("../../domain/keys/secret-token.ts"),
   ]);
-  try {
+  return tellEmbeddedFaults(async () => {
     await using database = await openEmbedded({
       dataDir: config.dataDir,
       newSecretToken: () => newSecretToken(randomBytes),
     });
     return await work(withEmbedded(config, database));
+  });
+}
+
+/**
+ * What a person must mend about the embedded database is no unexpected fault.
+ * @throws {CommandError}
+ */
+export async function tellEmbeddedFaults<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     if (error instanceof EmbeddedError) throw new CommandError(error.message, { cause: error });
     throw error;
@@ -69,7 +81,8 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>): Promise<T> 
     return await work();
   } catch (error) {
     // A name with several addresses fails with the faults of all of them.
-    const first = error instanceof AggregateError ? error.errors[0] : error;
+    const fault = error instanceof PosternError ? (error.cause ?? error) : error;
+    const first = fault instanceof AggregateError ? fault.errors[0] : fault;
     if (!(first instanceof Error)) throw error;
     const isSchema = first.name === "SchemaError";
     throw new CommandError(isSchema ? first.message : `the database cannot be used: ${first.message}`, {

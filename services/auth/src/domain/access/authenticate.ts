@@ -1,8 +1,8 @@
 import { PosternError } from "../errors.ts";
 import type { SecretTokenDirectory } from "../ports/secret-token-directory.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
-import { posternAudience } from "../session/login.ts";
 import type { Caller } from "./caller.ts";
+import { posternAudience } from "./postern-audience.ts";
 
 export interface AuthenticateDeps extends CheckDeps {
   readonly secretTokens: SecretTokenDirectory;

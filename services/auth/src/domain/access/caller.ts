@@ -30,3 +30,8 @@ export function demand(caller: Caller, permission: Permission): void {
 export function allows(allowance: Allowance, value: string): boolean {
   return allowance.has(value) || allowance.has("*");
 }
+
+/** The client ids a caller's limited permissions reach; undefined: all of them, by `*`. */
+export function ownClients(caller: Caller): ReadonlySet<string> | undefined {
+  return caller.clients.has("*") ? undefined : caller.clients;
+}

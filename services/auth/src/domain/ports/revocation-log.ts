@@ -1,6 +1,6 @@
 import type { Revocation, RevocationTarget } from "@postern/client/core/revocation-set.ts";
+import type { Actor } from "./actor.ts";
 import type { Uuid } from "./ids.ts";
-import type { Actor } from "./user-store.ts";
 
 export type { RevocationTarget };
 

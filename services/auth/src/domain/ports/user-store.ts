@@ -1,3 +1,4 @@
+import type { Actor } from "./actor.ts";
 import type { Uuid } from "./ids.ts";
 
 export interface User {
@@ -45,12 +46,6 @@ export type ChangeUserOutcome =
   | { readonly kind: "unknown" }
   /** The user is an administrator and `sparesAdmins` was set. */
   | { readonly kind: "administrator" };
-
-/** Who does it, for the audit. */
-export interface Actor {
-  readonly caller: string;
-  readonly requestId: string;
-}
 
 export interface ChangeOptions {
   readonly actor: Actor;

@@ -4,7 +4,7 @@ import { allows, type Caller, permits } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
 import type { UserStore } from "../ports/user-store.ts";
-import { openRefreshToken } from "../session/refresh.ts";
+import { openRefreshToken } from "../session/open-refresh-token.ts";
 import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 
 export interface IntrospectDeps extends CheckDeps {

@@ -1,13 +1,12 @@
 import { parseId } from "../../lib/type-id.ts";
-import { type Caller, demand, permits } from "../access/caller.ts";
+import { type Caller, demand, ownClients, permits } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
+import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { RevocationLog, RevokeOutcome } from "../ports/revocation-log.ts";
-import type { Actor } from "../ports/user-store.ts";
-import { ownClients } from "../session/list-sessions.ts";
 import { openAccessToken } from "../session/open-access-token.ts";
-import { openRefreshToken } from "../session/refresh.ts";
+import { openRefreshToken } from "../session/open-refresh-token.ts";
 
 export interface RevokeDeps {
   readonly keyRing: KeyRing;

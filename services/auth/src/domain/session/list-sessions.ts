@@ -1,4 +1,4 @@
-import { type Caller, permits } from "../access/caller.ts";
+import { type Caller, ownClients, permits } from "../access/caller.ts";
 import { decodePageToken, encodePageToken } from "../page-token.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
@@ -30,9 +30,4 @@ export async function listSessions(
     sessions: page,
     nextPageToken: found.length > limit && last !== undefined ? encodePageToken(last.id) : "",
   };
-}
-
-/** The client ids a caller's limited permissions reach; undefined: all of them, by `*`. */
-export function ownClients(caller: Caller): ReadonlySet<string> | undefined {
-  return caller.clients.has("*") ? undefined : caller.clients;
 }

@@ -1,4 +1,5 @@
 import { allows, type Caller } from "../access/caller.ts";
+import { posternAudience } from "../access/postern-audience.ts";
 import { PosternError } from "../errors.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
@@ -10,7 +11,7 @@ import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
 export interface LoginDeps extends MintDeps {
   readonly users: Pick<UserStore, "readForLogin">;
   readonly sessions: Pick<SessionStore, "open">;
-  readonly hasher: Pick<PasswordHasher, "verify">;
+  readonly passwordHasher: Pick<PasswordHasher, "verify">;
   /** `aud` where neither the request nor the caller names one. */
   readonly defaultAudience: string | undefined;
 }
@@ -49,7 +50,7 @@ export async function login(
   const key = identifierKey(input.identifier);
   const user = key === undefined ? undefined : await deps.users.readForLogin(key);
   // Unknown, disabled or without a password: the same work, the same answer.
-  const right = await deps.hasher.verify(password, user?.passwordHash, input.signal);
+  const right = await deps.passwordHasher.verify(password, user?.passwordHash, input.signal);
   if (user === undefined || user.disabled || !right) throw new PosternError("INVALID_CREDENTIALS");
 
   const outcome = await deps.sessions.open({
@@ -110,9 +111,4 @@ function defaultAudiences(deps: LoginDeps, caller: Caller): string[] {
   return deps.defaultAudience !== undefined && allows(caller.audiences, deps.defaultAudience)
     ? [deps.defaultAudience]
     : [];
-}
-
-/** The audience that Postern's own services demand of a user's access token. */
-export function posternAudience(issuer: string): string {
-  return `${issuer}/postern`;
 }

@@ -1,9 +1,8 @@
 import { allows, type Caller } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
-import type { KeyRing } from "../keys/key-ring.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
-import { type ParsedRefreshToken, parseRefreshToken, verifyRefreshToken } from "./refresh-token.ts";
+import { openRefreshToken } from "./open-refresh-token.ts";
 
 export interface RefreshDeps extends MintDeps {
   readonly sessions: Pick<SessionStore, "rotate">;
@@ -57,20 +56,6 @@ export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<T
     case "scope_too_wide":
       throw new PosternError("SCOPE_TOO_WIDE");
   }
-}
-
-/**
- * Reads a refresh token that this ring's keys have made; undefined for anything else. Garbage costs no look-up.
- * @throws PosternError `UNAVAILABLE` where the key may have been made a moment ago
- */
-export async function openRefreshToken(
-  { keyRing }: { readonly keyRing: KeyRing },
-  text: string,
-): Promise<ParsedRefreshToken | undefined> {
-  const token = parseRefreshToken(text);
-  if (token === undefined) return undefined;
-  const key = await keyRing.findRefreshKey(token.keyNumber);
-  return key !== undefined && verifyRefreshToken(key, token) ? token : undefined;
 }
 
 function stillAllowed(caller: Caller, audience: readonly string[]): string[] {

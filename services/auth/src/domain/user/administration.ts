@@ -1,6 +1,7 @@
 import { type Caller, demand, permits } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
-import type { Actor, ChangeOptions, ChangeUserOutcome, User } from "../ports/user-store.ts";
+import type { Actor } from "../ports/actor.ts";
+import type { ChangeOptions, ChangeUserOutcome, User } from "../ports/user-store.ts";
 
 /** Who administers users, and in which request. */
 export interface Administration {

@@ -3,7 +3,7 @@ import { checkNewPassword, type PasswordPolicy } from "./password-policy.ts";
 
 /** What it takes to set a password. */
 export interface PasswordDeps {
-  readonly hasher: Pick<PasswordHasher, "hash">;
+  readonly passwordHasher: Pick<PasswordHasher, "hash">;
   readonly passwordPolicy: Omit<PasswordPolicy, "forbidden">;
 }
 
@@ -19,11 +19,11 @@ export interface Named {
  * @throws {PosternError} `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
  */
 export async function hashNewPassword(
-  { hasher, passwordPolicy }: PasswordDeps,
+  { passwordHasher, passwordPolicy }: PasswordDeps,
   password: string,
   { email, username }: Named,
   signal: AbortSignal,
 ): Promise<string> {
   const forbidden = username === undefined ? [email] : [email, username];
-  return await hasher.hash(checkNewPassword(password, { ...passwordPolicy, forbidden }), signal);
+  return await passwordHasher.hash(checkNewPassword(password, { ...passwordPolicy, forbidden }), signal);
 }

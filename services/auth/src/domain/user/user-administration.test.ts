@@ -2,11 +2,11 @@ import { describe, expect, test, vi } from "vitest";
 import type { Caller } from "../access/caller.ts";
 import type { Permission } from "../access/permission.ts";
 import type { ChangeOptions, ChangeUserOutcome, NewUser, User } from "../ports/user-store.ts";
+import { createFirstAdmin } from "./create-first-admin.ts";
 import { createUser } from "./create-user.ts";
 import { disableUser } from "./disable-user.ts";
 import { enableUser } from "./enable-user.ts";
 import { getUser } from "./get-user.ts";
-import { createFirstAdmin } from "./seed.ts";
 import { setPassword } from "./set-password.ts";
 import { setRoles } from "./set-roles.ts";
 
@@ -39,7 +39,7 @@ function userWith(overrides: Partial<User> = {}): User {
 }
 
 const passwords = {
-  hasher: { hash: async (password: string) => `hash of ${password}` },
+  passwordHasher: { hash: async (password: string) => `hash of ${password}` },
   passwordPolicy: { minLength: 12, isCommon: (password: string) => password === "commonplaces" },
 };
 
@@ -151,13 +151,17 @@ describe("changes of a user", () => {
   });
 
   test("setPassword hashes nothing for nobody, nor a weak password", async () => {
-    const hash = vi.fn(passwords.hasher.hash);
-    const nobody = { ...deps, hasher: { hash }, users: { ...deps.users, find: async () => undefined } };
+    const hash = vi.fn(passwords.passwordHasher.hash);
+    const nobody = {
+      ...deps,
+      passwordHasher: { hash },
+      users: { ...deps.users, find: async () => undefined },
+    };
     const input = { userId: id, ...call("admin") };
     await expect(setPassword(nobody, { ...input, password: good })).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
-    const weak = setPassword({ ...deps, hasher: { hash } }, { ...input, password: "commonplaces" });
+    const weak = setPassword({ ...deps, passwordHasher: { hash } }, { ...input, password: "commonplaces" });
     await expect(weak).rejects.toMatchObject({ reason: "WEAK_PASSWORD" });
     expect(hash).not.toHaveBeenCalled();
   });

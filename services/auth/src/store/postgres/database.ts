@@ -99,7 +99,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 }
 
-function socketOf(client: ClientBase): Socket {
+/** The socket of a connection; destroying it is the one way out where the server does not answer. */
+export function socketOf(client: ClientBase): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 

@@ -1,7 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { Client } from "pg";
+import { PosternError } from "../../domain/errors.ts";
+import { socketOf } from "./database.ts";
 
 const folder = new URL("./migrations/", import.meta.url);
+/** A server that has not taken a connection by then will not. */
+const connectMs = 5_000;
 
 /** The schema is not the one that this version works with. */
 export class SchemaError extends Error {
@@ -25,6 +29,39 @@ async function readMigrations(): Promise<Migration[]> {
   );
 }
 
+interface Connection {
+  readonly url: string;
+  readonly name: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function withClient<T>(
+  { url, name, signal }: Connection,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
+  const client = new Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: connectMs,
+    keepAlive: true,
+  });
+  client.on("error", () => {});
+  const cut = () => void socketOf(client).destroy();
+  signal?.addEventListener("abort", cut, { once: true });
+  try {
+    await client.connect();
+    return await work(client);
+  } catch (error) {
+    // The driver tells of a lost connection by a plain error without a code.
+    const isLost = error instanceof Error && error.name === "Error" && !("code" in error);
+    throw isLost ? new PosternError("UNAVAILABLE", { cause: error }) : error;
+  } finally {
+    await client.end();
+    signal?.removeEventListener("abort", cut);
+  }
+}
+
 async function readVersion(client: Client): Promise<number> {
   const table = await client.query<{ known: boolean }>(
     "select to_regclass('postern.migrations') is not null as known",
@@ -41,13 +78,12 @@ async function readVersion(client: Client): Promise<number> {
  * transaction together with the note that it was applied, so a killed run goes on where it stopped; an
  * advisory lock that ends with the transaction lets two starting servers take turns, also behind a pooler
  * that works by transaction.
+ * @param signal ends the wait for a database that does not answer
+ * @throws {PosternError} `UNAVAILABLE` where the connection is lost; what the driver and Postgres throw
  */
-export async function migrate(url: string): Promise<number> {
+export async function migrate(url: string, signal?: AbortSignal): Promise<number> {
   const migrations = await readMigrations();
-  const client = new Client({ connectionString: url, application_name: "postern migrate" });
-  client.on("error", () => {});
-  await client.connect();
-  try {
+  return withClient({ url, name: "postern migrate", signal }, async (client) => {
     for (const { version, name, sql } of migrations) {
       await client.query("begin");
       await client.query("select pg_advisory_xact_lock(hashtext('postern.migrations'))");
@@ -62,25 +98,22 @@ export async function migrate(url: string): Promise<number> {
       await client.query("commit");
     }
     return await readVersion(client);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
-/** @throws {SchemaError} when the schema is older than this version needs */
-export async function checkSchema(url: string): Promise<void> {
+/**
+ * @param signal ends the wait for a database that does not answer
+ * @throws {SchemaError} when the schema is older than this version needs
+ * @throws {PosternError} as `migrate`
+ */
+export async function checkSchema(url: string, signal?: AbortSignal): Promise<void> {
   const wanted = (await readMigrations()).at(-1)?.version ?? 0;
-  const client = new Client({ connectionString: url, application_name: "postern" });
-  client.on("error", () => {});
-  await client.connect();
-  try {
+  await withClient({ url, name: "postern", signal }, async (client) => {
     const found = await readVersion(client);
     if (found < wanted) {
       throw new SchemaError(
         `the database's schema is at version ${found}, this server needs ${wanted}: run \`postern migrate\``,
       );
     }
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -1,6 +1,6 @@
+import type { Actor } from "../../domain/ports/actor.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type {
-  Actor,
   ChangeOptions,
   ChangeUserOutcome,
   LoginSnapshot,

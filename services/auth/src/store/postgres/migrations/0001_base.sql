@@ -74,6 +74,8 @@ create table postern.revocations (
   check ((kind = 'client') = (client_id is not null))
 );
 
+create index revocations_living on postern.revocations (forget_after);
+
 create unique index revocations_token on postern.revocations (target_id) where kind = 'token';
 
 -- As users.min_rev, for clients.
@@ -139,7 +141,7 @@ as $$
 $$;
 
 -- Appends one entry and answers with its number. Takes the head: call it when no other lock is wanted.
--- p_life: how long it is kept; at least the longest access token (1 hour) and 2 minutes.
+-- p_forget_after: until when it can hit a living token; by default the longest access token (1 hour) and 2 minutes.
 create function postern.append_revocation(
   p_kind text, p_target_id uuid default null, p_client_id text default null,
   p_forget_after timestamptz default null
@@ -230,13 +232,18 @@ begin
     p_user_agent, v_now, v_now + p_ttl, p_rev, p_refresh_key, 0, v_now, v_now)
   returning * into v_session;
   update postern.users set last_login_at = v_now, login_count = login_count + 1 where id = p_user_id;
-  -- Rows whose sessions have expired count too, and go first, so the index stays as small as the limit.
+  -- Rows whose sessions are over without having been ended (expired, or below a mark) count too, and go
+  -- first, so the index stays as small as the limit.
   for v_old in
     select id from postern.sessions
     where id in (
       select id from postern.sessions
       where user_id = p_user_id and ended_at is null and id <> p_id
-      order by created_at desc, id desc offset p_max_sessions - 1)
+      order by
+        rev >= postern.min_rev(v_user, client_id)
+          and v_now < expires_at and v_now < last_used_at + p_idle desc,
+        created_at desc, id desc
+      offset p_max_sessions - 1)
     order by id for update
   loop
     update postern.sessions set ended_at = v_now, ended_by = 'too_many' where id = v_old and ended_at is null;

@@ -1,0 +1,208 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { Client } from "pg";
+import { expect, inject, test } from "vitest";
+import { poll } from "../support/poll.ts";
+import { AUDIENCE, ISSUER } from "../support/server-process.ts";
+import {
+  createUser,
+  isActive,
+  login,
+  type Replica,
+  refresh,
+  refusal,
+  startTwoServers,
+  type TwoServers,
+} from "./two-servers.ts";
+
+const binary = `${import.meta.dirname}/../../services/auth/bin/postern.js`;
+const run = promisify(execFile);
+
+/** Works on a database while nobody is connected to it; the servers' connections break, as in a restore. */
+async function withdrawn(
+  two: TwoServers,
+  work: (admin: Client, name: string) => Promise<void>,
+): Promise<void> {
+  const name = new URL(two.databaseUrl).pathname.slice(1);
+  await using admin = await connect();
+  await admin.client.query(`alter database ${name} with allow_connections false`);
+  await poll(`nobody is connected to ${name}`, 20_000, async () => {
+    const { rowCount } = await admin.client.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1",
+      [name],
+    );
+    return rowCount === 0 ? true : undefined;
+  });
+  await work(admin.client, name);
+  await admin.client.query(`alter database ${name} with allow_connections true`);
+}
+
+async function connect() {
+  const client = new Client({ connectionString: inject("postgresUrl") });
+  await client.connect();
+  return { client, [Symbol.asyncDispose]: () => client.end() };
+}
+
+/** Puts the database back, while the servers run, to where it stands now. */
+async function keepState(two: TwoServers): Promise<AsyncDisposable & { putBack(): Promise<void> }> {
+  let copy = "";
+  await withdrawn(two, async (admin, name) => {
+    copy = `${name}_kept`;
+    await admin.query(`create database ${copy} template ${name}`);
+  });
+  return {
+    putBack: () =>
+      withdrawn(two, async (admin, name) => {
+        await admin.query(`drop database ${name}`);
+        await admin.query(`create database ${name} template ${copy}`);
+      }),
+    async [Symbol.asyncDispose]() {
+      await using admin = await connect();
+      await admin.client.query(`drop database if exists ${copy} with (force)`);
+    },
+  };
+}
+
+/** Calls until the servers have noticed that their connections are gone. */
+async function reconnected({ server, web }: Replica): Promise<void> {
+  await poll("the server reaches its database again", 20_000, async () => {
+    const ready = await fetch(`${server.ops}/readyz`);
+    await web.listSessions({ userId: `usr_${"0".repeat(26)}` });
+    return ready.ok ? true : undefined;
+  });
+}
+
+async function rewindsOf({ server }: Replica): Promise<number> {
+  const text = await (await fetch(`${server.ops}/metrics`)).text();
+  const [, value] = /^postern_revocation_log_rewinds_total (\d+)$/m.exec(text) ?? [];
+  return Number(value);
+}
+
+function rewindsLogged({ server }: Replica): unknown[] {
+  return server.logs.filter((line) => line["event"] === "log_rewound");
+}
+
+async function rewindsAudited({ query }: TwoServers, count: number): Promise<void> {
+  await poll(`${count} audit events`, 20_000, async () => {
+    const rows = await query("select from postern.audit where event = 'log_rewound'");
+    return rows.length === count ? true : undefined;
+  });
+}
+
+/** Runs `postern recover`, as an operator does after a restore. */
+async function recover({ databaseUrl, env }: TwoServers): Promise<number> {
+  const { stdout } = await run(process.execPath, [binary, "recover", "--json"], {
+    env: {
+      PATH: process.env["PATH"],
+      POSTERN_DATABASE_URL: databaseUrl,
+      POSTERN_ISSUER: ISSUER,
+      POSTERN_AUDIENCE: AUDIENCE,
+      ...env,
+    },
+  });
+  return JSON.parse(stdout).sequence;
+}
+
+function revOf(accessToken: string): number {
+  return JSON.parse(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString()).rev;
+}
+
+test("a database put back under running servers is noticed, reloaded and audited; after `recover` nothing issued before is accepted", {
+  timeout: 90_000,
+}, async () => {
+  await using two = await startTwoServers({ POSTERN_ACCESS_TTL: "1h" });
+  const { a, b } = two;
+  const user = await createUser(a);
+  const kept = await login(a, user.email);
+  const revoked = await login(a, user.email);
+  const ended = await login(b, user.email);
+  await b.web.revoke({ target: { case: "sessionId", value: ended.sessionId } });
+  await using state = await keepState(two);
+  await Promise.all([a, b].map(reconnected));
+
+  // What the database will have lost: a revocation, and sessions that were authenticated after it.
+  await a.web.revoke({ target: { case: "sessionId", value: revoked.sessionId } });
+  await a.admin.revoke({ target: { case: "clientId", value: "unused" } });
+  const lost = await login(b, user.email);
+  expect(revOf(lost.accessToken)).toBeGreaterThan(revOf(ended.accessToken));
+  for (const server of [a, b]) {
+    expect(await isActive(server, kept.accessToken)).toBe(true);
+    expect(await isActive(server, lost.accessToken)).toBe(true);
+    expect(await isActive(server, revoked.accessToken)).toBe(false);
+    expect(await rewindsOf(server)).toBe(0);
+  }
+
+  await state.putBack();
+  await Promise.all([a, b].map(reconnected));
+  for (const server of [a, b]) {
+    // Of a log number that the log has not reached: such a token is taken for none.
+    expect(await isActive(server, lost.accessToken)).toBe(false);
+    expect(await refusal(refresh(server, lost.refreshToken))).toBe("INVALID_REFRESH_TOKEN");
+    // Reloaded: the server knows what the database knows, and has forgotten what it does not.
+    expect(await isActive(server, ended.accessToken)).toBe(false);
+    expect(await isActive(server, revoked.accessToken)).toBe(true);
+    expect(rewindsLogged(server)).toHaveLength(1);
+    expect(await rewindsOf(server)).toBe(1);
+  }
+  await rewindsAudited(two, 2);
+
+  const sequence = await recover(two);
+  expect(sequence).toBeGreaterThan(revOf(lost.accessToken));
+  for (const server of [a, b]) {
+    for (const { accessToken, refreshToken } of [kept, revoked, ended, lost]) {
+      expect(await isActive(server, accessToken)).toBe(false);
+      expect(await isActive(server, refreshToken)).toBe(false);
+      expect(await refusal(refresh(server, refreshToken))).toMatch(/^(SESSION_ENDED|INVALID_REFRESH_TOKEN)$/);
+    }
+  }
+  const audited = await two.query("select from postern.audit where event = 'recovered'");
+  expect(audited).toHaveLength(1);
+
+  const fresh = await login(a, user.email);
+  expect(revOf(fresh.accessToken)).toBe(sequence);
+  for (const server of [a, b]) {
+    expect(await isActive(server, fresh.accessToken)).toBe(true);
+    expect(await isActive(server, (await refresh(server, fresh.refreshToken)).accessToken)).toBe(true);
+  }
+  // A `recover` is no rewind.
+  expect(await Promise.all([a, b].map(rewindsOf))).toEqual([1, 1]);
+});
+
+test("a log that has grown past the lost one by the time a server looks is noticed all the same", {
+  timeout: 90_000,
+}, async () => {
+  await using two = await startTwoServers({ POSTERN_ACCESS_TTL: "1h" });
+  const { a, b } = two;
+  const user = await createUser(a);
+  await using state = await keepState(two);
+  await Promise.all([a, b].map(reconnected));
+  const endClient = () => a.admin.revoke({ target: { case: "clientId", value: "unused" } });
+  const numbersLost = [await endClient(), await endClient()].map(({ sequence }) => sequence);
+  // Of the lost history, and with a number that the new one will reach as well.
+  const lost = await login(a, user.email);
+  for (const server of [a, b]) expect(await isActive(server, lost.accessToken)).toBe(true);
+
+  await state.putBack();
+  await Promise.all([a, b].map(reconnected));
+  const kept = await login(a, user.email);
+  await a.web.revoke({ target: { case: "sessionId", value: kept.sessionId } });
+  const { sequence: equal } = await endClient();
+  expect(equal).toBe(numbersLost.at(-1));
+  // `a` meets a head with the number it knows and another entry behind it, `b` one with a higher number.
+  expect(await isActive(a, kept.accessToken)).toBe(false);
+  expect(await rewindsOf(a)).toBe(1);
+  await endClient();
+  expect(await rewindsOf(b)).toBe(0);
+  expect(await isActive(b, kept.accessToken)).toBe(false);
+  expect(await rewindsOf(b)).toBe(1);
+  await rewindsAudited(two, 2);
+
+  await recover(two);
+  for (const server of [a, b]) {
+    for (const { accessToken, refreshToken } of [lost, kept]) {
+      expect(await isActive(server, accessToken)).toBe(false);
+      expect(await refusal(refresh(server, refreshToken))).toMatch(/^(SESSION_ENDED|INVALID_REFRESH_TOKEN)$/);
+    }
+    expect(await isActive(server, (await login(server, user.email)).accessToken)).toBe(true);
+  }
+});
