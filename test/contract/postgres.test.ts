@@ -6,7 +6,9 @@ import { createDatabase } from "../support/database.ts";
 import { openStores, type Stores } from "../support/stores.ts";
 import { keyStoreSuite } from "./key-store.suite.ts";
 import { revocationLogSuite } from "./revocation-log.suite.ts";
-import { sessionStoreSuite, suitePolicy } from "./session-store.suite.ts";
+import { suitePolicy } from "./session-bench.ts";
+import { sessionRotationSuite } from "./session-rotation.suite.ts";
+import { sessionStoreSuite } from "./session-store.suite.ts";
 import { firstAdminSuite, userStoreSuite } from "./user-store.suite.ts";
 
 interface Opened extends AsyncDisposable {
@@ -62,6 +64,10 @@ describe("keys", () => {
 
 describe("sessions", () => {
   sessionStoreSuite(open);
+});
+
+describe("refresh tokens", () => {
+  sessionRotationSuite(open);
 });
 
 describe("the revocation log", () => {

@@ -7,7 +7,7 @@ import type {
 } from "../../services/auth/src/domain/ports/revocation-log.ts";
 import { formatId } from "../../services/auth/src/lib/type-id.ts";
 import { newId } from "../support/stores.ts";
-import type { SessionStoreFixture, SessionStores } from "./session-store.suite.ts";
+import type { SessionStoreFixture, SessionStores } from "./session-bench.ts";
 
 const actor = { caller: "test", requestId: "r" };
 const later = () => new Date(Date.now() + 24 * 3_600_000);

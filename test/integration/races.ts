@@ -1,5 +1,6 @@
 import { formatId } from "../../services/auth/src/lib/type-id.ts";
 import {
+  answered,
   isActive,
   type Replica,
   refresh,
@@ -37,9 +38,10 @@ export async function race(
   gives: () => Promise<Tokens>,
   ends: () => Promise<unknown>,
 ): Promise<Tokens | string> {
-  const ending = index % 4 < 2 ? undefined : ends();
+  const end = () => answered(ends);
+  const ending = index % 4 < 2 ? undefined : end();
   const giving = gives().catch((error: unknown) => refusal(Promise.reject(error)));
-  const [outcome] = await Promise.all([giving, ending ?? ends()]);
+  const [outcome] = await Promise.all([giving, ending ?? end()]);
   return outcome;
 }
 

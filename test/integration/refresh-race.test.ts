@@ -14,7 +14,9 @@ async function generationOf({ query }: TwoServers, sessionId: string): Promise<u
   return row?.["generation"];
 }
 
-test("C02: 200 concurrent refreshes of one token over two servers rotate it once", async () => {
+test("C02: 200 concurrent refreshes of one token over two servers rotate it once", {
+  timeout: 90_000,
+}, async () => {
   await using two = await startTwoServers();
   const { a, b } = two;
   const user = await createUser(a);

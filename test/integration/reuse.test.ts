@@ -51,7 +51,7 @@ async function scopeOf({ web }: Replica, accessToken: string): Promise<string[]>
   return (await web.introspect({ token: accessToken })).scope;
 }
 
-describe("a refresh token that was spent before", () => {
+describe("a refresh token that was spent before", { timeout: 90_000 }, () => {
   servers({ POSTERN_SESSION_TTL: "90d", POSTERN_SESSION_IDLE_TTL: "60d", POSTERN_ACCESS_TTL: "1h" });
 
   test.each([

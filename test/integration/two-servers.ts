@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Clients, createClients, reasonOf } from "../support/clients.ts";
 import { createDatabase, withClient } from "../support/database.ts";
+import { poll } from "../support/poll.ts";
 import { AUDIENCE, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 
 /** Of every user made here. */
@@ -83,6 +84,22 @@ export interface TestUser {
   readonly email: string;
 }
 
+/**
+ * Calls until there is a verdict: on a machine with too much to do the database may be too late for one, and
+ * then the server has not decided.
+ */
+export async function answered<T>(call: () => Promise<T>): Promise<T> {
+  const outcome = await poll("an answer that is a verdict", 30_000, async () => {
+    try {
+      return { value: await call() };
+    } catch (error) {
+      return ["UNAVAILABLE", "OVERLOADED"].includes(reasonOf(error)) ? undefined : { error };
+    }
+  });
+  if ("error" in outcome) throw outcome.error;
+  return outcome.value;
+}
+
 export async function createUser({ users }: Replica): Promise<TestUser> {
   const email = `${randomBytes(6).toString("hex")}@postern.test`;
   const { user } = await users.createUser({ email, password: PASSWORD });
@@ -101,7 +118,7 @@ export async function login(
   email: string,
   scope: string[] = [],
 ): Promise<Tokens & { readonly sessionId: string }> {
-  const { outcome } = await web.login({ identifier: email, password: PASSWORD, scope });
+  const { outcome } = await answered(() => web.login({ identifier: email, password: PASSWORD, scope }));
   const { tokens, session } = outcome.value ?? {};
   if (tokens === undefined || session === undefined) throw new Error("the login has no outcome");
   return { ...tokens, sessionId: session.id };
@@ -113,14 +130,14 @@ export async function refresh(
   refreshToken: string,
   more: { requestId?: string; scope?: string[]; clientId?: string } = {},
 ): Promise<Tokens> {
-  const { tokens } = await web.refresh({ refreshToken, ...more });
+  const { tokens } = await answered(() => web.refresh({ refreshToken, ...more }));
   if (tokens === undefined) throw new Error("the refresh has no tokens");
   return tokens;
 }
 
 /** Whether `web` is told that a token is active; of one that is not it must be told nothing else. */
 export async function isActive({ web }: Replica, token: string): Promise<boolean> {
-  const { active, subject, audience } = await web.introspect({ token });
+  const { active, subject, audience } = await answered(() => web.introspect({ token }));
   if (active !== (subject !== "") || active !== audience.includes(AUDIENCE)) {
     throw new Error("an answer says more, or less, than whether the token is active");
   }

@@ -19,6 +19,7 @@ export interface Listener {
 const maxHeaderBytes = 16 * 1024;
 const maxHeaderPairs = 100;
 const idleMs = 5 * 60_000;
+const closeMs = 10_000;
 const sweepMs = 50;
 
 const notReady: NodeHandler = (_, response) => refuse(response as ServerResponse, 503);
@@ -75,7 +76,11 @@ export async function listenGrpc(address: Address): Promise<Listener> {
   );
   server.on("session", (session) => {
     sessions.add(session);
-    session.setTimeout(idleMs, () => session.close());
+    session.setTimeout(idleMs, () => {
+      session.close();
+      // An open stream would keep it for ever.
+      setTimeout(() => session.destroy(), closeMs).unref();
+    });
     session.on("error", () => session.destroy());
     session.on("close", () => sessions.delete(session));
   });

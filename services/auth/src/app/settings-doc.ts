@@ -5,7 +5,7 @@ import { type Setting, settingNames, settings } from "./settings.ts";
 export const secretTokensExample = `[
   {
     "name": "web",
-    "sha256": "<the output of: printf %s \\"$TOKEN\\" | sha256sum>",
+    "sha256": "<the output of: printf %s \\"$TOKEN\\" | sha256sum | cut -d' ' -f1>",
     "permissions": ["login", "introspect", "revoke", "sessions"],
     "scopes": ["read", "write"],
     "audiences": ["https://api.example.com"],

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Permission } from "../domain/access/permission.ts";
 import { PosternError } from "../domain/errors.ts";
 import { callerOf } from "./context.ts";
@@ -11,10 +12,11 @@ import { createRpcListener } from "./listener.ts";
 /** What the handler saw of each call that reached it. */
 const reached: { caller: string; timeoutMs: number | undefined }[] = [];
 let server: Server;
+let listener: ReturnType<typeof createRpcListener>;
 let url: string;
 
 beforeAll(async () => {
-  const listener = createRpcListener({
+  listener = createRpcListener({
     routes: (router) =>
       router.service(
         AdminService,
@@ -110,4 +112,32 @@ describe("deadlines (L09)", () => {
     await (await call({ ...grpcWeb, "grpc-timeout": "5000m" }, message)).arrayBuffer();
     expect(reached[0]?.timeoutMs).toBeLessThanOrEqual(5_000);
   });
+});
+
+test("a message that does not come to its end over HTTP/2 is given up after ten seconds", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const h2 = http2.createServer(listener).listen(0, "127.0.0.1");
+  await once(h2, "listening");
+  const session = http2.connect(`http://127.0.0.1:${(h2.address() as AddressInfo).port}`);
+  try {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": new URL(url).pathname,
+      "content-type": "application/grpc+proto",
+      authorization: "Bearer users",
+    });
+    const closed = once(stream, "close");
+    stream.write(Uint8Array.from([0, 0, 0, 0, 50, 1]));
+    await once(h2, "request");
+    vi.advanceTimersByTime(9_999);
+    expect(stream.closed).toBe(false);
+    vi.advanceTimersByTime(1);
+    await closed;
+    expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
+    expect(reached).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+    session.destroy();
+    h2.close();
+  }
 });

@@ -46,11 +46,14 @@ export function gate(
       progress.read = true;
     }
     const response = await handler({ ...request, body: admitted() });
-    const malformed = progress.read && !progress.refused && !values.get(begunKey).begun;
-    if (!malformed || !isPlainBinary(request.header)) return response;
-    // Connect calls a binary message that it cannot parse its own internal fault. Handed an error in place of
-    // the body, the handler frames that one instead.
-    return handler({ ...request, body: refusedBody(values.get(requestIdKey)) });
+    const failed = isGrpc(request.header) || response.status >= 400;
+    const malformed = failed && progress.read && !progress.refused && !values.get(begunKey).begun;
+    if (!malformed || isCompressed(request.header)) return response;
+    // Connect calls a binary message that it cannot parse its own internal fault, and of a JSON one it repeats
+    // a part, which may be a secret. Handed an error in place of the body, the handler frames that one instead.
+    const error = malformedMessage(handler.method);
+    onRefused(error, values);
+    return handler({ ...request, body: refusedBody(error, values.get(requestIdKey)) });
   };
 }
 
@@ -70,10 +73,14 @@ async function admit(
   values.set(callerKey, caller);
 }
 
+function malformedMessage({ input }: UniversalHandler["method"]): PosternError {
+  const message = `the body is no ${input.typeName}: malformed, of the wrong types, or with text that is not UTF-8`;
+  return new PosternError("INVALID_REQUEST", { message });
+}
+
 // biome-ignore lint/correctness/useYield: it stands for a body that cannot be read
-async function* refusedBody(requestId: string): AsyncGenerator<Uint8Array> {
-  const message = "the message is not valid protobuf, or holds text that is not UTF-8";
-  throw withRequestId(toConnectError(new PosternError("INVALID_REQUEST", { message })), requestId);
+async function* refusedBody(error: PosternError, requestId: string): AsyncGenerator<Uint8Array> {
+  throw withRequestId(toConnectError(error), requestId);
 }
 
 /** gRPC or gRPC-Web. */
@@ -95,10 +102,9 @@ function watchEnvelope(): (piece: Uint8Array) => boolean {
   };
 }
 
-/** Uncompressed binary messages: of the others Connect itself says what is wrong. */
-function isPlainBinary(header: Headers): boolean {
-  const encoding = header.get("content-encoding") ?? header.get("grpc-encoding") ?? "identity";
-  return encoding === "identity" && !/json/.test(header.get("content-type") ?? "");
+/** A compressed message may as well have been too large, of which Connect says so itself. */
+function isCompressed(header: Headers): boolean {
+  return (header.get("content-encoding") ?? header.get("grpc-encoding") ?? "identity") !== "identity";
 }
 
 const grpcTimeout = /^(\d{1,8})([HMSmun])$/;

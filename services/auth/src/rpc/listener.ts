@@ -1,3 +1,4 @@
+import { constants } from "node:http2";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
@@ -20,6 +21,8 @@ import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
 const maxMessageBytes = 64 * 1024;
 /** How long a client may go on sending what nobody will read. */
 const lingerMs = 2_000;
+/** How long a request may take to come in over HTTP/2; over HTTP/1.1 Node itself sees to it. */
+const requestMs = 10_000;
 
 export interface RpcListenerOptions {
   readonly routes: (router: ConnectRouter) => void;
@@ -61,6 +64,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
     const values = createContextValues()
       .set(requestIdKey, requestIdOf(request) ?? options.newRequestId())
       .set(begunKey, { begun: false });
+    closeWhenLate(request);
     closeWhenAnswered(request, response);
     // A request without an authority cannot be read at all.
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
@@ -94,6 +98,14 @@ function countCredentials(request: NodeRequest): number {
     if (request.rawHeaders[index]?.toLowerCase() === "authorization") count += 1;
   }
   return count;
+}
+
+/** No deadline counts while Connect waits for the message, and a peer that pings keeps its connection. */
+function closeWhenLate(request: NodeRequest): void {
+  if (!("stream" in request)) return;
+  const { stream } = request;
+  const cut = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), requestMs);
+  for (const event of ["end", "close"]) request.once(event, () => clearTimeout(cut));
 }
 
 /**

@@ -67,6 +67,11 @@ async function start(config: ReadyConfig, log: ReturnType<typeof createLogger>, 
     if (signal.aborted) return undefined;
     if (error instanceof MasterKeyError) throw new ConfigError([fault("POSTERN_MASTER_KEY", error)]);
     if (error instanceof SchemaError) throw new ConfigError([fault("POSTERN_MIGRATE", error)]);
+    if (!(error instanceof Error) || !("code" in error)) throw error;
+    // No such user, password or database; of the addresses, the message names the one.
+    if (/^(28|3D)/.test(String(error.code))) throw new ConfigError([fault("POSTERN_DATABASE_URL", error)]);
+    if ("syscall" in error && error.syscall === "listen")
+      throw new CommandError(`cannot listen: ${error.message}`);
     throw error;
   }
 }

@@ -8,8 +8,13 @@ const batchSize = 64;
 /** Statements in flight at once; a second one keeps the database busy while the first one's answer travels. */
 const lanes = 2;
 
+/** More than these wait for a database that does not come after: the next one is told so at once. */
+const maxWaiting = 2_048;
+
 interface Waiting {
   readonly request: RotateRequest;
+  /** By our own clock. After `patienceMs` its caller has been told `UNAVAILABLE`, and it must not be spent. */
+  readonly sinceMs: number;
   readonly resolve: (outcome: RotateOutcome) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -27,11 +32,9 @@ export function createRotations(
   /** A moment by the database's clock and by our own, from which the one tells the other. */
   let anchor: { readonly databaseMs: number; readonly ownMs: number } | undefined;
 
-  async function rotate(requests: readonly RotateRequest[]): Promise<RotateOutcome[]> {
+  async function rotate(requests: readonly RotateRequest[], sinceMs: number): Promise<RotateOutcome[]> {
     const notAfter =
-      anchor === undefined
-        ? null
-        : new Date(anchor.databaseMs + performance.now() - anchor.ownMs + patienceMs);
+      anchor === undefined ? null : new Date(anchor.databaseMs + sinceMs - anchor.ownMs + patienceMs);
     const rows = await db.query<{ ord: number; outcome: RotateOutcome["kind"]; clock: Date } & GrantRow>(
       `select r.ord, r.outcome, ${grantColumns("r.granted")}, clock_timestamp() as clock
        from postern.rotate_sessions($1, $2::interval, $3::interval, $4) as r`,
@@ -49,7 +52,9 @@ export function createRotations(
 
   async function run(batch: readonly Waiting[]): Promise<void> {
     try {
-      const outcomes = await rotate(batch.map(({ request }) => request));
+      const oldest = Math.min(...batch.map(({ sinceMs }) => sinceMs));
+      const requests = batch.map(({ request }) => request);
+      const outcomes = await rotate(requests, oldest);
       batch.forEach(({ resolve }, index) => {
         resolve(outcomes[index] as RotateOutcome);
       });
@@ -75,9 +80,34 @@ export function createRotations(
     }
   }
 
+  /** Answers those that have waited too long while every lane is busy; they are not sent any more. */
+  function giveUp(entry: Waiting): void {
+    const index = waiting.indexOf(entry);
+    if (index === -1) return;
+    waiting.splice(index, 1);
+    entry.reject(new PosternError("UNAVAILABLE"));
+  }
+
   return (request) =>
     new Promise((resolve, reject) => {
-      waiting.push({ request, resolve, reject });
+      if (waiting.length >= maxWaiting) {
+        reject(new PosternError("OVERLOADED"));
+        return;
+      }
+      const entry: Waiting = {
+        request,
+        sinceMs: performance.now(),
+        resolve: (outcome) => {
+          clearTimeout(timer);
+          resolve(outcome);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      const timer = setTimeout(() => giveUp(entry), patienceMs);
+      waiting.push(entry);
       next();
     });
 }
