@@ -105,10 +105,8 @@ function whatIsAsked(deps: LoginDeps, { caller, clientId, audience, scope }: Log
 }
 
 /** Postern's own audience lets its bearer call Postern, so it has to be asked for by name. */
-function defaultAudiences(deps: LoginDeps, caller: Caller): string[] {
-  const own = [...caller.audiences].filter((one) => one !== "*" && one !== posternAudience(deps.issuer));
-  if (own.length > 0) return own;
-  return deps.defaultAudience !== undefined && allows(caller.audiences, deps.defaultAudience)
-    ? [deps.defaultAudience]
-    : [];
+function defaultAudiences({ issuer, defaultAudience }: LoginDeps, { audiences }: Caller): string[] {
+  const own = [...audiences].filter((one) => one !== "*");
+  const common = defaultAudience !== undefined && allows(audiences, defaultAudience) ? [defaultAudience] : [];
+  return (own.length > 0 ? own : common).filter((one) => one !== posternAudience(issuer));
 }
