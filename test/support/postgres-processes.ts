@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync } from "node:fs";
 
 /** The pid of the postmaster that runs on a data folder, if one does. */
 export function postmasterPid(dataDir: string): number | undefined {
   try {
     const pid = Number(readFileSync(`${dataDir}/postmaster.pid`, "utf8").split("\n", 1)[0]);
     // One that was killed left its file behind, and its number may be another process's by now.
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(dataDir) ? pid : undefined;
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(realpathSync(dataDir)) ? pid : undefined;
   } catch {
     return undefined;
   }
