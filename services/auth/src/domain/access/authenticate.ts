@@ -1,4 +1,5 @@
 import { PosternError } from "../errors.ts";
+import { isOpaque } from "../keys/opaque-token.ts";
 import type { SecretTokenDirectory } from "../ports/secret-token-directory.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
 import type { Caller } from "./caller.ts";
@@ -22,7 +23,7 @@ export async function authenticate(deps: AuthenticateDeps, authorization: string
   if (credential === undefined) throw new PosternError("INVALID_CLIENT");
   const service = deps.secretTokens.find(credential);
   if (service !== undefined) return service;
-  if (credential.startsWith("ptn_")) throw wrong();
+  if (isOpaque(credential)) throw wrong();
   const claims = await checkAccessToken(deps, credential);
   if (claims === undefined || !claims.aud.includes(posternAudience(deps.issuer))) throw wrong();
   return {

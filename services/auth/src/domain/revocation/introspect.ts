@@ -2,6 +2,7 @@ import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
 import { allows, type Caller, permits } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
+import { isOpaque } from "../keys/opaque-token.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
 import type { UserStore } from "../ports/user-store.ts";
 import { openRefreshToken } from "../session/open-refresh-token.ts";
@@ -48,9 +49,7 @@ export async function introspect(
   deps: IntrospectDeps,
   input: IntrospectInput,
 ): Promise<ActiveToken | undefined> {
-  const active = input.token.startsWith("ptn_")
-    ? await refreshToken(deps, input)
-    : await accessToken(deps, input);
+  const active = isOpaque(input.token) ? await refreshToken(deps, input) : await accessToken(deps, input);
   if (active === undefined || (input.audience !== undefined && !active.audience.includes(input.audience))) {
     return undefined;
   }

@@ -7,7 +7,6 @@ import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 const batchSize = 64;
 /** Statements in flight at once; a second one keeps the database busy while the first one's answer travels. */
 const lanes = 2;
-
 /** More than these wait for a database that does not come after: the next one is told so at once. */
 const maxWaiting = 2_048;
 
