@@ -28,6 +28,7 @@ const LAYERS: readonly Layer[] = [
     packages: DOMAIN_PACKAGES,
   },
   { name: "store", path: "services/auth/src/store/postgres/", allow: ["domain", "lib"] },
+  { name: "redis", path: "services/auth/src/store/redis/", allow: ["domain", "lib"] },
   { name: "crypto", path: "services/auth/src/crypto/", allow: ["domain", "lib", "client core"] },
   { name: "rpc", path: "services/auth/src/rpc/", allow: ["domain", "gen", "lib"] },
   { name: "http", path: "services/auth/src/http/", allow: ["domain", "lib"] },
@@ -36,7 +37,9 @@ const LAYERS: readonly Layer[] = [
 ];
 
 /** Layers that take types of the domain, and of what runs its errors and ports alone. */
-const TYPES_OF_DOMAIN = ["store", "crypto"];
+const TYPES_OF_DOMAIN = ["store", "redis", "crypto"];
+/** Each driver has one layer that speaks it. */
+const DRIVERS: Readonly<Record<string, string>> = { pg: "store", ioredis: "redis" };
 const DOMAIN_VALUES = /^services\/auth\/src\/domain\/(errors\.ts$|ports\/)/;
 
 const TEST_PACKAGES = /^(vitest|fast-check|node:.+)$/;
@@ -78,8 +81,9 @@ function faultOf(path: string, layer: Layer, { specifier, typeOnly }: Import): s
 
 function packageFault(layer: Layer, specifier: string, isTest: boolean): string | undefined {
   const allowed = layer.packages;
-  if (specifier === "pg" && layer.name !== "store" && layer.name !== "test")
-    return `${layer.name} imports pg`;
+  const owner = DRIVERS[specifier];
+  if (owner !== undefined && layer.name !== owner && layer.name !== "test")
+    return `${layer.name} imports ${specifier}`;
   if (specifier === "node:process" && layer.name !== "test")
     return "imports node:process, which hides process.env";
   if (!allowed || allowed.includes(specifier) || (isTest && TEST_PACKAGES.test(specifier))) return undefined;

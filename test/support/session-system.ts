@@ -8,6 +8,7 @@ import { introspect } from "../../services/auth/src/domain/revocation/introspect
 import { openReadIndex } from "../../services/auth/src/domain/revocation/read-index.ts";
 import { type RevokeTarget, revoke } from "../../services/auth/src/domain/revocation/revoke.ts";
 import { login } from "../../services/auth/src/domain/session/login.ts";
+import type { LoginBudgets } from "../../services/auth/src/domain/session/login-budgets.ts";
 import { refresh } from "../../services/auth/src/domain/session/refresh.ts";
 import { disableUser } from "../../services/auth/src/domain/user/disable-user.ts";
 import { enableUser } from "../../services/auth/src/domain/user/enable-user.ts";
@@ -22,7 +23,7 @@ export interface Faults {
   readonly readIndex?: (index: ReadIndex) => ReadIndex;
 }
 
-type ReadIndex = Awaited<ReturnType<typeof openReadIndex>>;
+type ReadIndex = Pick<Awaited<ReturnType<typeof openReadIndex>>, "fresh">;
 
 /** What is asked of a replica: the use cases as its callers know them. */
 export type Replica = Awaited<ReturnType<typeof openReplica>>;
@@ -35,9 +36,13 @@ const signal = new AbortController().signal;
 
 /** As cheap as it gets: what is tested here is what follows from a right or a wrong password. */
 const passwordHasher: PasswordHasher = {
+  isFull: false,
   hash: async (password) => `plain:${password}`,
   verify: async (password, hash) => hash === `plain:${password}`,
 };
+
+/** Nothing is limited: what is tested here has other reasons. */
+const loginBudgets: LoginBudgets = { admit: async () => ({ settle: async () => {} }) };
 
 const everything = new Set(["*"]);
 export const caller: Caller = {
@@ -108,6 +113,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
     issuer,
     policy,
     passwordHasher,
+    loginBudgets,
     newId,
     passwordPolicy,
     defaultAudience: undefined,
@@ -125,6 +131,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
         audience: ["api"],
         scope: [],
         device: "",
+        deviceToken: "",
         clientAddress: "",
         userAgent: "",
         requestId,
@@ -158,7 +165,7 @@ export async function acceptedGenerations(pool: Pool, sessionId: string): Promis
   const client = await pool.connect();
   const query = async (sql: string, values: readonly unknown[] = []) =>
     (await client.query(sql, [...values])).rows;
-  const store = createSessionStore({ query, [Symbol.asyncDispose]: async () => {} }, policy);
+  const store = createSessionStore({ query }, policy);
   const accepted: number[] = [];
   try {
     const [session] = await query("select * from postern.sessions where id = $1", [sessionId]);

@@ -91,6 +91,7 @@ function audienceFaults(values: SettingValues): RuleFault[] {
 /** One secret for two purposes: whoever holds it for the one could use it for the other. */
 function reuseFaults(values: SettingValues): RuleFault[] {
   const { POSTERN_BOOTSTRAP_PASSWORD: bootstrap, POSTERN_DATABASE_URL: databaseUrl } = values;
+  const redisPassword = values.POSTERN_REDIS_URL?.password;
   const secrets: readonly (readonly [SettingName, readonly string[]])[] = [
     [
       "POSTERN_MASTER_KEY",
@@ -99,6 +100,7 @@ function reuseFaults(values: SettingValues): RuleFault[] {
     ["POSTERN_SECRET_TOKENS", (values.POSTERN_SECRET_TOKENS ?? []).map(({ sha256 }) => hex(sha256))],
     ["POSTERN_BOOTSTRAP_PASSWORD", bootstrap === undefined ? [] : [digest(bootstrap)]],
     ["POSTERN_DATABASE_URL", databaseUrl === undefined ? [] : [digest(databasePassword(databaseUrl))]],
+    ["POSTERN_REDIS_URL", redisPassword === undefined ? [] : [digest(redisPassword)]],
   ];
   const owners = new Map<string, SettingName>();
   const faults: RuleFault[] = [];

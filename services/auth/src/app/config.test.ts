@@ -28,6 +28,7 @@ test("what is required is enough: the rest has defaults", () => {
     embedded: false,
     dataDir: "./.postern",
     databaseUrl: required.POSTERN_DATABASE_URL,
+    redis: undefined,
     http: { host: "127.0.0.1", port: 8080 },
     grpc: { host: "127.0.0.1", port: 9090 },
     ops: { host: "127.0.0.1", port: 9464 },
@@ -45,6 +46,12 @@ test("what is required is enough: the rest has defaults", () => {
     },
     introspectStalenessMs: 0,
     passwordMinLength: 12,
+    loginLimits: {
+      account: { count: 10, windowMs: 600_000 },
+      accountAll: { count: 100, windowMs: 3_600_000 },
+      address: { count: 100, windowMs: 600_000 },
+      total: { count: 1000, windowMs: 60_000 },
+    },
     signingAlg: "ES256",
     migrate: true,
     logLevel: "info",
@@ -55,6 +62,16 @@ test("embedded needs nothing, and does not look at POSTERN_DATABASE_URL", () => 
   const nothing = { databaseUrl: undefined, issuer: undefined, audience: "postern-demo", masterKeys: [] };
   expect(parse({}, true)).toMatchObject(nothing);
   expect(parse(required, true).databaseUrl).toBeUndefined();
+});
+
+test.each([true, false])("Redis is used where it is named, embedded or not (%s)", (embedded) => {
+  const { redis } = parse({ ...required, POSTERN_REDIS_URL: "rediss://:a-pass@redis.example.com" }, embedded);
+  expect(redis).toMatchObject({ mode: "single", tls: true, password: "a-pass" });
+});
+
+test("a login limit that is not named keeps its default", () => {
+  const { loginLimits } = parse({ ...required, POSTERN_LOGIN_LIMITS: "total=off" });
+  expect(loginLimits).toMatchObject({ account: { count: 10, windowMs: 600_000 }, total: undefined });
 });
 
 test("without --embedded the database, the issuer and the master key are required", () => {
@@ -82,11 +99,13 @@ test("no fault repeats a value", () => {
     POSTERN_MASTER_KEY: "s3cret",
     POSTERN_DATABASE_URL: "s3cret",
     POSTERN_SECRET_TOKENS: "[s3cret]",
+    POSTERN_REDIS_URL: "redis://s3cret@h",
   };
   const others = {
     POSTERN_LOG_LEVEL: "s3cret",
     POSTERN_ISSUER: "https://s3cret@a.example",
     POSTERN_AUDIENCE: "s3cret *",
+    POSTERN_LOGIN_LIMITS: "s3cret=1/1s",
   };
   expect(() => parse({ ...secrets, ...others })).toThrow(ConfigError);
   expect(() => parse({ ...secrets, ...others })).not.toThrow(/s3cret/);
@@ -100,6 +119,8 @@ describe("O14: refused", () => {
     ["a session without a life", { POSTERN_SESSION_IDLE_TTL: "0" }, "POSTERN_SESSION_IDLE_TTL"],
     ["a grace as long as the access token", { POSTERN_REFRESH_GRACE: "5m" }, "POSTERN_REFRESH_GRACE"],
     ["an idle time beyond the session", { POSTERN_SESSION_IDLE_TTL: "31d" }, "POSTERN_SESSION_IDLE_TTL"],
+    ["a login limit of nothing", { POSTERN_LOGIN_LIMITS: "account=0/10m" }, "POSTERN_LOGIN_LIMITS"],
+    ["a Redis by another scheme", { POSTERN_REDIS_URL: "http://h" }, "POSTERN_REDIS_URL"],
     ["no session at all", { POSTERN_MAX_SESSIONS: "0" }, "POSTERN_MAX_SESSIONS"],
     ["an unknown algorithm", { POSTERN_SIGNING_ALG: "HS256" }, "POSTERN_SIGNING_ALG"],
     ["an empty value", { POSTERN_AUDIENCE: "" }, "POSTERN_AUDIENCE"],
@@ -142,6 +163,8 @@ describe("J15: a poor secret is refused", () => {
   });
   const database = (password: string) => ({ POSTERN_DATABASE_URL: `postgres://u:${password}@h/db` });
 
+  const redis = (password: string) => ({ POSTERN_REDIS_URL: `redis+cluster://u:${password}@h,i` });
+
   test.each<[string, Env, string]>([
     ["an empty master key", { POSTERN_MASTER_KEY: "" }, "POSTERN_MASTER_KEY"],
     ["an all-zero master key", { POSTERN_MASTER_KEY: `${"A".repeat(43)}=` }, "POSTERN_MASTER_KEY"],
@@ -151,6 +174,8 @@ describe("J15: a poor secret is refused", () => {
     ["the master key as a password", bootstrap(masterKey), "POSTERN_BOOTSTRAP_PASSWORD"],
     ["a token as a password", { ...tokens(token), ...bootstrap(token) }, "POSTERN_BOOTSTRAP_PASSWORD"],
     ["a token as the database's password", { ...tokens(token), ...database(token) }, "POSTERN_DATABASE_URL"],
+    ["the database's password for Redis", redis("a%2dpassword"), "POSTERN_REDIS_URL"],
+    ["a token as Redis's password", { ...tokens(token), ...redis(token) }, "POSTERN_REDIS_URL"],
     [
       "a password in two places",
       { ...bootstrap("p@ss p@ss p@ss"), ...database("p%40ss%20p%40ss%20p%40ss") },

@@ -1,6 +1,8 @@
 import type { SigningAlg } from "../domain/ports/key-store.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { SessionPolicy } from "../domain/ports/session-store.ts";
+import type { LoginLimits } from "../domain/session/login-limits.ts";
+import type { RedisTarget } from "../store/redis/target.ts";
 import { ConfigError, type ConfigFault, SettingError } from "./config-error.ts";
 import { checkRules } from "./config-rules.ts";
 import type { RawSettings } from "./env.ts";
@@ -15,6 +17,8 @@ export interface Config {
   readonly dataDir: string;
   /** Undefined only when embedded. */
   readonly databaseUrl: string | undefined;
+  /** Undefined: Postgres alone. */
+  readonly redis: RedisTarget | undefined;
   readonly http: Address;
   readonly grpc: Address;
   readonly ops: Address;
@@ -31,6 +35,7 @@ export interface Config {
   readonly introspectStalenessMs: number;
   /** Characters. */
   readonly passwordMinLength: number;
+  readonly loginLimits: LoginLimits;
   readonly signingAlg: SigningAlg;
   /** Whether `serve` applies migrations. */
   readonly migrate: boolean;
@@ -55,6 +60,7 @@ export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded:
     embedded,
     dataDir: values.POSTERN_DATA_DIR,
     databaseUrl: embedded ? undefined : values.POSTERN_DATABASE_URL,
+    redis: values.POSTERN_REDIS_URL,
     http: values.POSTERN_HTTP_ADDR,
     grpc: values.POSTERN_GRPC_ADDR,
     ops: values.POSTERN_OPS_ADDR,
@@ -72,6 +78,7 @@ export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded:
     },
     introspectStalenessMs: values.POSTERN_INTROSPECT_STALENESS,
     passwordMinLength: values.POSTERN_PASSWORD_MIN_LENGTH,
+    loginLimits: values.POSTERN_LOGIN_LIMITS,
     signingAlg: values.POSTERN_SIGNING_ALG,
     migrate: values.POSTERN_MIGRATE === "on",
     logLevel: values.POSTERN_LOG_LEVEL,

@@ -6,31 +6,43 @@ import type { KeyStore } from "../domain/ports/key-store.ts";
 import type { PasswordHasher } from "../domain/ports/password-hasher.ts";
 import type { RevocationLog } from "../domain/ports/revocation-log.ts";
 import type { SessionStore } from "../domain/ports/session-store.ts";
+import type { UserNames } from "../domain/ports/user-names.ts";
 import type { UserStore } from "../domain/ports/user-store.ts";
 import { createNewId } from "../lib/uuid.ts";
-import { openDatabase } from "../store/postgres/database.ts";
+import { type DatabaseOptions, openDatabase, type PoolState } from "../store/postgres/database.ts";
 import { createKeyStore } from "../store/postgres/key-store.ts";
 import { createRevocationLog } from "../store/postgres/revocation-log.ts";
 import { createSessionStore } from "../store/postgres/session-store.ts";
+import { createUserNames } from "../store/postgres/user-names.ts";
 import { createUserStore } from "../store/postgres/user-store.ts";
 import type { Config } from "./config.ts";
 
 /** Stores and their like: what the use cases of the server and of the commands stand on. */
 export interface Context extends AsyncDisposable {
   readonly users: UserStore;
+  readonly userNames: UserNames;
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
   readonly keys: KeyStore;
-  readonly passwordHasher: PasswordHasher;
+  readonly passwordHasher: PasswordHasher & { readonly waiting: number };
   readonly newId: NewId;
   /** Whether the database answers now. */
   readonly isPostgresUp: () => Promise<boolean>;
+  /** The pools of connections at this moment. */
+  readonly pools: () => PoolState[];
 }
 
-/** Connections for all that is not a head read. */
-const mainConnections = 16;
-/** One reads the head; the other is there when its answer is late. */
-const headConnections = 2;
+/** Connections of each pool: what one is full of does not hold up the others. */
+const connections = {
+  /** Logins, users, lists. */
+  main: 10,
+  /** Revocations. */
+  revoke: 4,
+  /** Two batches of refreshes at once; the third is for introspecting refresh tokens, and where an answer is late. */
+  refresh: 3,
+  /** Head reads, one at a time, and names; the third is there when an answer is late. */
+  head: 3,
+};
 /** Orchestrators wait for a probe one second by default, and take one that is late for a server not ready. */
 const probeMs = 500;
 
@@ -42,19 +54,23 @@ export function openContext(
   config: Pick<Config, "sessions"> & { readonly databaseUrl: string },
   onFault: (error: unknown) => void = () => {},
 ): Context {
-  const shared = { url: config.databaseUrl, onFault };
-  const db = openDatabase({ ...shared, name: "postern", maxConnections: mainConnections });
-  const headDb = openDatabase({
-    ...shared,
-    name: "postern head",
-    maxConnections: headConnections,
-    readsOnly: true,
-  });
+  const open = (name: keyof typeof connections, options: Partial<DatabaseOptions> = {}) =>
+    openDatabase({
+      ...{ url: config.databaseUrl, name: `postern ${name}`, maxConnections: connections[name], onFault },
+      ...options,
+    });
+  // In a storm of logins it is kinder to say so early.
+  const db = open("main", { fullPoolMs: 250 });
+  const revokeDb = open("revoke");
+  const refreshDb = open("refresh");
+  const headDb = open("head", { readsOnly: true });
+  const pools = [db, revokeDb, refreshDb, headDb];
   const passwordHasher = createPasswordHasher();
   return {
     users: createUserStore(db),
-    sessions: createSessionStore(db, config.sessions),
-    revocations: createRevocationLog(db, headDb),
+    userNames: createUserNames(headDb),
+    sessions: createSessionStore(db, config.sessions, refreshDb),
+    revocations: createRevocationLog(revokeDb, headDb),
     keys: createKeyStore(db),
     passwordHasher,
     newId: createNewId({ now: Date.now, random: randomBytes }),
@@ -65,8 +81,9 @@ export function openContext(
       );
       return Promise.race([answered, wait(probeMs, false, { ref: false })]);
     },
+    pools: () => pools.map((pool) => pool.state()),
     async [Symbol.asyncDispose]() {
-      await Promise.all([passwordHasher, db, headDb].map((resource) => resource[Symbol.asyncDispose]()));
+      await Promise.all([passwordHasher, ...pools].map((resource) => resource[Symbol.asyncDispose]()));
     },
   };
 }

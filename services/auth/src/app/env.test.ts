@@ -65,15 +65,13 @@ describe("O14: unknown names", () => {
     expect(warnings).toEqual(["POSTERN_ISSUERS: is not a setting; did you mean POSTERN_ISSUER?"]);
   });
 
-  test.each([
-    "POSTERN_REDIS_URL",
-    "POSTERN_LOGIN_LIMITS",
-    "POSTERN_TRUSTED_PROXIES",
-    "POSTERN_KEY_ROTATE_EVERY",
-  ])("%s belongs to a later version and is refused, warn or not", (name) => {
-    const { faults } = readEnv({ [name]: "x", POSTERN_UNKNOWN_ENV: "warn" }, noFile);
-    expect(faults).toEqual([{ setting: name, message: "is not supported by this version; unset it" }]);
-  });
+  test.each(["POSTERN_TRUSTED_PROXIES", "POSTERN_ROUTES", "POSTERN_KEY_ROTATE_EVERY", "POSTERN_MAIL_URL"])(
+    "%s belongs to a later version and is refused, warn or not",
+    (name) => {
+      const { faults } = readEnv({ [name]: "x", POSTERN_UNKNOWN_ENV: "warn" }, noFile);
+      expect(faults).toEqual([{ setting: name, message: "is not supported by this version; unset it" }]);
+    },
+  );
 });
 
 describe("what Kubernetes injects for a Service", () => {

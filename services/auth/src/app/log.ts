@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import pino, { type Logger } from "pino";
 import { PosternError } from "../domain/errors.ts";
-import type { FinishedCall } from "../rpc/chain.ts";
+import { type FinishedCall, methodName } from "../rpc/chain.ts";
 
 /** Whatever is logged under these names, at the top or one level down, is a secret. */
 const secretNames = [
@@ -30,7 +30,12 @@ export function createLogger(level: string): Logger {
 
 /** A call that went wrong is worth a line; one that went well only when somebody looks closely. */
 export function logCall(log: Logger, { method, requestId, error, durationMs }: FinishedCall): void {
-  const line = { event: "rpc", method, request_id: requestId, ms: Math.round(durationMs * 10) / 10 };
+  const line = {
+    event: "rpc",
+    method: methodName(method),
+    request_id: requestId,
+    ms: Math.round(durationMs * 10) / 10,
+  };
   if (error === undefined) log.debug(line);
   else if (error instanceof PosternError && error.reason !== "INTERNAL")
     log.info({ ...line, reason: error.reason });

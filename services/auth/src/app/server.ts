@@ -10,7 +10,7 @@ import type { ReadyConfig } from "./embedded-config.ts";
 import { type Listener, listenGrpc, listenHttp } from "./listeners.ts";
 import { createMetrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
-import { openService } from "./service.ts";
+import { openService, type Service } from "./service.ts";
 
 export interface Server {
   readonly urls: { readonly http: string; readonly grpc: string; readonly ops: string };
@@ -34,15 +34,18 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   await using opened = new AsyncDisposableStack();
   const metrics = createMetrics();
   const draining = new AbortController();
-  const state = { ready: false };
+  const state: { ready: boolean; service?: Service } = { ready: false };
   const context = opened.use(openContext(config, (error) => log.warn({ event: "store_fault", error })));
 
+  // Made last, and wanted by calls until the listeners have ended.
+  opened.defer(async () => state.service?.[Symbol.asyncDispose]());
   const ops = await listenHttp(config.ops);
   opened.defer(() => end(ops, 0));
   const opsRoutes = createOpsRoutes({
     isReady: () => state.ready,
     isPostgresUp: context.isPostgresUp,
-    metrics: metrics.registry,
+    isRedisUp: () => state.service?.isRedisUp?.(),
+    metrics,
   });
   ops.handle((request, response) => {
     opsRoutes(request as IncomingMessage, response as ServerResponse).catch((error: unknown) => {
@@ -64,8 +67,11 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
     await (config.migrate ? migrate : checkSchema)(config.databaseUrl, stopping);
     const issuer = config.issuer ?? http.url;
-    const handler = await openService({ config, context, issuer, log, metrics, draining: draining.signal });
-    return { handler, madeAdmin: await makeFirstAdmin(config, context) };
+    state.service ??= await openService({
+      ...{ config, context, issuer, log, metrics },
+      draining: draining.signal,
+    });
+    return { handler: state.service.handler, madeAdmin: await makeFirstAdmin(config, context) };
   });
   http.handle(handler);
   grpc.handle(handler);

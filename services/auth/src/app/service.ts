@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ConnectRouter } from "@connectrpc/connect";
+import { setTimeout as wait } from "node:timers/promises";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
@@ -8,18 +10,24 @@ import type { Logger } from "pino";
 import { createKeyMaterial } from "../crypto/key-material.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
 import { authenticate } from "../domain/access/authenticate.ts";
+import { PosternError } from "../domain/errors.ts";
 import { openKeyRing } from "../domain/keys/key-ring.ts";
-import { openReadIndex } from "../domain/revocation/read-index.ts";
+import { type HeadRead, openReadIndex } from "../domain/revocation/read-index.ts";
+import { createLoginBudgets } from "../domain/session/login-budgets.ts";
+import { createOwnBudgets } from "../domain/session/own-budgets.ts";
 import { createHttpRoutes } from "../http/routes.ts";
 import { createAdminService } from "../rpc/admin-service.ts";
 import { createAuthService } from "../rpc/auth-service.ts";
+import { type FinishedCall, methodName } from "../rpc/chain.ts";
 import { createHealthService } from "../rpc/health-service.ts";
 import { createRpcListener } from "../rpc/listener.ts";
+import type { NodeHandler } from "../rpc/node-types.ts";
 import type { Context } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { logCall } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
+import { openSharedState } from "./shared-state.ts";
 
 export interface ServiceOptions {
   readonly config: ReadyConfig;
@@ -31,8 +39,26 @@ export interface ServiceOptions {
   readonly draining: AbortSignal;
 }
 
-/** Loads keys and revocations and joins the use cases to their edges; answers with the handler of calls. */
-export async function openService({ config, context, issuer, log, metrics, draining }: ServiceOptions) {
+/** An idle replica reads the head so often: what it knows is never much older. */
+const idleReadMs = 1_000;
+/** Methods after which the log may have grown. */
+const revoking: ReadonlySet<DescMethod> = new Set<DescMethod>([
+  AuthService.method.revoke,
+  AuthService.method.refresh,
+  AdminService.method.setPassword,
+  AdminService.method.disableUser,
+]);
+
+export interface Service extends AsyncDisposable {
+  readonly handler: NodeHandler;
+  /** Whether Redis answers now; undefined: there is none. */
+  readonly isRedisUp: (() => Promise<boolean>) | undefined;
+}
+
+/** Loads keys and revocations and joins the use cases to their edges. */
+export async function openService(options: ServiceOptions): Promise<Service> {
+  const { config, context, issuer, log, metrics, draining } = options;
+  await using opened = new AsyncDisposableStack();
   const monotonicMs = () => performance.now();
   const keyRing = await openKeyRing({
     keys: context.keys,
@@ -41,10 +67,25 @@ export async function openService({ config, context, issuer, log, metrics, drain
     signingAlg: config.signingAlg,
     monotonicMs,
   });
+  const follow = () => void readIndex.fresh().catch(() => {});
+  const shared = opened.use(
+    openSharedState({
+      target: config.redis,
+      masterKeys: config.masterKeys,
+      userNames: context.userNames,
+      onEntries: follow,
+      onRedisChange: (isUp, error) =>
+        isUp ? log.info({ event: "redis_up" }) : log.warn({ event: "redis_down", error }),
+      onEviction: (policy) =>
+        log.warn({ event: "redis_evicts", policy }, "set maxmemory-policy to noeviction: see docs/redis.md"),
+    }),
+  );
   const readIndex = await openReadIndex({
     log: context.revocations,
+    liveList: shared.liveList,
     stalenessMs: config.introspectStalenessMs,
     monotonicMs,
+    onRead: (read) => countRead(metrics, read),
     onRewind(found) {
       metrics.rewinds.inc();
       log.error({ event: "log_rewound", ...found }, "the database was put back: run `postern recover`");
@@ -53,20 +94,39 @@ export async function openService({ config, context, issuer, log, metrics, drain
       });
     },
   });
+  const following = setInterval(() => {
+    if (readIndex.ageMs >= idleReadMs) follow();
+  }, idleReadMs);
+  opened.defer(() => clearInterval(following));
+  metrics.readFrom({
+    hashQueueWaiting: () => context.passwordHasher.waiting,
+    readIndex,
+    pools: context.pools,
+    redis: shared.redis,
+  });
   const deps = {
     ...context,
     keyRing,
     readIndex,
     issuer,
+    userNames: shared.userNames,
     policy: config.sessions,
     defaultAudience: config.audience,
     introspectStalenessMs: config.introspectStalenessMs,
     ...passwordDeps(config),
     secretTokens: createSecretTokenDirectory(config.secretTokens),
+    loginBudgets: createLoginBudgets({
+      stores: [createOwnBudgets({ nowMs: monotonicMs }), ...shared.budgets],
+      limits: config.loginLimits,
+      newId: context.newId,
+      monotonicMs,
+      pause: (ms, signal) => wait(ms, undefined, { signal }),
+      onLimit: (budget, what) => metrics.loginLimits.inc({ budget, what }),
+    }),
   };
   const services = new Set(["", AuthService.typeName, AdminService.typeName]);
   const routes = createHttpRoutes(keyRing);
-  return createRpcListener({
+  const handler = createRpcListener({
     routes(router: ConnectRouter) {
       router.service(AuthService, createAuthService(deps));
       router.service(AdminService, createAdminService(deps));
@@ -74,8 +134,47 @@ export async function openService({ config, context, issuer, log, metrics, drain
     },
     authenticate: (authorization) => authenticate(deps, authorization),
     newRequestId: randomUUID,
-    onFinished: (call) => logCall(log, call),
+    onFinished(call) {
+      logCall(log, call);
+      countCall(metrics, call);
+      // The others hear of it from whoever reads it first: that is best done at once.
+      if (shared.liveList !== undefined && revoking.has(call.method)) follow();
+    },
     onFault: (error) => log.debug({ event: "answer_failed", error }),
     fallback: (request, response) => routes(request as IncomingMessage, response as ServerResponse),
   });
+  const { redis } = shared;
+  const running = opened.move();
+  return {
+    handler,
+    isRedisUp:
+      redis === undefined
+        ? undefined
+        : () =>
+            redis.send("PING").then(
+              () => true,
+              () => false,
+            ),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+function countCall(metrics: Metrics, { method, error, durationMs }: FinishedCall): void {
+  const name = methodName(method);
+  metrics.calls.inc({ method: name, outcome: outcomeOf(error) });
+  metrics.callSeconds.observe({ method: name }, durationMs / 1000);
+  if (error instanceof PosternError && error.reason === "REFRESH_TOKEN_REUSED") metrics.reuse.inc();
+}
+
+function outcomeOf(error: unknown): string {
+  if (error === undefined) return "ok";
+  if (error instanceof PosternError) return error.reason;
+  return error instanceof ConnectError ? Code[error.code] : "INTERNAL";
+}
+
+function countRead(metrics: Metrics, { isAnswered, durationMs, copied, fetched }: HeadRead): void {
+  metrics.headReads.inc({ outcome: isAnswered ? "answered" : "failed" });
+  metrics.headReadSeconds.observe(durationMs / 1000);
+  metrics.logEntries.inc({ source: "redis" }, copied);
+  metrics.logEntries.inc({ source: "postgres" }, fetched);
 }

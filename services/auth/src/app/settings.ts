@@ -1,5 +1,7 @@
 import { parseAddress } from "./parsers/address.ts";
+import { defaultLoginLimits, parseLoginLimits } from "./parsers/login-limits.ts";
 import { parseMasterKeys } from "./parsers/master-keys.ts";
+import { parseRedisUrl } from "./parsers/redis-url.ts";
 import { parseSecretTokens } from "./parsers/secret-tokens.ts";
 import { parseSpan } from "./parsers/span.ts";
 import {
@@ -69,6 +71,11 @@ export const settings = {
     "`postgres://…` (Postgres 14 or newer); required unless `--embedded`, which does not look at it",
     { secret: true, embedded: "the embedded database" },
   ),
+  POSTERN_REDIS_URL: optional(
+    parseRedisUrl,
+    "`redis://…`, `redis+sentinel://…` or `redis+cluster://…`, with TLS `rediss…`; none: Postgres alone; see below",
+    { secret: true },
+  ),
   POSTERN_DATA_DIR: defaulted(
     "./.postern",
     parseText,
@@ -132,6 +139,11 @@ export const settings = {
     parseInteger(8, 256),
     "characters of a new password (8 to 256); at most 1,024 bytes, no composition rules, common passwords refused",
   ),
+  POSTERN_LOGIN_LIMITS: defaulted(
+    defaultLoginLimits,
+    parseLoginLimits,
+    "failed logins borne, as `name=count/span` (1 to 1000000, 1s to 24h) or `name=off`; a name left out keeps its default; see below",
+  ),
   POSTERN_SIGNING_ALG: defaulted(
     "ES256",
     parseChoice("ES256", "EdDSA", "RS256"),
@@ -174,4 +186,4 @@ export function isSettingName(name: string): name is SettingName {
 
 /** Names that later versions give a meaning: refused, since whoever sets one relies on it. */
 export const laterSettings =
-  /^POSTERN_(REDIS_URL|LOGIN_LIMITS|TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(KEY|TLS|POOL|DRAIN|HASH|LIMIT|MAIL|OTEL)_.+)$/;
+  /^POSTERN_(TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(KEY|TLS|POOL|DRAIN|HASH|LIMIT|MAIL|OTEL)_.+)$/;

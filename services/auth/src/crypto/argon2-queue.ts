@@ -33,6 +33,15 @@ export class BoundedQueue {
     return outcome.finally(() => this.#taken.delete(outcome));
   }
 
+  /** Work that waits for its turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  get isFull(): boolean {
+    return this.#free === 0 && this.#waiting.size >= this.#limit;
+  }
+
   /** Resolves once nothing runs or waits. */
   async drain(): Promise<void> {
     while (this.#taken.size > 0) await Promise.allSettled(this.#taken);

@@ -19,7 +19,9 @@ const waitingPerWorker = 50;
  * Argon2id in threads of its own, with the library's synchronous calls: its asynchronous ones take the pool
  * of libuv, where queued logins hold up DNS and files. Disposing of it waits for what has been taken on.
  */
-export function createPasswordHasher(options: PasswordHasherOptions = {}): PasswordHasher & AsyncDisposable {
+export function createPasswordHasher(
+  options: PasswordHasherOptions = {},
+): PasswordHasher & AsyncDisposable & { readonly waiting: number } {
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const limit = options.queue ?? waitingPerWorker * workers;
   const queue = new BoundedQueue({ slots: workers, limit });
@@ -43,6 +45,13 @@ export function createPasswordHasher(options: PasswordHasherOptions = {}): Passw
   }
 
   return {
+    get waiting() {
+      return queue.waiting;
+    },
+    get isFull() {
+      return queue.isFull;
+    },
+
     async hash(password, signal) {
       const hash = await submit((bytes) => ({ kind: "hash", password: bytes }), password, signal);
       return String(hash);

@@ -6,6 +6,8 @@ export interface OpsDeps {
   readonly isReady: () => boolean;
   /** Whether Postgres answers at once; told, not decided on. */
   readonly isPostgresUp: () => Promise<boolean>;
+  /** The same of Redis; undefined: there is none. */
+  readonly isRedisUp: () => Promise<boolean> | undefined;
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
 }
 
@@ -18,9 +20,13 @@ export function createOpsRoutes(deps: OpsDeps) {
         return;
       case "/readyz": {
         const ready = deps.isReady();
-        const postgres = (await deps.isPostgresUp()) ? "up" : "down";
+        const [postgres, redis] = await Promise.all([deps.isPostgresUp(), deps.isRedisUp()]);
+        const stores = {
+          postgres: word(postgres),
+          ...(redis === undefined ? {} : { redis: word(redis) }),
+        };
         response.writeHead(ready ? 200 : 503, { "content-type": "application/json" });
-        response.end(`${JSON.stringify({ status: ready ? "ready" : "not ready", stores: { postgres } })}\n`);
+        response.end(`${JSON.stringify({ status: ready ? "ready" : "not ready", stores })}\n`);
         return;
       }
       case "/metrics":
@@ -30,4 +36,8 @@ export function createOpsRoutes(deps: OpsDeps) {
         refuse(response, 404);
     }
   };
+}
+
+function word(isUp: boolean): "up" | "down" {
+  return isUp ? "up" : "down";
 }

@@ -23,7 +23,7 @@ export type AuthServiceDeps = LoginDeps &
 export function createAuthService(deps: AuthServiceDeps): ServiceImpl<typeof AuthService> {
   return {
     async login(request, context) {
-      const { tokens, session } = await login(deps, {
+      const { tokens, session, deviceToken } = await login(deps, {
         caller: callerOf(context),
         identifier: request.identifier,
         password: request.password,
@@ -31,6 +31,7 @@ export function createAuthService(deps: AuthServiceDeps): ServiceImpl<typeof Aut
         audience: request.audience,
         scope: request.scope,
         device: request.device,
+        deviceToken: request.deviceToken,
         clientAddress: request.clientAddress,
         userAgent: request.userAgent,
         requestId: context.values.get(requestIdKey),
@@ -39,7 +40,7 @@ export function createAuthService(deps: AuthServiceDeps): ServiceImpl<typeof Aut
       return {
         outcome: {
           case: "loggedIn",
-          value: { tokens: toTokenSet(tokens), session: toSession(session), deviceToken: "" },
+          value: { tokens: toTokenSet(tokens), session: toSession(session), deviceToken },
         },
       };
     },

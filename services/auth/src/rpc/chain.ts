@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { createValidator, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { PosternError } from "../domain/errors.ts";
@@ -6,11 +7,16 @@ import { toConnectError, withRequestId } from "./errors.ts";
 
 /** One finished call, for the log and the metrics. */
 export interface FinishedCall {
-  readonly method: string;
+  readonly method: DescMethod;
   readonly requestId: string;
   /** What was thrown; undefined for success. */
   readonly error: unknown;
   readonly durationMs: number;
+}
+
+/** `<service>/<method>`, as in the path of its URL. */
+export function methodName({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
 }
 
 /**
@@ -26,7 +32,7 @@ export function createChain(onFinished: (call: FinishedCall) => void): Intercept
     request.contextValues.get(begunKey).begun = true;
     const finished = (error: unknown) =>
       onFinished({
-        method: `${request.service.typeName}/${request.method.name}`,
+        method: request.method,
         requestId,
         error,
         durationMs: performance.now() - startedAt,

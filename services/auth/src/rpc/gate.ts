@@ -2,6 +2,7 @@ import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { type Caller, permits } from "../domain/access/caller.ts";
 import { PosternError } from "../domain/errors.ts";
+import { withDeadline, withoutDeadline } from "../lib/deadline.ts";
 import { type AccessRule, accessTable } from "./access-table.ts";
 import { begunKey, callerKey, requestIdKey } from "./context.ts";
 import { toConnectError, withRequestId } from "./errors.ts";
@@ -23,7 +24,10 @@ export function gate(
 ) {
   const rule = accessTable.get(handler.method);
   return async (request: UniversalServerRequest & { contextValues: ContextValues }, credentials: number) => {
-    if (handler.method.methodKind === "unary") capTimeout(request.header);
+    const inTime = <T>(work: () => T): T =>
+      handler.method.methodKind === "unary"
+        ? withDeadline(performance.now() + capTimeout(request.header), work)
+        : withoutDeadline(work);
     const values = request.contextValues;
     const progress = { refused: false, read: false };
     const body = request.body as AsyncIterable<Uint8Array>;
@@ -45,7 +49,7 @@ export function gate(
       }
       progress.read = true;
     }
-    const response = await handler({ ...request, body: admitted() });
+    const response = await inTime(() => handler({ ...request, body: admitted() }));
     const failed = isGrpc(request.header) || response.status >= 400;
     const malformed = failed && progress.read && !progress.refused && !values.get(begunKey).begun;
     if (!malformed || isCompressed(request.header)) return response;
@@ -117,15 +121,23 @@ const unitMs: Readonly<Record<string, number>> = {
   n: 1e-6,
 };
 
-/** Gives every unary call a deadline; a client's longer one is cut, not refused. Malformed ones are Connect's to refuse. */
-function capTimeout(header: Headers): void {
-  if (isGrpc(header)) {
-    const [, digits, unit] = grpcTimeout.exec(header.get("grpc-timeout") ?? "") ?? [];
-    const tooLong = digits !== undefined && Number(digits) * (unitMs[unit ?? ""] ?? 0) > maxTimeoutMs;
-    if (!header.has("grpc-timeout") || tooLong) header.set("grpc-timeout", `${maxTimeoutMs}m`);
-  } else {
-    const given = header.get("connect-timeout-ms");
-    const tooLong = given !== null && /^\d{1,10}$/.test(given) && Number(given) > maxTimeoutMs;
-    if (given === null || tooLong) header.set("connect-timeout-ms", String(maxTimeoutMs));
-  }
+/**
+ * Gives every unary call a deadline; a client's longer one is cut, not refused. Malformed ones are Connect's to refuse.
+ * @returns milliseconds
+ */
+function capTimeout(header: Headers): number {
+  const [name, ours] = isGrpc(header)
+    ? (["grpc-timeout", `${maxTimeoutMs}m`] as const)
+    : (["connect-timeout-ms", String(maxTimeoutMs)] as const);
+  const asked = askedTimeoutMs(header.get(name), isGrpc(header));
+  if (asked > maxTimeoutMs) header.set(name, ours);
+  return Math.min(asked, maxTimeoutMs);
+}
+
+/** Without a timeout, `Infinity`; of a malformed one the longest, for Connect refuses the call by itself. */
+function askedTimeoutMs(given: string | null, grpc: boolean): number {
+  if (given === null) return Number.POSITIVE_INFINITY;
+  if (!grpc) return /^\d{1,10}$/.test(given) ? Number(given) : maxTimeoutMs;
+  const [, digits, unit] = grpcTimeout.exec(given) ?? [];
+  return digits === undefined ? maxTimeoutMs : Number(digits) * (unitMs[unit ?? ""] ?? 0);
 }

@@ -48,7 +48,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
   demandRules([...new Set<DescService>(router.handlers.map((handler) => handler.service))]);
   const handlers = new Map(
     router.handlers.map((handler) => {
-      const method = `${handler.service.typeName}/${handler.method.name}`;
+      const { method } = handler;
       const refused = (error: unknown, values: ContextValues) =>
         options.onFinished({ method, requestId: values.get(requestIdKey), error, durationMs: 0 });
       return [handler.requestPath, gate(handler, options.authenticate, refused)];

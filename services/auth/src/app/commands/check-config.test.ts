@@ -7,6 +7,7 @@ import { fakeIo } from "./io.fixture.ts";
 const masterKey = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 5)).toString("base64");
 const env = {
   POSTERN_DATABASE_URL: "postgres://postern:hunter2@db.example.com/postern",
+  POSTERN_REDIS_URL: "redis+sentinel://postern:hunter3@a.example.com,b.example.com/mymaster",
   POSTERN_ISSUER: "https://auth.example.com",
   POSTERN_MASTER_KEY: masterKey,
   POSTERN_ACCESS_TTL: "10m",
@@ -24,6 +25,7 @@ test("prints every setting, secrets masked", async () => {
   expect(Object.keys(shown)).toEqual(settingNames);
   expect(shown).toMatchObject({
     POSTERN_DATABASE_URL: "(set)",
+    POSTERN_REDIS_URL: "(set)",
     POSTERN_MASTER_KEY: "(set)",
     POSTERN_SECRET_TOKENS: null,
     POSTERN_ISSUER: "https://auth.example.com",
@@ -32,7 +34,7 @@ test("prints every setting, secrets masked", async () => {
   });
   const text = await run(env);
   expect(text.stdout).toMatch(/^POSTERN_ACCESS_TTL +10m$/m);
-  expect(stdout + text.stdout).not.toMatch(/hunter2/);
+  expect(stdout + text.stdout).not.toMatch(/hunter[23]/);
   expect(stdout + text.stdout).not.toContain(masterKey);
 });
 

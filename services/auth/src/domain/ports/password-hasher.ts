@@ -1,5 +1,8 @@
 /** Hashes passwords, away from the event loop and with a bounded queue. */
 export interface PasswordHasher {
+  /** Whether the queue is full: what is asked now would be refused. */
+  readonly isFull: boolean;
+
   /**
    * @returns a PHC string (Argon2id)
    * @throws PosternError `OVERLOADED` when the queue is full; what `signal` was aborted with when it is

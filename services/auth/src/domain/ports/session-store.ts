@@ -50,6 +50,8 @@ export interface NewSession {
   readonly refreshKey: number;
   readonly device: string;
   readonly clientAddress: string;
+  /** The same address, as `addressKey` folds it: known for this user from now on. */
+  readonly addressKey?: string | undefined;
   readonly userAgent: string;
   readonly requestId: string;
 }

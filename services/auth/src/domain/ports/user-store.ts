@@ -39,6 +39,10 @@ export interface LoginSnapshot {
   readonly disabled: boolean;
   /** The number of the revocation log's last entry. */
   readonly rev: number;
+  /** Whether the user has logged in from the address asked about within the last 90 days. */
+  readonly knowsAddress: boolean;
+  /** The database's time. */
+  readonly now: Date;
 }
 
 export type ChangeUserOutcome =
@@ -65,8 +69,11 @@ export interface UserStore {
   find(key: UserKey): Promise<User | undefined>;
   /** In the order of their ids; `prefix` is folded and matches addresses and names. */
   list(page: { after: Uuid | undefined; limit: number; prefix: string | undefined }): Promise<User[]>;
-  /** By a folded address or name. */
-  readForLogin(key: UserKey): Promise<LoginSnapshot | undefined>;
+  /**
+   * By a folded address or name.
+   * @param address where the login comes from, as `addressKey` folds it
+   */
+  readForLogin(key: UserKey, address?: string): Promise<LoginSnapshot | undefined>;
   /** Disabling ends all of the user's sessions in the same transaction. */
   setDisabled(id: Uuid, disabled: boolean, options: ChangeOptions): Promise<ChangeUserOutcome>;
   /** Ends all of the user's sessions in the same transaction. */

@@ -6,7 +6,7 @@ import type { ReadIndex } from "./read-index.ts";
 
 export interface CheckDeps {
   readonly keyRing: KeyRing;
-  readonly readIndex: ReadIndex;
+  readonly readIndex: Pick<ReadIndex, "fresh">;
   readonly issuer: string;
 }
 

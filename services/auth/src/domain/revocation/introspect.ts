@@ -4,13 +4,13 @@ import { allows, type Caller, permits } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
 import { isOpaque } from "../keys/opaque-token.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
-import type { UserStore } from "../ports/user-store.ts";
+import type { UserNames } from "../ports/user-names.ts";
 import { openRefreshToken } from "../session/open-refresh-token.ts";
 import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 
 export interface IntrospectDeps extends CheckDeps {
   readonly sessions: Pick<SessionStore, "readRefreshToken">;
-  readonly users: Pick<UserStore, "find">;
+  readonly userNames: UserNames;
   /** Above 0: with the database lost, it answers for so long from what it last knew. */
   readonly introspectStalenessMs: number;
 }
@@ -75,8 +75,7 @@ async function refreshToken(deps: IntrospectDeps, { caller, token }: IntrospectI
 async function username(deps: IntrospectDeps, subject: string): Promise<string> {
   const id = parseId("usr", subject);
   try {
-    const user = id === undefined ? undefined : await deps.users.find({ id });
-    return user?.username ?? user?.email ?? "";
+    return (id === undefined ? undefined : await deps.userNames.read(id)) ?? "";
   } catch (error) {
     // A token judged from memory is not refused for want of a name.
     const isLost = error instanceof PosternError && error.reason === "UNAVAILABLE";

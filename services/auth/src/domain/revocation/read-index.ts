@@ -1,5 +1,8 @@
 import { RevocationSet } from "@postern/client/core/revocation-set.ts";
+import { withoutDeadline } from "../../lib/deadline.ts";
+import { LateError, within } from "../../lib/within.ts";
 import { PosternError } from "../errors.ts";
+import type { LiveList } from "../ports/live-list.ts";
 import type { LogEntry, LogHead, LogRead, RevocationLog } from "../ports/revocation-log.ts";
 
 /** What was revoked, as of one read of the log's head. */
@@ -18,18 +21,36 @@ export interface ReadIndex {
    * @throws PosternError `UNAVAILABLE`
    */
   fresh(): Promise<RevocationView>;
+  /** The last entry that this replica knows. */
+  readonly head: LogHead;
+  /** Milliseconds since the last answered read of the head began. */
+  readonly ageMs: number;
 }
 
 export interface ReadIndexDeps {
   readonly log: Pick<RevocationLog, "readAfter" | "readAll">;
+  /** A copy of the log's tail that may be nearer; absent: there is none. */
+  readonly liveList?: LiveList | undefined;
   /** With the database lost, a view may be so old. */
   readonly stalenessMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
   /** The log was found shorter than it was, or with another history: the database was put back. */
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;
+  /** A read of the head has ended; `copied` entries came from the live list, `fetched` ones from the log. */
+  readonly onRead?: (read: HeadRead) => void;
 }
 
+/** One read of the head, for the metrics. */
+export interface HeadRead {
+  readonly isAnswered: boolean;
+  readonly durationMs: number;
+  readonly copied: number;
+  readonly fetched: number;
+}
+
+/** A call waits so long for a head read, the one before it included. */
+const patienceMs = 1_000;
 /** Entries that can hit nothing any more are dropped after so many head reads. */
 const forgetEvery = 10_000;
 
@@ -50,17 +71,54 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
     readAtMs = startedAtMs;
   }
 
+  /**
+   * Reads the head, and what is new. Entries of the live list are taken where they link up, from the known entry to
+   * the head as Postgres has it: each names its predecessor by an id that nobody can foretell, so they are the log's.
+   */
+  async function catchUp(): Promise<{ copied: number; fetched: number }> {
+    const known = view.head;
+    const copied = deps.liveList?.after(known) ?? [];
+    const nearest = headOf(copied) ?? known;
+    const found = await deps.log.readAfter(nearest);
+    const step = follow(nearest, found);
+    if (step === "same" || step === "next") return take(copied, found);
+    if (copied.length === 0) return start(step, known, found);
+    // Of another history, or ahead of this one: what is known is known from Postgres.
+    const foundAgain = await deps.log.readAfter(known);
+    const stepAgain = follow(known, foundAgain);
+    return stepAgain === "same" || stepAgain === "next"
+      ? take([], foundAgain)
+      : start(stepAgain, known, foundAgain);
+  }
+
+  function take(copied: readonly LogEntry[], { head, now, entries = [] }: LogRead) {
+    for (const entry of copied) view.revocations.add(entry);
+    for (const entry of entries) view.revocations.add(entry);
+    if (entries.length > 0) deps.liveList?.offer(entries);
+    view = { revocations: view.revocations, head, now };
+    return { copied: copied.length, fetched: entries.length };
+  }
+
+  async function start(step: "gap" | "rewound", known: LogHead, { head }: LogRead) {
+    if (step === "rewound") deps.onRewind({ known, head });
+    await load();
+    return { copied: 0, fetched: view.revocations.size };
+  }
+
   async function read(): Promise<void> {
     const startedAtMs = deps.monotonicMs();
-    const { known, found } = { known: view.head, found: await deps.log.readAfter(view.head) };
-    const step = follow(known, found);
-    if (step === "rewound") deps.onRewind({ known, head: found.head });
-    if (step === "rewound" || step === "gap") return load();
-    for (const entry of found.entries ?? []) view.revocations.add(entry);
-    reads += 1;
-    if (reads % forgetEvery === 0) view.revocations.forget(found.now.getTime());
-    view = { revocations: view.revocations, head: found.head, now: found.now };
-    readAtMs = startedAtMs;
+    const told = (isAnswered: boolean, counts = { copied: 0, fetched: 0 }) =>
+      deps.onRead?.({ isAnswered, durationMs: deps.monotonicMs() - startedAtMs, ...counts });
+    try {
+      const counts = await catchUp();
+      reads += 1;
+      if (reads % forgetEvery === 0) view.revocations.forget(view.now.getTime());
+      readAtMs = startedAtMs;
+      told(true, counts);
+    } catch (error) {
+      told(false);
+      throw error;
+    }
   }
 
   await load();
@@ -68,16 +126,21 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
     async fresh() {
       // A call may share a read that has not been sent yet, never one in flight: that one may have seen the
       // head before the revocation that the caller knows to be answered.
-      next ??= inFlight.then(() => {
-        const reading = read();
-        next = undefined;
-        inFlight = reading.catch(() => {});
-        return reading;
+      next ??= withoutDeadline(() => {
+        const reading = inFlight.then(() => {
+          next = undefined;
+          const begun = read();
+          inFlight = begun.catch(() => {});
+          return begun;
+        });
+        return within(patienceMs, "answer", reading);
       });
       try {
         await next;
         return view;
-      } catch (error) {
+      } catch (thrown) {
+        const error =
+          thrown instanceof LateError ? new PosternError("UNAVAILABLE", { cause: thrown }) : thrown;
         const ageMs = deps.monotonicMs() - readAtMs;
         if (error instanceof PosternError && error.reason === "UNAVAILABLE" && ageMs < deps.stalenessMs) {
           return { ...view, now: new Date(view.now.getTime() + ageMs) };
@@ -85,7 +148,18 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
         throw error;
       }
     },
+    get head() {
+      return view.head;
+    },
+    get ageMs() {
+      return deps.monotonicMs() - readAtMs;
+    },
   };
+}
+
+function headOf(entries: readonly LogEntry[]): LogHead | undefined {
+  const last = entries.at(-1);
+  return last === undefined ? undefined : { seq: last.seq, tail: last.id };
 }
 
 /** How what was read follows what was known. */

@@ -3,15 +3,20 @@ import { posternAudience } from "../access/postern-audience.ts";
 import { PosternError } from "../errors.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
-import type { UserStore } from "../ports/user-store.ts";
+import type { LoginSnapshot, UserKey, UserStore } from "../ports/user-store.ts";
 import { identifierKey } from "../user/identifier.ts";
 import { normalizePassword } from "../user/password-policy.ts";
+import { addressKey } from "./address-key.ts";
+import { type Device, isDeviceExpired, mintDeviceToken } from "./device-token.ts";
+import { knownDevice } from "./known-device.ts";
+import type { LoginAttempt, LoginBudgets } from "./login-budgets.ts";
 import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
 
 export interface LoginDeps extends MintDeps {
   readonly users: Pick<UserStore, "readForLogin">;
   readonly sessions: Pick<SessionStore, "open">;
-  readonly passwordHasher: Pick<PasswordHasher, "verify">;
+  readonly passwordHasher: Pick<PasswordHasher, "verify" | "isFull">;
+  readonly loginBudgets: LoginBudgets;
   /** `aud` where neither the request nor the caller names one. */
   readonly defaultAudience: string | undefined;
 }
@@ -25,6 +30,8 @@ export interface LoginInput {
   readonly audience: readonly string[];
   readonly scope: readonly string[];
   readonly device: string;
+  /** What an earlier login has answered; empty: none. */
+  readonly deviceToken: string;
   readonly clientAddress: string;
   readonly userAgent: string;
   readonly requestId: string;
@@ -34,6 +41,14 @@ export interface LoginInput {
 /** Keeps an access token below the 8 KiB that its readers take, whatever roles the user has. */
 const maxAskedCharacters = 2_000;
 
+/** What a login has come to. */
+export interface LoginResult {
+  readonly tokens: TokenSet;
+  readonly session: Session;
+  /** Tells this device from strangers at its next login. */
+  readonly deviceToken: string;
+}
+
 /**
  * Checks a password and opens a session.
  *
@@ -41,17 +56,16 @@ const maxAskedCharacters = 2_000;
  * log's number), and the session opens only where all of it still holds after the slow check: a password
  * change, a disable or a revocation in between wins.
  */
-export async function login(
-  deps: LoginDeps,
-  input: LoginInput,
-): Promise<{ tokens: TokenSet; session: Session }> {
+export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginResult> {
   const asked = whatIsAsked(deps, input);
-  const password = normalizePassword(input.password);
+  if (deps.passwordHasher.isFull) throw new PosternError("OVERLOADED");
   const key = identifierKey(input.identifier);
-  const user = key === undefined ? undefined : await deps.users.readForLogin(key);
-  // Unknown, disabled or without a password: the same work, the same answer.
-  const right = await deps.passwordHasher.verify(password, user?.passwordHash, input.signal);
-  if (user === undefined || user.disabled || !right) throw new PosternError("INVALID_CREDENTIALS");
+  const address = input.caller.trustedAddress ? addressKey(input.clientAddress) : undefined;
+  const user = key === undefined ? undefined : await deps.users.readForLogin(key, address);
+  const device = deviceOf(await knownDevice(deps, input.deviceToken), user);
+  const attempt = { account: accountOf(key, input.identifier), address, knownBy: knownBy(user, device) };
+  const right = await isRight(deps, input, user, attempt);
+  if (user === undefined || !right) throw new PosternError("INVALID_CREDENTIALS");
 
   const outcome = await deps.sessions.open({
     id: deps.newId(),
@@ -64,12 +78,21 @@ export async function login(
     refreshKey: deps.keyRing.refreshKey.number,
     device: input.device,
     clientAddress: input.caller.trustedAddress ? input.clientAddress : "",
+    addressKey: address,
     userAgent: input.userAgent,
     requestId: input.requestId,
   });
   switch (outcome.kind) {
-    case "opened":
-      return { tokens: await mintTokens(deps, outcome.grant, asked), session: outcome.session };
+    case "opened": {
+      const deviceToken = mintDeviceToken(deps.keyRing.refreshKey, {
+        userId: user.userId,
+        deviceId: device?.deviceId ?? deps.newId(),
+        passwordVersion: user.passwordVersion,
+        issuedAt: Math.floor(outcome.grant.now.getTime() / 1000),
+      });
+      const tokens = await mintTokens(deps, outcome.grant, asked);
+      return { tokens, session: outcome.session, deviceToken };
+    }
     case "stale":
       throw new PosternError("INVALID_CREDENTIALS");
     case "revoked":
@@ -77,6 +100,48 @@ export async function login(
         message: "a revocation came while the user was logging in; log in again",
       });
   }
+}
+
+/**
+ * Checks the password within the budgets of failed logins. Unknown, disabled, without a password: the same work, the
+ * same budgets, the same answer.
+ */
+async function isRight(
+  deps: LoginDeps,
+  { password, signal }: LoginInput,
+  user: LoginSnapshot | undefined,
+  attempt: LoginAttempt,
+): Promise<boolean> {
+  const admission = await deps.loginBudgets.admit(attempt, signal);
+  let failed = false;
+  try {
+    const fits = await deps.passwordHasher.verify(normalizePassword(password), user?.passwordHash, signal);
+    failed = !fits || user === undefined || user.disabled;
+    return !failed;
+  } finally {
+    await admission.settle(failed);
+  }
+}
+
+/** What is counted as one account: what was typed, folded. */
+function accountOf(key: UserKey | undefined, identifier: string): string {
+  return key === undefined ? `text ${identifier}` : JSON.stringify(key);
+}
+
+/** The device that has logged this user in before. */
+function deviceOf(device: Device | undefined, user: LoginSnapshot | undefined): Device | undefined {
+  if (device === undefined || user === undefined || device.userId !== user.userId) return undefined;
+  return isDeviceExpired(device, user.now) ? undefined : device;
+}
+
+function knownBy(user: LoginSnapshot | undefined, device: Device | undefined): LoginAttempt["knownBy"] {
+  if (user !== undefined && device !== undefined) {
+    // Whoever once had the password may have made any number of devices: after its change they share one budget.
+    const isCurrent = device.passwordVersion === user.passwordVersion % 2 ** 32;
+    const deviceId = isCurrent ? device.deviceId : "outdated";
+    return { kind: "device", userId: user.userId, deviceId };
+  }
+  return user?.knowsAddress === true ? { kind: "address" } : undefined;
 }
 
 /** What the session shall be for, within what the caller may ask. */

@@ -2,8 +2,10 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg";
 import { PosternError } from "../../domain/errors.ts";
+import { remainingMs } from "../../lib/deadline.ts";
+import { LateError, within } from "../../lib/within.ts";
 
-/** Waiting longer than this for a connection, or for an answer, is `UNAVAILABLE`. */
+/** Waiting longer than this for a connection and an answer together is `UNAVAILABLE`. */
 export const patienceMs = 1_000;
 /** A statement whose answer is this late will not come; its connection is closed. */
 const lostAfterMs = 30_000;
@@ -14,14 +16,34 @@ const passing = /^(08|53|57P|25006|40|55P03|57014|58)/;
 const closing = /^(08|57P)/;
 
 /** Runs statements. Every fault of the store leaves it as PosternError `UNAVAILABLE`. */
-export interface Database extends AsyncDisposable {
+export interface Queries {
+  /** Not sent where the call that it is for (`lib/deadline.ts`) has given up by then. */
   query<Row extends QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** A pool of connections. */
+export interface Database extends Queries, AsyncDisposable {
+  /** The pool at this moment. */
+  state(): PoolState;
+}
+
+export interface PoolState {
+  readonly name: string;
+  /** Connections with a statement under way, or set aside. */
+  readonly used: number;
+  readonly idle: number;
+  /** Statements that wait for a connection. */
+  readonly waiting: number;
+  /** Statements that were given no connection, since the start. */
+  readonly refused: number;
 }
 
 export interface DatabaseOptions {
   readonly url: string;
   readonly maxConnections: number;
   readonly name: string;
+  /** Waiting longer than this for others to give a connection back is `UNAVAILABLE`; absent: `patienceMs`. */
+  readonly fullPoolMs?: number;
   /** Nothing is lost with a connection that only reads: it is closed as soon as its answer is late. */
   readonly readsOnly?: boolean;
   /** Told of faults that no call is waiting for, and of the causes behind `UNAVAILABLE`. */
@@ -49,18 +71,29 @@ export function openDatabase(options: DatabaseOptions): Database {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  let refused = 0;
 
-  async function connect(): Promise<PoolClient> {
+  async function connect(untilMs: number): Promise<PoolClient> {
+    const isFull = pool.idleCount === 0 && pool.totalCount >= options.maxConnections;
+    const leftMs = untilMs - performance.now();
+    const connecting = pool.connect();
     try {
-      return await pool.connect();
+      const waitMs = isFull ? Math.min(options.fullPoolMs ?? patienceMs, leftMs) : leftMs;
+      const client = await within(waitMs, "connection", connecting);
+      if (performance.now() < untilMs) return client;
+      throw new LateError("the caller has given up");
     } catch (error) {
+      refused += 1;
+      // One that comes too late goes to the next in the queue.
+      connecting.then((client) => client.release()).catch(() => {});
       throw unavailable(error, options.onFault);
     }
   }
 
   return {
     async query<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const client = await connect();
+      const untilMs = performance.now() + Math.min(patienceMs, remainingMs());
+      const client = await connect(untilMs);
       // A connection that breaks between two statements reports to its own listeners as well as to the pool.
       const onError = () => {};
       client.on("error", onError);
@@ -82,7 +115,15 @@ export function openDatabase(options: DatabaseOptions): Database {
           throw translate(error, options.onFault);
         },
       );
-      return await inTime(answer, options.onFault);
+      try {
+        return await within(untilMs - performance.now(), "answer", answer);
+      } catch (error) {
+        throw error instanceof LateError ? unavailable(error, options.onFault) : error;
+      }
+    },
+    state() {
+      const { idleCount: idle, totalCount, waitingCount: waiting } = pool;
+      return { name: options.name, used: totalCount - idle, idle, waiting, refused };
     },
     async [Symbol.asyncDispose]() {
       // A server that is frozen or cut off neither answers nor says goodbye.
@@ -102,21 +143,6 @@ export function openDatabase(options: DatabaseOptions): Database {
 /** The socket of a connection; destroying it is the one way out where the server does not answer. */
 export function socketOf(client: ClientBase): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream;
-}
-
-async function inTime<T>(answer: Promise<T>, onFault: (error: unknown) => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const fault = () => reject(unavailable(new Error(`no answer within ${patienceMs} ms`), onFault));
-    timer = setTimeout(fault, patienceMs);
-  });
-  // Whichever loses the race must not become an unhandled rejection.
-  answer.catch(() => {});
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function isSqlError(error: unknown): error is Error & { code: string } {

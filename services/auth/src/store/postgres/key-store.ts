@@ -1,6 +1,6 @@
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { KeyPurpose, KeyState, KeyStore, PublicJwk, StoredKey } from "../../domain/ports/key-store.ts";
-import type { Database } from "./database.ts";
+import type { Queries } from "./database.ts";
 
 interface KeyRow {
   readonly id: Uuid;
@@ -14,7 +14,7 @@ interface KeyRow {
 }
 
 /** Sealed keys in Postgres. */
-export function createKeyStore(db: Database): KeyStore {
+export function createKeyStore(db: Queries): KeyStore {
   return {
     async list() {
       const rows = await db.query<KeyRow>(

@@ -7,7 +7,7 @@ import type {
   RevokeOutcome,
 } from "../../domain/ports/revocation-log.ts";
 import { formatId } from "../../lib/type-id.ts";
-import type { Database } from "./database.ts";
+import type { Queries } from "./database.ts";
 
 interface EntryJson {
   readonly seq: number;
@@ -59,7 +59,7 @@ function toEntry(entry: EntryJson): LogEntry {
  * @param db for everything that revokes
  * @param headDb for reads of the head: connections of its own, so that no queue stands in front of them
  */
-export function createRevocationLog(db: Database, headDb: Database): RevocationLog {
+export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog {
   async function readHead(sql: string, values: readonly unknown[]): Promise<HeadRow> {
     const [row] = await headDb.query<HeadRow>(sql, values);
     if (row === undefined) throw new Error("the revocation log has no head");

@@ -1,6 +1,7 @@
 import { PosternError } from "../../domain/errors.ts";
 import type { RotateOutcome, RotateRequest, SessionStore } from "../../domain/ports/session-store.ts";
-import { type Database, patienceMs } from "./database.ts";
+import { remainingMs, withoutDeadline } from "../../lib/deadline.ts";
+import { patienceMs, type Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 
 /** Tokens that one statement rotates at the most. */
@@ -23,7 +24,7 @@ interface Waiting {
  * lone token waits for nothing and a crowd shares its commits.
  */
 export function createRotations(
-  db: Database,
+  db: Queries,
   { grace, idle }: { grace: string; idle: string },
 ): SessionStore["rotate"] {
   const waiting: Waiting[] = [];
@@ -72,7 +73,8 @@ export function createRotations(
   function next(): void {
     while (inFlight < lanes && waiting.length > 0) {
       inFlight += 1;
-      void run(waiting.splice(0, batchSize)).finally(() => {
+      const batch = waiting.splice(0, batchSize);
+      void withoutDeadline(() => run(batch)).finally(() => {
         inFlight -= 1;
         next();
       });
@@ -105,7 +107,7 @@ export function createRotations(
           reject(error);
         },
       };
-      const timer = setTimeout(() => giveUp(entry), patienceMs);
+      const timer = setTimeout(() => giveUp(entry), Math.min(patienceMs, remainingMs()));
       waiting.push(entry);
       next();
     });

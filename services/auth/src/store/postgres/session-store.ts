@@ -1,3 +1,4 @@
+import { PosternError } from "../../domain/errors.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type {
   NewSession,
@@ -6,7 +7,7 @@ import type {
   SessionPolicy,
   SessionStore,
 } from "../../domain/ports/session-store.ts";
-import type { Database } from "./database.ts";
+import type { Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 import { createRotations } from "./rotations.ts";
 
@@ -14,17 +15,27 @@ import { createRotations } from "./rotations.ts";
 const alive = `s.ended_at is null and u.disabled_at is null and s.rev >= postern.min_rev(u, s.client_id)
   and postern.now() < least(s.expires_at, s.last_used_at + $2::interval)`;
 
-/** Sessions in Postgres. */
-export function createSessionStore(db: Database, policy: SessionPolicy): SessionStore {
+/**
+ * Sessions in Postgres.
+ *
+ * @param refreshDb for whatever shows a refresh token: connections that no login takes
+ */
+export function createSessionStore(
+  db: Queries,
+  policy: SessionPolicy,
+  refreshDb: Queries = db,
+): SessionStore {
   const idle = interval(policy.idleTtlMs);
   const grace = interval(policy.refreshGraceMs);
 
   return {
-    rotate: createRotations(db, { grace, idle }),
+    rotate: createRotations(refreshDb, { grace, idle }),
 
     async open(session: NewSession): Promise<OpenOutcome> {
       const [row] = await db.query<{ outcome: "opened" | "stale" | "revoked"; expires_at: Date } & GrantRow>(
-        `select o.outcome, ${grantColumns("o.opened")}, (o.opened).auth_time + $14::interval as expires_at
+        `select o.outcome, ${grantColumns("o.opened")}, (o.opened).auth_time + $14::interval as expires_at,
+           case when o.outcome = 'opened' and $18::text is not null
+             then postern.remember_address($2, $18) end as remembered
          from postern.open_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
            $14::interval, $15::interval, $16, $17) as o`,
         [
@@ -45,6 +56,7 @@ export function createSessionStore(db: Database, policy: SessionPolicy): Session
           idle,
           policy.maxSessions,
           session.requestId,
+          session.addressKey ?? null,
         ],
       );
       if (row === undefined || row.outcome !== "opened")
@@ -69,16 +81,20 @@ export function createSessionStore(db: Database, policy: SessionPolicy): Session
     },
 
     async readRefreshToken({ sessionId, refreshKey, generation }) {
-      const [row] = await db.query<GrantRow & { caller: string }>(
-        `select s.caller, ${grantColumns("g.granted")}
-         from postern.sessions s join postern.users u on u.id = s.user_id,
-           lateral (select postern.to_grant(s, u.roles, $2::interval, postern.now()) as granted) g
-         where s.id = $1 and ${alive} and s.refresh_key = $3
-           and ($4 >= s.generation
-             or ($4 = s.generation - 1 and postern.now() - $5::interval < s.rotated_at))`,
+      const [row] = await refreshDb.query<GrantRow & { in_recovery: boolean; caller: string | null }>(
+        `select r.in_recovery, t.caller, ${grantColumns("t.granted")}
+         from (select pg_is_in_recovery() as in_recovery) r left join (
+           select s.caller, postern.to_grant(s, u.roles, $2::interval, postern.now()) as granted
+           from postern.sessions s join postern.users u on u.id = s.user_id
+           where s.id = $1 and ${alive} and s.refresh_key = $3
+             and ($4 >= s.generation
+               or ($4 = s.generation - 1 and postern.now() - $5::interval < s.rotated_at))
+         ) t on true`,
         [sessionId, idle, refreshKey, generation, grace],
       );
-      return row === undefined
+      // A standby may not know yet that the session has ended, or that it has begun.
+      if (row === undefined || row.in_recovery) throw new PosternError("UNAVAILABLE");
+      return row.caller === null
         ? { kind: "dead" }
         : { kind: "alive", grant: toGrant(row), caller: row.caller };
     },

@@ -1,3 +1,4 @@
+import { PosternError } from "../../domain/errors.ts";
 import type { Actor } from "../../domain/ports/actor.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type {
@@ -9,7 +10,7 @@ import type {
   UserKey,
   UserStore,
 } from "../../domain/ports/user-store.ts";
-import type { Database } from "./database.ts";
+import type { Queries } from "./database.ts";
 
 const columns = `id, email, username, roles, disabled_at is not null as disabled, created_at, updated_at,
   last_login_at, login_count::float8 as login_count`;
@@ -47,7 +48,7 @@ function where(key: UserKey): { condition: string; value: string } {
 }
 
 /** Users in Postgres. */
-export function createUserStore(db: Database): UserStore {
+export function createUserStore(db: Queries): UserStore {
   async function find(key: UserKey): Promise<User | undefined> {
     const { condition, value } = where(key);
     const [row] = await db.query<UserRow>(`select ${columns} from postern.users u where ${condition}`, [
@@ -103,27 +104,39 @@ export function createUserStore(db: Database): UserStore {
       return rows.map(toUser);
     },
 
-    async readForLogin(key) {
+    async readForLogin(key, address) {
       const { condition, value } = where(key);
       const [row] = await db.query<{
-        id: Uuid;
+        in_recovery: boolean;
+        now: Date;
+        id: Uuid | null;
         password_hash: string | null;
         password_version: number;
         disabled: boolean;
         rev: number;
+        knows_address: boolean;
       }>(
-        `select u.id, u.password_hash, u.password_version::float8 as password_version,
-           u.disabled_at is not null as disabled, h.seq::float8 as rev
-         from postern.users u, postern.revocation_head h where ${condition}`,
-        [value],
+        `select pg_is_in_recovery() as in_recovery, t.now, u.id, u.password_hash,
+           u.password_version::float8 as password_version, u.disabled_at is not null as disabled,
+           h.seq::float8 as rev, a.address is not null as knows_address
+         from (select postern.now() as now) t
+           cross join postern.revocation_head h
+           left join postern.users u on ${condition}
+           left join postern.user_addresses a
+             on a.user_id = u.id and a.address = $2 and a.last_login_at > t.now - interval '90 days'`,
+        [value, address ?? null],
       );
-      if (row === undefined) return undefined;
+      // A standby may not know the user yet, or know an older password.
+      if (row === undefined || row.in_recovery) throw new PosternError("UNAVAILABLE");
+      if (row.id === null) return undefined;
       return {
         userId: row.id,
         passwordHash: row.password_hash ?? undefined,
         passwordVersion: row.password_version,
         disabled: row.disabled,
         rev: row.rev,
+        knowsAddress: row.knows_address,
+        now: row.now,
       } satisfies LoginSnapshot;
     },
 

@@ -1,0 +1,63 @@
+import { createMac } from "../crypto/mac.ts";
+import type { BudgetStore } from "../domain/ports/budget-store.ts";
+import type { LiveList } from "../domain/ports/live-list.ts";
+import type { UserNames } from "../domain/ports/user-names.ts";
+import { createBudgetStore } from "../store/redis/budget-store.ts";
+import { warnOfEviction } from "../store/redis/eviction.ts";
+import { openLiveList } from "../store/redis/live-list.ts";
+import { openRedis, type Redis } from "../store/redis/redis.ts";
+import type { RedisTarget } from "../store/redis/target.ts";
+import { createUserNames } from "../store/redis/user-names.ts";
+
+/** What replicas share through Redis; without it each of them is alone with Postgres. */
+export interface SharedState extends AsyncDisposable {
+  readonly redis: Redis | undefined;
+  readonly liveList: LiveList | undefined;
+  readonly budgets: readonly BudgetStore[];
+  readonly userNames: UserNames;
+}
+
+export interface SharedStateOptions {
+  /** Undefined: no Redis. */
+  readonly target: RedisTarget | undefined;
+  readonly masterKeys: readonly Uint8Array[];
+  /** Where names are read from in the end. */
+  readonly userNames: UserNames;
+  /** Others have shown entries of the revocation log. */
+  readonly onEntries: () => void;
+  readonly onRedisChange: (isUp: boolean, cause: unknown) => void;
+  /** Redis may throw counts of failed logins away: its policy for a full memory. */
+  readonly onEviction: (policy: string) => void;
+}
+
+export function openSharedState(options: SharedStateOptions): SharedState {
+  const { target, masterKeys, userNames } = options;
+  if (target === undefined) {
+    return {
+      ...{ redis: undefined, liveList: undefined, budgets: [], userNames },
+      async [Symbol.asyncDispose]() {},
+    };
+  }
+  const redis = openRedis({
+    target,
+    monotonicMs: () => performance.now(),
+    onChange: (isUp, cause) => {
+      options.onRedisChange(isUp, cause);
+      if (isUp) warnOfEviction(redis, options.onEviction);
+    },
+  });
+  const liveList = openLiveList({
+    ...{ redis, target, onEntries: options.onEntries },
+    mac: createMac(masterKeys, "live list"),
+  });
+  return {
+    redis,
+    liveList,
+    budgets: [createBudgetStore(redis, createMac(masterKeys, "login budgets"))],
+    userNames: createUserNames({ redis, mac: createMac(masterKeys, "user names"), source: userNames }),
+    async [Symbol.asyncDispose]() {
+      await liveList[Symbol.asyncDispose]();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+}

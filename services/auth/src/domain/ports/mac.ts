@@ -1,0 +1,7 @@
+/** Marks texts that are kept where others can write, and makes digests that others cannot foretell. */
+export interface Mac {
+  /** HMAC-SHA-256 in base64url. */
+  sign(text: string): string;
+  /** In constant time; under any of the keys. */
+  verify(text: string, mac: string): boolean;
+}

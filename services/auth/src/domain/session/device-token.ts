@@ -1,0 +1,68 @@
+import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
+import { decodeOpaque, encodeOpaque } from "../keys/opaque-token.ts";
+import type { Uuid } from "../ports/ids.ts";
+import type { RefreshKey } from "../ports/key-material.ts";
+
+/** What a device token says: this device has logged this user in. It opens nothing. */
+export interface Device {
+  readonly keyNumber: number;
+  readonly userId: Uuid;
+  readonly deviceId: Uuid;
+  /** Of the password that the user logged in with, modulo 2³². */
+  readonly passwordVersion: number;
+  /** Seconds since the epoch, by the database's clock. */
+  readonly issuedAt: number;
+}
+
+// Body: version (1 byte), key number (4), user id (16), device id (16), password version (4), issued at (4), HMAC (32).
+const version = 1;
+const statementLength = 45;
+const bodyLength = statementLength + 32;
+const label = Uint8Array.from("ptn_dv", (character) => character.charCodeAt(0));
+const lifeSeconds = 90 * 86_400;
+
+/** Makes the token of a device, under one of the refresh keys. */
+export function mintDeviceToken(key: RefreshKey, device: Omit<Device, "keyNumber">): string {
+  const body = new Uint8Array(bodyLength);
+  const view = new DataView(body.buffer);
+  view.setUint8(0, version);
+  view.setUint32(1, key.number);
+  body.set(uuidToBytes(device.userId), 5);
+  body.set(uuidToBytes(device.deviceId), 21);
+  view.setUint32(37, device.passwordVersion % 2 ** 32);
+  view.setUint32(41, device.issuedAt);
+  body.set(key.mac(signedPart(body)), statementLength);
+  return encodeOpaque("dv", body);
+}
+
+/** @returns undefined where the text is no device token in form */
+export function parseDeviceToken(
+  text: string,
+): (Device & { readonly signed: Uint8Array; readonly mac: Uint8Array }) | undefined {
+  const body = decodeOpaque("dv", text, bodyLength);
+  if (body === undefined) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (view.getUint8(0) !== version) return undefined;
+  return {
+    keyNumber: view.getUint32(1),
+    userId: uuidFromBytes(body.subarray(5, 21)),
+    deviceId: uuidFromBytes(body.subarray(21, 37)),
+    passwordVersion: view.getUint32(37),
+    issuedAt: view.getUint32(41),
+    signed: signedPart(body),
+    mac: body.subarray(statementLength),
+  };
+}
+
+/** Whether a device token is too old to tell anything. */
+export function isDeviceExpired(device: Device, now: Date): boolean {
+  return device.issuedAt + lifeSeconds <= now.getTime() / 1000;
+}
+
+/** The label keeps a MAC made for device tokens from standing for anything else under the same key. */
+function signedPart(body: Uint8Array): Uint8Array {
+  const signed = new Uint8Array(label.length + statementLength);
+  signed.set(label);
+  signed.set(body.subarray(0, statementLength), label.length);
+  return signed;
+}

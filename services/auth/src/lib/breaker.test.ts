@@ -1,0 +1,42 @@
+import { beforeEach, expect, test } from "vitest";
+import { type Breaker, createBreaker } from "./breaker.ts";
+
+let now = 0;
+let breaker: Breaker;
+beforeEach(() => {
+  now = 0;
+  breaker = createBreaker({ silences: 2, restMs: 1_000, nowMs: () => now });
+});
+
+test("one silence is borne, two in a row open it, an answer between them starts anew", () => {
+  expect(breaker.silent()).toBe(false);
+  breaker.answered();
+  expect(breaker.silent()).toBe(false);
+  expect(breaker.allows()).toBe(true);
+  expect(breaker.silent()).toBe(true);
+  expect(breaker.isOpen).toBe(true);
+  expect(breaker.allows()).toBe(false);
+});
+
+test("after a rest one call is let through, and its answer closes it", () => {
+  breaker.open();
+  now = 999;
+  expect(breaker.allows()).toBe(false);
+  now = 1_000;
+  expect(breaker.allows()).toBe(true);
+  expect(breaker.allows()).toBe(false);
+  breaker.answered();
+  expect(breaker.isOpen).toBe(false);
+  expect(breaker.allows()).toBe(true);
+});
+
+test("a single silence of the one let through opens it again", () => {
+  breaker.open();
+  now = 1_000;
+  expect(breaker.allows()).toBe(true);
+  expect(breaker.silent()).toBe(false);
+  now = 1_999;
+  expect(breaker.allows()).toBe(false);
+  now = 2_000;
+  expect(breaker.allows()).toBe(true);
+});

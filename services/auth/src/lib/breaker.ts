@@ -1,0 +1,56 @@
+/** Keeps calls from waiting for somebody who does not answer. */
+export interface Breaker {
+  /** Whether a call may be tried now; after a rest, one call is let through to see. */
+  allows(): boolean;
+  /** There was an answer. */
+  answered(): void;
+  /** There was none. @returns whether that opened the breaker */
+  silent(): boolean;
+  /** Opens at once: there was an answer, to come again later. */
+  open(): void;
+  readonly isOpen: boolean;
+}
+
+export interface BreakerOptions {
+  /** So many silences in a row open it. */
+  readonly silences: number;
+  /** How long nobody is let through. */
+  readonly restMs: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number;
+}
+
+export function createBreaker({ silences, restMs, nowMs }: BreakerOptions): Breaker {
+  let inARow = 0;
+  let restUntilMs: number | undefined;
+
+  function open(): void {
+    inARow = 0;
+    restUntilMs = nowMs() + restMs;
+  }
+
+  return {
+    allows() {
+      if (restUntilMs === undefined) return true;
+      if (nowMs() < restUntilMs) return false;
+      // Whoever comes while this one is on its way is turned back for another rest.
+      restUntilMs = nowMs() + restMs;
+      return true;
+    },
+    answered() {
+      inARow = 0;
+      restUntilMs = undefined;
+    },
+    silent() {
+      inARow += 1;
+      if (restUntilMs === undefined && inARow < silences) return false;
+      const wasOpen = restUntilMs !== undefined;
+      open();
+      return !wasOpen;
+    },
+    open,
+    get isOpen() {
+      return restUntilMs !== undefined;
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { LiveList } from "../../domain/ports/live-list.ts";
+import type { Mac } from "../../domain/ports/mac.ts";
+import type { LogEntry, LogHead } from "../../domain/ports/revocation-log.ts";
+import { within } from "../../lib/within.ts";
+import { keys, liveListLength } from "./keys.ts";
+import { lookElsewhere, type Redis } from "./redis.ts";
+import { connectRedis } from "./redis-client.ts";
+import type { RedisTarget } from "./target.ts";
+
+/** The server holds a read so long for something to come. */
+const blockMs = 1_000;
+/** A read that is not back by then never will be. */
+const lostMs = 2_000;
+const retryMs = 500;
+/** Entries of one read, and of one write. */
+const atOnce = 256;
+
+export interface LiveListDeps {
+  readonly redis: Redis;
+  readonly target: RedisTarget;
+  readonly mac: Mac;
+  /** Entries have come that were not here before. */
+  readonly onEntries: () => void;
+}
+
+/** Follows the live list on a connection of its own, for a read that waits keeps it busy. */
+export function openLiveList({ redis, target, mac, onEntries }: LiveListDeps): LiveList & AsyncDisposable {
+  const entries = createTail(liveListLength);
+  const client = connectRedis(target, "postern live list");
+  client.on("error", () => {});
+  const stopping = new AbortController();
+  // Whatever came before this replica had loaded the log is in what it loaded.
+  let last = "$";
+
+  async function read(): Promise<void> {
+    const answer = await within(
+      lostMs,
+      "answer",
+      client.call("XREAD", "COUNT", atOnce, "BLOCK", blockMs, "STREAMS", keys.liveList, last),
+    );
+    let isNew = false;
+    for (const { id, fields } of messagesOf(answer)) {
+      last = id;
+      const entry = parse(mac, fields);
+      if (entry !== undefined) isNew = entries.add(entry) || isNew;
+    }
+    if (isNew) onEntries();
+  }
+
+  async function follow(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        await read();
+      } catch {
+        lookElsewhere(client);
+        // Another server may number its messages lower; what is missed meanwhile comes from Postgres.
+        last = "$";
+        await wait(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
+      }
+    }
+  }
+  const following = follow();
+
+  return {
+    after: (head) => entries.after(head),
+    offer(offered) {
+      for (const entry of offered.slice(-liveListLength).filter(entries.add)) {
+        const text = JSON.stringify(entry);
+        redis
+          .send(
+            "XADD",
+            keys.liveList,
+            "MAXLEN",
+            "~",
+            liveListLength,
+            "*",
+            "entry",
+            text,
+            "mac",
+            mac.sign(text),
+          )
+          .catch(() => {});
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      client.disconnect();
+      await following;
+    },
+  };
+}
+
+/** The newest entries, by the id of the one before: an entry of a history that was lost follows no head. */
+export function createTail(length: number) {
+  const byPredecessor = new Map<string, LogEntry>();
+  return {
+    /** @returns whether it was not there */
+    add(entry: LogEntry): boolean {
+      if (byPredecessor.get(entry.previousId)?.id === entry.id) return false;
+      byPredecessor.set(entry.previousId, entry);
+      if (byPredecessor.size > length) byPredecessor.delete(byPredecessor.keys().next().value ?? "");
+      return true;
+    },
+    after(head: LogHead): LogEntry[] {
+      const found: LogEntry[] = [];
+      let { seq, tail } = head;
+      for (;;) {
+        const next = byPredecessor.get(tail);
+        if (next === undefined || next.seq !== seq + 1) return found;
+        found.push(next);
+        ({ seq, id: tail } = next);
+      }
+    },
+  };
+}
+
+interface Message {
+  readonly id: string;
+  readonly fields: ReadonlyMap<string, string>;
+}
+
+/** The answer of XREAD for one stream: null, or `[[key, [[id, [field, value, …]], …]]]`. */
+function messagesOf(answer: unknown): Message[] {
+  const [stream] = Array.isArray(answer) ? answer : [];
+  const [, messages] = Array.isArray(stream) ? stream : [];
+  if (!Array.isArray(messages)) return [];
+  return messages.map(([id, list]: [string, readonly string[]]) => ({
+    id,
+    fields: new Map(
+      list.flatMap((field, index) => (index % 2 === 0 ? [[field, list[index + 1] ?? ""] as const] : [])),
+    ),
+  }));
+}
+
+/** @returns undefined for what none of us has written */
+function parse(mac: Mac, fields: ReadonlyMap<string, string>): LogEntry | undefined {
+  const text = fields.get("entry") ?? "";
+  if (!mac.verify(text, fields.get("mac") ?? "")) return undefined;
+  return JSON.parse(text) as LogEntry;
+}

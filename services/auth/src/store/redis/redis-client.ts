@@ -1,0 +1,69 @@
+import { Redis as Client, Cluster, type RedisOptions } from "ioredis";
+import type { RedisTarget } from "./target.ts";
+
+export type RedisClient = Client | Cluster;
+
+/** A connection that does not answer its set-up is given up after so long. */
+const connectMs = 1_000;
+
+/** Between two tries to connect: from 50 ms to a second, not all servers at once. */
+function retryDelayMs(times: number): number {
+  return Math.min(50 * 2 ** (times - 1), 1_000) * (1 + Math.random() / 4);
+}
+
+/**
+ * Connects, and goes on trying for ever. Nothing is queued for a connection that is not there, and nothing is
+ * sent again on a new one: whoever waited has gone on without.
+ */
+export function connectRedis(target: RedisTarget, name: string): RedisClient {
+  const common = {
+    username: target.username,
+    password: target.password,
+    db: target.db,
+    connectionName: name,
+    disableClientInfo: true,
+    connectTimeout: connectMs,
+    disconnectTimeout: 250,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  } satisfies RedisOptions;
+  const tls = target.tls ? {} : undefined;
+  const [first = { host: "127.0.0.1", port: 6379 }] = target.hosts;
+  switch (target.mode) {
+    case "single":
+      return new Client({ ...common, ...first, tls, retryStrategy: retryDelayMs });
+    case "sentinel":
+      return new Client({
+        ...common,
+        sentinels: [...target.hosts],
+        name: target.masterName,
+        role: "master",
+        tls,
+        enableTLSForSentinelMode: target.tls,
+        sentinelTLS: tls,
+        ...(target.sentinelAuth
+          ? { sentinelUsername: target.username, sentinelPassword: target.password }
+          : {}),
+        sentinelCommandTimeout: connectMs,
+        sentinelRetryStrategy: retryDelayMs,
+        retryStrategy: retryDelayMs,
+      });
+    case "cluster":
+      return new Cluster([...target.hosts], {
+        redisOptions: { ...common, tls },
+        enableOfflineQueue: false,
+        scaleReads: "master",
+        // A call has 50 ms in all: what goes wrong is left, not tried again.
+        maxRedirections: 2,
+        retryDelayOnFailover: 10,
+        retryDelayOnClusterDown: 10,
+        retryDelayOnTryAgain: 10,
+        slotsRefreshTimeout: connectMs,
+        // A frozen master redirects nobody: only by asking does one learn that another took its slots.
+        slotsRefreshInterval: 2_000,
+        clusterRetryStrategy: retryDelayMs,
+        clusterNodeRetryStrategy: retryDelayMs,
+      });
+  }
+}

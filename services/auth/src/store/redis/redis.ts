@@ -1,0 +1,96 @@
+import { Cluster } from "ioredis";
+import { createBreaker } from "../../lib/breaker.ts";
+import { within } from "../../lib/within.ts";
+import { connectRedis, type RedisClient } from "./redis-client.ts";
+import type { RedisTarget } from "./target.ts";
+
+/** Whoever needs longer is down. */
+const patienceMs = 50;
+const restMs = 1_000;
+/** Replies that say something of the server, nothing of the command: come again later, perhaps to another one. */
+const unfit = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|NOAUTH|WRONGPASS)\b/;
+
+/** Redis did not do it, for whatever reason. Never more than a reason to do without. */
+export class RedisDownError extends Error {
+  override readonly name = "RedisDownError";
+}
+
+/** The one way to Redis. */
+export interface Redis extends AsyncDisposable {
+  /**
+   * Sends one command.
+   * @throws {RedisDownError} on any error, or after 50 ms without an answer; at once while nobody waits for it
+   */
+  send(command: string, ...args: readonly (string | number)[]): Promise<unknown>;
+  /** Whether the last command was answered. */
+  readonly isUp: boolean;
+  /** Commands that were not carried out, since the start. */
+  readonly faults: number;
+}
+
+export interface RedisDeps {
+  readonly target: RedisTarget;
+  readonly monotonicMs: () => number;
+  /** Told when it goes down, with the cause, and when it is back. */
+  readonly onChange: (isUp: boolean, cause: unknown) => void;
+}
+
+export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
+  const client = connectRedis(target, "postern");
+  const breaker = createBreaker({ silences: 2, restMs, nowMs: monotonicMs });
+  let isUp = false;
+  let faults = 0;
+  // Without a listener an error of the connection would end the process; each command reports its own.
+  client.on("error", () => {});
+
+  function note(up: boolean, cause?: unknown): void {
+    if (up !== isUp) onChange(up, cause);
+    isUp = up;
+  }
+
+  function failed(error: unknown): RedisDownError {
+    faults += 1;
+    const isReply = error instanceof Error && error.name === "ReplyError";
+    const isUnfit = isReply && unfit.test(error.message);
+    if (isUnfit) breaker.open();
+    if (isUnfit || (!isReply && breaker.silent())) lookElsewhere(client);
+    // A command that was refused says nothing of the server: a stranger may have put something else under the key.
+    if (isUnfit || !isReply) note(false, error);
+    return new RedisDownError("Redis did not do it", { cause: error });
+  }
+
+  async function send(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    if (!breaker.allows()) {
+      faults += 1;
+      throw new RedisDownError("Redis is given a rest");
+    }
+    try {
+      const answer = await within(patienceMs, "answer", client.call(command, ...args));
+      breaker.answered();
+      note(true);
+      return answer;
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+  client.on("ready", () => void send("PING").catch(() => {}));
+
+  return {
+    send,
+    get isUp() {
+      return isUp;
+    },
+    get faults() {
+      return faults;
+    },
+    async [Symbol.asyncDispose]() {
+      client.disconnect();
+    },
+  };
+}
+
+/** A server that is frozen, or that is a master no more, keeps its connections: ask anew who the master is. */
+export function lookElsewhere(client: RedisClient): void {
+  if (client instanceof Cluster) client.refreshSlotsCache(() => {});
+  else if (client.status === "ready") client.disconnect(true);
+}

@@ -1,0 +1,20 @@
+/** Which Redis to use, and as whom. */
+export interface RedisTarget {
+  readonly mode: "single" | "sentinel" | "cluster";
+  /** Of the server, the Sentinels, or some nodes of the Cluster. */
+  readonly hosts: readonly {
+    /** A name or an IP address, an IPv6 one without its brackets. */
+    readonly host: string;
+    readonly port: number;
+  }[];
+  /** To every server, Sentinels too. */
+  readonly tls: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** Number of the database; 0 in a Cluster. */
+  readonly db: number;
+  /** With Sentinels: what they call the master. */
+  readonly masterName: string | undefined;
+  /** Whether the Sentinels, too, ask for the user name and password. */
+  readonly sentinelAuth: boolean;
+}
