@@ -4,7 +4,7 @@ export interface Breaker {
   allows(): boolean;
   /** There was an answer. */
   answered(): void;
-  /** There was none. @returns whether that opened the breaker */
+  /** There was none. @returns whether that opened the breaker, or keeps it open for another rest */
   silent(): boolean;
   /** Opens at once: there was an answer, to come again later. */
   open(): void;
@@ -44,9 +44,8 @@ export function createBreaker({ silences, restMs, nowMs }: BreakerOptions): Brea
     silent() {
       inARow += 1;
       if (restUntilMs === undefined && inARow < silences) return false;
-      const wasOpen = restUntilMs !== undefined;
       open();
-      return !wasOpen;
+      return true;
     },
     open,
     get isOpen() {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { PosternError } from "../errors.ts";
 import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
-import { openReadIndex, type ReadIndexDeps } from "./read-index.ts";
+import { type HeadRead, openReadIndex, type ReadIndexDeps } from "./read-index.ts";
 
 const claims = { kid: "key", jti: "tok", sid: "ses", sub: "usr", client_id: "web", rev: 0 };
 const unavailable = () => new PosternError("UNAVAILABLE");
@@ -190,6 +190,70 @@ describe("with the database lost", () => {
     const { log, index } = await open({ stalenessMs: 5_000 });
     log.answer = () => Promise.reject(new TypeError("a fault of ours"));
     await expect(index.fresh()).rejects.toThrow(TypeError);
+  });
+});
+
+describe("with a live list", () => {
+  /** Entries that somebody else has shown; `offered` are those that this replica shows. */
+  function createList(...entries: readonly LogEntry[]) {
+    const offered: LogEntry[] = [];
+    return {
+      offered,
+      list: { after: () => entries, offer: (shown: readonly LogEntry[]) => void offered.push(...shown) },
+    };
+  }
+  const revoked = (seq: number): LogEntry => ({ ...entry(seq), target: { kind: "session", id: "ses" } });
+
+  test("entries that link up with the head are taken from there, and only the rest is fetched", async () => {
+    const { list, offered } = createList(revoked(1), entry(2));
+    const reads: HeadRead[] = [];
+    const { log, index } = await open({ liveList: list, onRead: (read) => reads.push(read) });
+    log.entries.push(entry(1), entry(2), entry(3));
+    const view = await index.fresh();
+    expect(view.revocations.hits(claims)).toBe(true);
+    expect(view.head).toEqual({ seq: 3, tail: "t3" });
+    expect(reads).toMatchObject([{ isAnswered: true, copied: 2, fetched: 1 }]);
+    // What Postgres alone has had is shown to the others.
+    expect(offered).toEqual([entry(3)]);
+    expect(log.reads).toBe(1);
+  });
+
+  const misfits: [string, readonly LogEntry[]][] = [
+    ["of a history that was lost", [{ ...revoked(1), id: "other" }]],
+    [
+      "of a history that was lost, and longer",
+      [
+        { ...revoked(1), id: "other" },
+        { ...revoked(2), id: "others", previousId: "other" },
+      ],
+    ],
+    ["ahead of the head", [entry(1), entry(2), revoked(3)]],
+  ];
+
+  test.each(misfits)("entries %s are left, and what is new is read from Postgres", async (_, entries) => {
+    const { log, index, rewinds } = await open({ liveList: createList(...entries).list });
+    log.entries.push(entry(1), entry(2));
+    const view = await index.fresh();
+    expect(view.revocations.hits(claims)).toBe(false);
+    expect(view.revocations.hits({ ...claims, sid: "s1" })).toBe(true);
+    expect(view.head).toEqual({ seq: 2, tail: "t2" });
+    expect([log.reads, log.loads, rewinds]).toEqual([2, 1, []]);
+  });
+
+  test("it never stands for the head: with the database lost there is no view", async () => {
+    const { log, index } = await open({ liveList: createList(revoked(1)).list });
+    log.answer = () => Promise.reject(unavailable());
+    await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  });
+
+  test("a log that was put back is noticed all the same", async () => {
+    const { list } = createList();
+    const { log, index, rewinds } = await open({ liveList: list });
+    log.entries.push(entry(1), entry(2));
+    await index.fresh();
+    log.entries.splice(1);
+    expect((await index.fresh()).head).toEqual({ seq: 1, tail: "t1" });
+    expect(rewinds).toHaveLength(1);
   });
 });
 

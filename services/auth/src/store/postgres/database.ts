@@ -9,6 +9,8 @@ import { LateError, within } from "../../lib/within.ts";
 export const patienceMs = 1_000;
 /** A statement whose answer is this late will not come; its connection is closed. */
 const lostAfterMs = 30_000;
+/** Faults of one kind that follow each other are told so often: in an overload there are thousands a second. */
+const tellEveryMs = 1_000;
 
 /** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
 const passing = /^(08|53|57P|25006|40|55P03|57014|58)/;
@@ -65,6 +67,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: options.name,
   });
   pool.on("error", options.onFault);
+  const unavailable = createUnavailable(options.onFault);
   const sockets = new Set<Socket>();
   pool.on("connect", (client) => {
     const socket = socketOf(client);
@@ -74,8 +77,12 @@ export function openDatabase(options: DatabaseOptions): Database {
   let refused = 0;
 
   async function connect(untilMs: number): Promise<PoolClient> {
-    const isFull = pool.idleCount === 0 && pool.totalCount >= options.maxConnections;
     const leftMs = untilMs - performance.now();
+    if (leftMs <= 0) {
+      refused += 1;
+      throw unavailable(new LateError("the caller has given up"));
+    }
+    const isFull = pool.idleCount === 0 && pool.totalCount >= options.maxConnections;
     const connecting = pool.connect();
     try {
       const waitMs = isFull ? Math.min(options.fullPoolMs ?? patienceMs, leftMs) : leftMs;
@@ -86,7 +93,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       refused += 1;
       // One that comes too late goes to the next in the queue.
       connecting.then((client) => client.release()).catch(() => {});
-      throw unavailable(error, options.onFault);
+      throw unavailable(error);
     }
   }
 
@@ -112,13 +119,13 @@ export function openDatabase(options: DatabaseOptions): Database {
         },
         (error: unknown) => {
           release(!isSqlError(error) || closing.test(error.code));
-          throw translate(error, options.onFault);
+          throw isOfTheMoment(error) ? unavailable(error) : error;
         },
       );
       try {
-        return await within(untilMs - performance.now(), "answer", answer);
+        return await within(Math.max(0, untilMs - performance.now()), "answer", answer);
       } catch (error) {
-        throw error instanceof LateError ? unavailable(error, options.onFault) : error;
+        throw error instanceof LateError ? unavailable(error) : error;
       }
     },
     state() {
@@ -149,13 +156,25 @@ function isSqlError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && "code" in error && /^[0-9A-Z]{5}$/.test(String(error.code));
 }
 
-function translate(error: unknown, onFault: (error: unknown) => void): unknown {
-  // What is wrong with a statement is a fault of ours, not of the store.
-  if (isSqlError(error) && !passing.test(error.code)) return error;
-  return unavailable(error, onFault);
+/** What is wrong with a statement is a fault of ours, not of the store. */
+function isOfTheMoment(error: unknown): boolean {
+  return !isSqlError(error) || passing.test(error.code);
 }
 
-function unavailable(error: unknown, onFault: (error: unknown) => void): PosternError {
-  onFault(error);
-  return new PosternError("UNAVAILABLE", { cause: error });
+/** Makes what a fault becomes outside, and tells of the fault. */
+function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) => PosternError {
+  let told = { kind: "", atMs: 0 };
+  return (fault) => {
+    const [kind, nowMs] = [kindOf(fault), performance.now()];
+    if (kind !== told.kind || nowMs - told.atMs >= tellEveryMs) {
+      told = { kind, atMs: nowMs };
+      onFault(fault);
+    }
+    return new PosternError("UNAVAILABLE", { cause: fault });
+  };
+}
+
+function kindOf(fault: unknown): string {
+  if (!(fault instanceof Error)) return "";
+  return "code" in fault ? `${fault.name} ${fault.code}` : fault.name;
 }

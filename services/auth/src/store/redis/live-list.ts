@@ -12,7 +12,7 @@ import type { RedisTarget } from "./target.ts";
 const blockMs = 1_000;
 /** A read that is not back by then never will be. */
 const lostMs = 2_000;
-const retryMs = 500;
+const retryMs = 1_000;
 /** Entries of one read, and of one write. */
 const atOnce = 256;
 
@@ -30,17 +30,24 @@ export function openLiveList({ redis, target, mac, onEntries }: LiveListDeps): L
   const client = connectRedis(target, "postern live list");
   client.on("error", () => {});
   const stopping = new AbortController();
-  // Whatever came before this replica had loaded the log is in what it loaded.
-  let last = "$";
+  /** Where to read on; undefined: at the end. What came before is read from Postgres anyhow. */
+  let last: string | undefined;
+
+  async function send(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    return within(lostMs, "answer", client.call(command, ...args));
+  }
+
+  async function findEnd(): Promise<string> {
+    const [newest] = messagesOf(await send("XREVRANGE", keys.liveList, "+", "-", "COUNT", 1));
+    return newest?.id ?? "0";
+  }
 
   async function read(): Promise<void> {
-    const answer = await within(
-      lostMs,
-      "answer",
-      client.call("XREAD", "COUNT", atOnce, "BLOCK", blockMs, "STREAMS", keys.liveList, last),
-    );
+    last ??= await findEnd();
+    const answer = await send("XREAD", "COUNT", atOnce, "BLOCK", blockMs, "STREAMS", keys.liveList, last);
+    const [[, messages] = []] = (answer ?? []) as [unknown, unknown][];
     let isNew = false;
-    for (const { id, fields } of messagesOf(answer)) {
+    for (const { id, fields } of messagesOf(messages)) {
       last = id;
       const entry = parse(mac, fields);
       if (entry !== undefined) isNew = entries.add(entry) || isNew;
@@ -55,7 +62,7 @@ export function openLiveList({ redis, target, mac, onEntries }: LiveListDeps): L
       } catch {
         lookElsewhere(client);
         // Another server may number its messages lower; what is missed meanwhile comes from Postgres.
-        last = "$";
+        last = undefined;
         await wait(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
       }
     }
@@ -120,15 +127,13 @@ interface Message {
   readonly fields: ReadonlyMap<string, string>;
 }
 
-/** The answer of XREAD for one stream: null, or `[[key, [[id, [field, value, …]], …]]]`. */
+/** A stream's messages as Redis answers them: `[[id, [field, value, …]], …]`. */
 function messagesOf(answer: unknown): Message[] {
-  const [stream] = Array.isArray(answer) ? answer : [];
-  const [, messages] = Array.isArray(stream) ? stream : [];
-  if (!Array.isArray(messages)) return [];
-  return messages.map(([id, list]: [string, readonly string[]]) => ({
+  const messages = (answer ?? []) as readonly (readonly [string, readonly string[]])[];
+  return messages.map(([id, words]) => ({
     id,
     fields: new Map(
-      list.flatMap((field, index) => (index % 2 === 0 ? [[field, list[index + 1] ?? ""] as const] : [])),
+      words.flatMap((word, index) => (index % 2 === 0 ? [[word, words[index + 1] ?? ""] as const] : [])),
     ),
   }));
 }

@@ -21,6 +21,8 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
     password: target.password,
     db: target.db,
     connectionName: name,
+    // One shape of replies from servers of every age: RESP3 turns some lists into maps.
+    protocol: 2,
     disableClientInfo: true,
     connectTimeout: connectMs,
     disconnectTimeout: 250,

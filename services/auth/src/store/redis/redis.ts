@@ -51,11 +51,12 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   function failed(error: unknown): RedisDownError {
     faults += 1;
     const isReply = error instanceof Error && error.name === "ReplyError";
-    const isUnfit = isReply && unfit.test(error.message);
-    if (isUnfit) breaker.open();
-    if (isUnfit || (!isReply && breaker.silent())) lookElsewhere(client);
-    // A command that was refused says nothing of the server: a stranger may have put something else under the key.
-    if (isUnfit || !isReply) note(false, error);
+    if (isReply && unfit.test(error.message)) breaker.open();
+    // Another error says nothing of the server: a stranger may have put something else under the key.
+    if (isReply ? breaker.isOpen : breaker.silent()) {
+      lookElsewhere(client);
+      note(false, error);
+    }
     return new RedisDownError("Redis did not do it", { cause: error });
   }
 
@@ -89,8 +90,11 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   };
 }
 
-/** A server that is frozen, or that is a master no more, keeps its connections: ask anew who the master is. */
+/**
+ * Asks anew who the master is: one that is frozen, or a master no more, keeps its connections, and one that is frozen
+ * even takes new ones, whose set-up it then does not answer.
+ */
 export function lookElsewhere(client: RedisClient): void {
   if (client instanceof Cluster) client.refreshSlotsCache(() => {});
-  else if (client.status === "ready") client.disconnect(true);
+  else if (client.status === "ready" || client.status === "connect") client.disconnect(true);
 }

@@ -1,0 +1,199 @@
+import { Client } from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDatabase, type TestDatabase, withClient } from "../../../../../test/support/database.ts";
+import { poll } from "../../../../../test/support/poll.ts";
+import { PosternError } from "../../domain/errors.ts";
+import { withDeadline } from "../../lib/deadline.ts";
+import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createDatabase({ migrated: false });
+  await withClient(database.url, (client) => client.query("create table sent (what text not null)"));
+});
+afterAll(() => database?.drop());
+
+/** A pool of one connection, and the faults that it has told of. */
+function open(options: Partial<DatabaseOptions> = {}): { db: Database; faults: unknown[] } {
+  const faults: unknown[] = [];
+  const onFault = (error: unknown) => faults.push(error);
+  const db = openDatabase({ url: database.url, maxConnections: 1, name: "tested", onFault, ...options });
+  return { db, faults };
+}
+
+/** Holds a lock until it is disposed of; every `stuck` statement waits for it. */
+async function hold(): Promise<AsyncDisposable> {
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  await client.query("select pg_advisory_lock(1)");
+  return { [Symbol.asyncDispose]: () => client.end() };
+}
+
+/** Notes that it was carried out once nobody holds the lock. */
+const stuck = "insert into sent select $1 from (select pg_advisory_xact_lock(1)) as locked";
+const note = "insert into sent values ($1)";
+const past = () => performance.now() - 1;
+
+async function outcomeOf(answer: Promise<unknown>): Promise<string> {
+  return answer.then(
+    () => "answered",
+    (error: unknown) => (error instanceof PosternError ? error.reason : String(error)),
+  );
+}
+
+/** What was ever carried out of statements with this note. */
+async function sent(what: string): Promise<number> {
+  const { rows } = await withClient(database.url, (client) =>
+    client.query("select count(*)::int as count from sent where what = $1", [what]),
+  );
+  return rows[0].count;
+}
+
+/** Statements of the pool that wait for the lock. */
+async function waiting(count: number): Promise<true> {
+  return poll(`${count} statements wait for the lock`, 20_000, async () => {
+    const { rows } = await withClient(database.url, (client) =>
+      client.query(
+        `select count(*)::int as count from pg_stat_activity
+         where datname = current_database() and application_name = 'tested' and wait_event = 'advisory'`,
+      ),
+    );
+    return rows[0].count === count ? true : undefined;
+  });
+}
+
+describe("a caller's deadline", () => {
+  test("passed before: no statement is sent, and no connection lost", async () => {
+    const { db } = open();
+    await using _ = db;
+    expect(await outcomeOf(db.query("select 'before'"))).toBe("answered");
+    const late = withDeadline(past(), () => db.query(note, ["late"]));
+    expect(await outcomeOf(late)).toBe("UNAVAILABLE");
+    const { rows } = await withClient(database.url, (client) =>
+      client.query("select query from pg_stat_activity where application_name = 'tested'"),
+    );
+    expect(rows).toEqual([{ query: "select 'before'" }]);
+    // On the one connection, and so after whatever was sent before.
+    expect(await outcomeOf(db.query(note, ["in time"]))).toBe("answered");
+    expect([await sent("late"), await sent("in time")]).toEqual([0, 1]);
+    expect(db.state()).toMatchObject({ used: 0, idle: 1, refused: 1 });
+  });
+
+  test("passed while it waits for a connection: it is told so then, and none is sent afterwards", async () => {
+    const { db } = open();
+    await using _ = db;
+    let first: Promise<string>;
+    {
+      await using _lock = await hold();
+      first = outcomeOf(db.query(stuck, ["first"]));
+      await waiting(1);
+      const late = withDeadline(performance.now() + 20, () => db.query(note, ["gave up"]));
+      expect(await outcomeOf(late)).toBe("UNAVAILABLE");
+    }
+    await first;
+    await recovered(db);
+    expect([await sent("first"), await sent("gave up")]).toEqual([1, 0]);
+  });
+
+  test("passed while the statement runs: the caller is told so, and what was sent is carried out", async () => {
+    const { db } = open();
+    await using _ = db;
+    {
+      await using _lock = await hold();
+      const late = withDeadline(performance.now() + 200, () => db.query(stuck, ["carried out"]));
+      await waiting(1);
+      expect(await outcomeOf(late)).toBe("UNAVAILABLE");
+      // Nothing goes behind it: its connection is set aside.
+      expect(db.state()).toMatchObject({ used: 1, idle: 0 });
+    }
+    await recovered(db);
+    expect(await sent("carried out")).toBe(1);
+  });
+});
+
+async function recovered(db: Database): Promise<void> {
+  await poll("the pool has all its connections back", 20_000, async () => db.state().used === 0 || undefined);
+  expect(await outcomeOf(db.query("select 1"))).toBe("answered");
+}
+
+describe("N05 a pool full of statements that hang", () => {
+  test("refuses the next within its time, sends it never, and recovers", async () => {
+    const { db, faults } = open({ maxConnections: 3, fullPoolMs: 20 });
+    await using _ = db;
+    {
+      await using _lock = await hold();
+      const hanging = [1, 2, 3].map(() => outcomeOf(db.query(stuck, ["hanging"])));
+      await waiting(3);
+      const refused = await Promise.all([1, 2, 3, 4].map(() => outcomeOf(db.query(note, ["refused"]))));
+      expect(refused).toEqual(Array(4).fill("UNAVAILABLE"));
+      expect(faults.slice(0, 4).map(String)).toEqual(Array(4).fill("LateError: no connection within 20 ms"));
+      expect(db.state()).toMatchObject({ used: 3, idle: 0, refused: 4 });
+      expect(await Promise.all(hanging)).toEqual(Array(3).fill("UNAVAILABLE"));
+    }
+    await recovered(db);
+    expect([await sent("hanging"), await sent("refused")]).toEqual([3, 0]);
+  });
+
+  test("for reading only: closes them when they are late, and is whole again", async () => {
+    const { db } = open({ readsOnly: true });
+    await using _ = db;
+    await using _lock = await hold();
+    const hanging = db.query("select from (select pg_advisory_xact_lock(1)) as locked");
+    expect(await outcomeOf(hanging)).toBe("UNAVAILABLE");
+    await recovered(db);
+  });
+
+  test("can be disposed of", async () => {
+    const { db } = open();
+    await using _lock = await hold();
+    const hanging = outcomeOf(db.query(stuck, ["at the end"]));
+    await waiting(1);
+    await db[Symbol.asyncDispose]();
+    expect(await hanging).toBe("UNAVAILABLE");
+  });
+});
+
+describe("faults", () => {
+  const raise = (code: string) => `do $$ begin raise exception 'of a test' using errcode = '${code}'; end $$`;
+
+  test.each(["08006", "53300", "57P03", "25006", "40001", "40P01", "55P03", "57014", "58030"])(
+    "N07 %s is of the moment: UNAVAILABLE, with its cause for the log",
+    async (code) => {
+      const { db, faults } = open();
+      await using _ = db;
+      expect(await outcomeOf(db.query(raise(code)))).toBe("UNAVAILABLE");
+      expect(faults).toMatchObject([{ code }]);
+      expect(await outcomeOf(db.query("select 1"))).toBe("answered");
+    },
+  );
+
+  test.each(["42601", "23505", "22023", "P0001"])(
+    "%s is of the statement, and left as it is",
+    async (code) => {
+      const { db, faults } = open();
+      await using _ = db;
+      await expect(db.query(raise(code))).rejects.toMatchObject({ code });
+      expect(faults).toEqual([]);
+      expect(db.state()).toMatchObject({ used: 0, idle: 1 });
+    },
+  );
+
+  test("a connection that the server ends under a statement is replaced", async () => {
+    const { db } = open();
+    await using _ = db;
+    expect(await outcomeOf(db.query("select pg_terminate_backend(pg_backend_pid())"))).toBe("UNAVAILABLE");
+    expect(await outcomeOf(db.query("select 1"))).toBe("answered");
+  });
+
+  test("L14 one that it ends while idle is told of, and replaced", async () => {
+    const { db, faults } = open();
+    await using _ = db;
+    const [backend] = await db.query<{ pid: number }>("select pg_backend_pid() as pid");
+    await withClient(database.url, (client) =>
+      client.query("select pg_terminate_backend($1)", [backend?.pid]),
+    );
+    await poll("the fault is told", 20_000, async () => faults.length > 0 || undefined);
+    expect(await outcomeOf(db.query("select 1"))).toBe("answered");
+  });
+});
