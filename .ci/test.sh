@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 
-if ! .ci/postgres.sh; then
+if ! .ci/stores.sh; then
   echo "0 passed, 1 failed"
   exit 1
 fi

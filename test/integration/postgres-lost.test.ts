@@ -281,6 +281,8 @@ describe("N02: a Refresh that Postgres has carried out, and whose answer is lost
     await advanceClock(site.databaseUrl, 60_000);
     const refresh = (options: typeof inTime) => site.web.auth.refresh({ refreshToken, requestId }, options);
 
+    // On a connection that is there: a new one would not be in time.
+    expect(await isActive(site, refreshToken)).toBe(true);
     site.proxy.delay(1_500);
     expect(await outcomeOf(() => refresh(inTime))).toEqual(unavailable);
     await poll("Postgres has rotated the session", 20_000, async () =>

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, withClient } from "../support/database.ts";
+import { createDatabase, type DatabaseOptions, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
 import { AUDIENCE, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 
@@ -18,6 +18,7 @@ export interface Replica {
 
 /** Two server processes on one database, which goes with them. */
 export interface TwoServers extends AsyncDisposable {
+  /** Of the tests' own connections. */
   readonly databaseUrl: string;
   /** What the servers were started with beside the usual settings. */
   readonly env: Readonly<Record<string, string>>;
@@ -31,12 +32,20 @@ export interface TwoServers extends AsyncDisposable {
   query(sql: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
 }
 
-export async function startTwoServers(settings: Readonly<Record<string, string>> = {}): Promise<TwoServers> {
-  const database = await createDatabase();
+export interface TwoServersOptions extends DatabaseOptions {
+  /** The URL by which the servers reach the database of a URL: that URL itself by default. */
+  readonly through?: (databaseUrl: string) => string;
+}
+
+export async function startTwoServers(
+  settings: Readonly<Record<string, string>> = {},
+  { through = (url) => url, ...options }: TwoServersOptions = {},
+): Promise<TwoServers> {
+  const database = await createDatabase(options);
   const masterKey = randomBytes(32).toString("base64");
   const env = { POSTERN_MASTER_KEY: masterKey, ...settings };
-  const start = () =>
-    Promise.all([0, 1].map(async () => replica(await startServer({ databaseUrl: database.url, env }))));
+  const databaseUrl = through(database.url);
+  const start = () => Promise.all([0, 1].map(async () => replica(await startServer({ databaseUrl, env }))));
   let running = await start();
   const at = (index: number): Replica => {
     const found = running[index];

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chown, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, readdir, readFile, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
+import { guardedFolder } from "./guarded-folder.ts";
 import { poll } from "./poll.ts";
 import { freePort } from "./ports.ts";
 import { answers } from "./postgres-answers.ts";
@@ -17,24 +17,12 @@ const isRoot = process.getuid?.() === 0;
 /** Starts Debian's newest Postgres; as root it runs as the user `postgres`, for it refuses root. */
 export async function startLocal(settings: Readonly<Record<string, string>>): Promise<PostgresServer> {
   const bin = await binaries();
-  // Where we are root, TMPDIR may be a folder that the user `postgres` cannot pass.
-  const folder = await mkdtemp(`${isRoot ? "/tmp" : tmpdir()}/postern-test-postgres-`);
-  const guard = spawn(process.execPath, [`${import.meta.dirname}/postgres-guard.ts`, folder], {
-    detached: true,
-    stdio: ["pipe", "ignore", "inherit"],
-  });
-  // Neither may keep a finished test run alive; the guard's pipe closes when we exit.
-  guard.unref();
-  (guard.stdin as unknown as { unref(): void }).unref();
-  async function sweep(): Promise<void> {
-    guard.stdin?.end();
-    await ended(guard);
-  }
+  const folder = await guardedFolder("postgres");
   try {
-    const data = `${folder}/data`;
+    const data = `${folder.path}/data`;
     const password = randomBytes(16).toString("hex");
-    const options = await unprivileged(folder);
-    await initialize(bin, folder, password, options);
+    const options = await unprivileged(folder.path);
+    await initialize(bin, folder.path, password, options);
     const port = await freePort();
     const flags = Object.entries({ ...settings, port: String(port), ...FIXED }).flatMap(([k, v]) => [
       "-c",
@@ -42,9 +30,9 @@ export async function startLocal(settings: Readonly<Record<string, string>>): Pr
     ]);
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
     const start = () => startPostmaster(`${bin}/postgres`, ["-D", data, ...flags], options, url);
-    return control(url, await start(), start, sweep);
+    return control(url, await start(), start, folder.sweep);
   } catch (error) {
-    await sweep();
+    await folder.sweep();
     throw error;
   }
 }

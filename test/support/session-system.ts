@@ -114,6 +114,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
     policy,
     passwordHasher,
     loginBudgets,
+    nameOf: async () => "somebody",
     newId,
     passwordPolicy,
     defaultAudience: undefined,

@@ -2,14 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { KeyStore } from "../../services/auth/src/domain/ports/key-store.ts";
 import type { RevocationLog } from "../../services/auth/src/domain/ports/revocation-log.ts";
 import type { SessionPolicy, SessionStore } from "../../services/auth/src/domain/ports/session-store.ts";
-import type { UserNames } from "../../services/auth/src/domain/ports/user-names.ts";
 import type { UserStore } from "../../services/auth/src/domain/ports/user-store.ts";
 import { createNewId } from "../../services/auth/src/lib/uuid.ts";
 import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
 import { createKeyStore } from "../../services/auth/src/store/postgres/key-store.ts";
 import { createRevocationLog } from "../../services/auth/src/store/postgres/revocation-log.ts";
 import { createSessionStore } from "../../services/auth/src/store/postgres/session-store.ts";
-import { createUserNames } from "../../services/auth/src/store/postgres/user-names.ts";
 import { createUserStore } from "../../services/auth/src/store/postgres/user-store.ts";
 
 /** Every store of one replica. */
@@ -18,7 +16,6 @@ export interface Stores extends AsyncDisposable {
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
   readonly keys: KeyStore;
-  readonly userNames: UserNames;
 }
 
 /** Makes ids in the order of the calls, for all replicas of a test. */
@@ -43,7 +40,6 @@ export function openStores(url: string, policy: SessionPolicy, options: StoresOp
     sessions: createSessionStore(db, policy),
     revocations: createRevocationLog(db, headDb),
     keys: createKeyStore(db),
-    userNames: createUserNames(headDb),
     async [Symbol.asyncDispose]() {
       await Promise.all([db, headDb].map((one) => one[Symbol.asyncDispose]()));
     },

@@ -5,6 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 /** A proxy between a client and a server, at which the network between them fails. */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
+  /** How many connections it has taken. */
+  readonly taken: number;
   /** The URL with this proxy in the place of its host and port. */
   through(url: string): string;
   /** Resets every connection, and each new one at once. */
@@ -56,7 +58,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     gate.resolve();
   }
 
+  let taken = 0;
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    taken += 1;
     track(client);
     if (isCut) {
       client.resetAndDestroy();
@@ -77,6 +81,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     await once(server, "close");
   }
   return {
+    get taken() {
+      return taken;
+    },
     port,
     through(url) {
       const moved = new URL(url);

@@ -40,8 +40,10 @@ const connections = {
   revoke: 4,
   /** Two batches of refreshes at once; the third is for introspecting refresh tokens, and where an answer is late. */
   refresh: 3,
-  /** Head reads, one at a time, and names; the third is there when an answer is late. */
-  head: 3,
+  /** Head reads, one at a time; the other is there when an answer is late. */
+  head: 2,
+  /** The same for the names that Introspect shows. */
+  names: 2,
 };
 /** Orchestrators wait for a probe one second by default, and take one that is late for a server not ready. */
 const probeMs = 500;
@@ -64,11 +66,12 @@ export function openContext(
   const revokeDb = open("revoke");
   const refreshDb = open("refresh");
   const headDb = open("head", { readsOnly: true });
-  const pools = [db, revokeDb, refreshDb, headDb];
+  const namesDb = open("names", { readsOnly: true });
+  const pools = [db, revokeDb, refreshDb, headDb, namesDb];
   const passwordHasher = createPasswordHasher();
   return {
     users: createUserStore(db),
-    userNames: createUserNames(headDb),
+    userNames: createUserNames(namesDb),
     sessions: createSessionStore(db, config.sessions, refreshDb),
     revocations: createRevocationLog(revokeDb, headDb),
     keys: createKeyStore(db),

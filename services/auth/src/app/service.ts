@@ -16,6 +16,7 @@ import { type HeadRead, openReadIndex } from "../domain/revocation/read-index.ts
 import { createLoginBudgets } from "../domain/session/login-budgets.ts";
 import { createOwnBudgets } from "../domain/session/own-budgets.ts";
 import { createHttpRoutes } from "../http/routes.ts";
+import { createBatch } from "../lib/batch.ts";
 import { createAdminService } from "../rpc/admin-service.ts";
 import { createAuthService } from "../rpc/auth-service.ts";
 import { type FinishedCall, methodName } from "../rpc/chain.ts";
@@ -109,7 +110,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     keyRing,
     readIndex,
     issuer,
-    userNames: shared.userNames,
+    nameOf: createBatch(shared.userNames.readMany),
     policy: config.sessions,
     defaultAudience: config.audience,
     introspectStalenessMs: config.introspectStalenessMs,

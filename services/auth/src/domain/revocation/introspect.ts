@@ -3,14 +3,15 @@ import { formatId, parseId } from "../../lib/type-id.ts";
 import { allows, type Caller, permits } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
 import { isOpaque } from "../keys/opaque-token.ts";
+import type { Uuid } from "../ports/ids.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
-import type { UserNames } from "../ports/user-names.ts";
 import { openRefreshToken } from "../session/open-refresh-token.ts";
 import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 
 export interface IntrospectDeps extends CheckDeps {
   readonly sessions: Pick<SessionStore, "readRefreshToken">;
-  readonly userNames: UserNames;
+  /** What a user is called; shown, not decided on. Undefined for one who is not there. */
+  readonly nameOf: (userId: Uuid) => Promise<string | undefined>;
   /** Above 0: with the database lost, it answers for so long from what it last knew. */
   readonly introspectStalenessMs: number;
 }
@@ -75,7 +76,7 @@ async function refreshToken(deps: IntrospectDeps, { caller, token }: IntrospectI
 async function username(deps: IntrospectDeps, subject: string): Promise<string> {
   const id = parseId("usr", subject);
   try {
-    return (id === undefined ? undefined : await deps.userNames.read(id)) ?? "";
+    return (id === undefined ? undefined : await deps.nameOf(id)) ?? "";
   } catch (error) {
     // A token judged from memory is not refused for want of a name.
     const isLost = error instanceof PosternError && error.reason === "UNAVAILABLE";

@@ -65,6 +65,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: options.name,
+    verify: demandPrimary,
   });
   pool.on("error", options.onFault);
   const unavailable = createUnavailable(options.onFault);
@@ -82,7 +83,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       refused += 1;
       throw unavailable(new LateError("the caller has given up"));
     }
-    const isFull = pool.idleCount === 0 && pool.totalCount >= options.maxConnections;
+    const isFull = pool.idleCount === 0 && sockets.size >= options.maxConnections;
     const connecting = pool.connect();
     try {
       const waitMs = isFull ? Math.min(options.fullPoolMs ?? patienceMs, leftMs) : leftMs;
@@ -145,6 +146,19 @@ export function openDatabase(options: DatabaseOptions): Database {
       }
     },
   };
+}
+
+/**
+ * Refuses a new connection to a standby: it would answer reads from what it knows by now. A primary becomes none under
+ * an open connection only behind a pooler; what decides about a login or a token asks again in its own statement.
+ */
+function demandPrimary(client: PoolClient, done: (error?: Error) => void): void {
+  client
+    .query<{ standby: boolean }>("select pg_is_in_recovery() as standby")
+    .then(
+      ({ rows }) => done(rows[0]?.standby === false ? undefined : new Error("the database is a standby")),
+      done,
+    );
 }
 
 /** The socket of a connection; destroying it is the one way out where the server does not answer. */

@@ -5,8 +5,8 @@
 export const keys = {
   /** Stream with a copy of the revocation log's tail: the newest `liveListLength` entries, no end of life. */
   liveList: "postern:log",
-  /** A user's name, for `userNameMs`. */
-  userName: (userId: string) => `postern:name:${userId}`,
+  /** A user's name, for `userNameMs`. All in one slot of a Cluster, so that many are read at once. */
+  userName: (userId: string) => `postern:{name}:${userId}`,
   /** Sorted set: failures of a budget, by when they are forgotten. Lives as long as the last of them. */
   budgetFailed: (digest: string) => `postern:budget:{${digest}}:failed`,
   /** Sorted set: places held in a budget, by when they are free again; in the same slot of a Cluster. */

@@ -22,6 +22,13 @@ as $$
     order by last_login_at desc, address offset 32)
 $$;
 
+-- What users are called. As the functions below it waits for no lock: somebody may be changing the table.
+create function postern.user_names(p_ids uuid[]) returns table (id uuid, name text)
+language sql stable set lock_timeout = '500ms'
+as $$
+  select u.id, coalesce(u.username, u.email) from postern.users u where u.id = any (p_ids)
+$$;
+
 -- A row or the head that somebody holds on to keeps a connection for half a second, and no longer. A statement that
 -- gave up has changed nothing. (A clause of the function: a pooler by transaction keeps no setting of a session.)
 alter function postern.open_session set lock_timeout = '500ms';

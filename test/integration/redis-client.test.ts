@@ -1,0 +1,166 @@
+import { afterEach, expect, test } from "vitest";
+import { parseRedisUrl } from "../../services/auth/src/app/parsers/redis-url.ts";
+import { warnOfEviction } from "../../services/auth/src/store/redis/eviction.ts";
+import { openRedis, type Redis, RedisDownError } from "../../services/auth/src/store/redis/redis.ts";
+import { poll } from "../support/poll.ts";
+import { freePort } from "../support/ports.ts";
+import { type RedisServer, startCluster, startRedis, startSentinel } from "../support/redis.ts";
+
+const opened: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+function open(url: string): { redis: Redis; clock: { ms: number }; changes: boolean[] } {
+  const clock = { ms: 0 };
+  const changes: boolean[] = [];
+  const redis = openRedis({
+    target: parseRedisUrl(url),
+    monotonicMs: () => clock.ms,
+    onChange: (isUp) => changes.push(isUp),
+  });
+  opened.push(redis);
+  return { redis, clock, changes };
+}
+
+const isDown = expect.objectContaining({ name: RedisDownError.name });
+
+/** Lets the breaker's rest pass, again and again, until a command is carried out. */
+async function untilUp(redis: Redis, clock: { ms: number }): Promise<void> {
+  await poll("Redis is up", 30_000, async () => {
+    clock.ms += 1_000;
+    await redis.send("PING");
+    return true;
+  });
+}
+
+async function started(options: Parameters<typeof startRedis>[0] = {}): Promise<RedisServer> {
+  const server = await startRedis(options);
+  opened.push(server);
+  return server;
+}
+
+test("it carries out commands, and tells when it is up", async () => {
+  const { redis, clock, changes } = open((await started()).url);
+  await untilUp(redis, clock);
+  expect(await redis.send("SET", "k", "v")).toBe("OK");
+  expect(await redis.send("GET", "k")).toBe("v");
+  expect([redis.isUp, changes]).toEqual([true, [true]]);
+});
+
+test("M02: frozen, two commands wait, and then none does until a rest has passed", async () => {
+  const server = await started();
+  const { redis, clock, changes } = open(server.url);
+  await untilUp(redis, clock);
+  await server.freeze();
+  await expect(redis.send("GET", "k")).rejects.toEqual(isDown);
+  expect(redis.isUp).toBe(true);
+  await expect(redis.send("GET", "k")).rejects.toEqual(isDown);
+  expect([redis.isUp, changes]).toEqual([false, [true, false]]);
+  await expect(redis.send("GET", "k")).rejects.toThrow("a rest");
+  await server.thaw();
+  await untilUp(redis, clock);
+  expect(changes).toEqual([true, false, true]);
+});
+
+test("L14 M01: killed, nothing is thrown that nobody waits for, and it is found again", async () => {
+  const server = await started();
+  const { redis, clock } = open(server.url);
+  await untilUp(redis, clock);
+  await server.kill9();
+  await poll("a command fails", 10_000, () =>
+    redis.send("PING").then(
+      () => undefined,
+      () => true,
+    ),
+  );
+  await server.restart();
+  await untilUp(redis, clock);
+});
+
+test("never there, it is down from the beginning", async () => {
+  const { redis, changes } = open(`redis://127.0.0.1:${await freePort()}`);
+  await expect(redis.send("PING")).rejects.toEqual(isDown);
+  expect([redis.isUp, changes]).toEqual([false, []]);
+});
+
+test("M09: READONLY and NOREPLICAS are down, WRONGTYPE and OOM are this command's alone", async () => {
+  const server = await started();
+  const { redis, clock } = open(server.url);
+  await untilUp(redis, clock);
+  await server.command("SET", "text", "x");
+  await expect(redis.send("ZCARD", "text")).rejects.toEqual(isDown);
+  await server.command("CONFIG", "SET", "maxmemory", "1");
+  await expect(redis.send("SET", "k", "v")).rejects.toEqual(isDown);
+  expect([redis.isUp, await redis.send("GET", "text")]).toEqual([true, "x"]);
+  await server.command("CONFIG", "SET", "maxmemory", "0", "min-replicas-to-write", "1");
+  await expect(redis.send("SET", "k", "v")).rejects.toEqual(isDown);
+  expect(redis.isUp).toBe(false);
+  await server.command("CONFIG", "SET", "min-replicas-to-write", "0");
+  await untilUp(redis, clock);
+  await server.command("REPLICAOF", "127.0.0.1", await freePort());
+  await expect(redis.send("SET", "k", "v")).rejects.toEqual(isDown);
+  expect(redis.isUp).toBe(false);
+});
+
+test("a user and a password; a wrong one is down", async () => {
+  const server = await started({ user: { name: "postern", password: "p@ss:word/ä" } });
+  const { redis, clock } = open(server.url);
+  await untilUp(redis, clock);
+  expect(await redis.send("ACL", "WHOAMI")).toBe("postern");
+  const wrong = open(server.url.replace(/:[^:]*@/, ":wrong@")).redis;
+  await expect(wrong.send("PING")).rejects.toEqual(isDown);
+});
+
+test("a certificate that nobody vouches for is down", async () => {
+  const server = await started({ tls: true });
+  const { redis } = open(server.url);
+  await expect(redis.send("PING")).rejects.toEqual(isDown);
+  await expect(redis.send("PING")).rejects.toEqual(isDown);
+  expect(redis.isUp).toBe(false);
+});
+
+test("through Sentinel, a frozen master is left for the next one", { timeout: 90_000 }, async () => {
+  const sentinel = await startSentinel();
+  opened.push(sentinel);
+  const { redis, clock } = open(sentinel.url);
+  await untilUp(redis, clock);
+  await redis.send("SET", "k", "v");
+  const master = await sentinel.master();
+  await master.freeze();
+  await sentinel.failover();
+  await untilUp(redis, clock);
+  await redis.send("SET", "k", "w");
+  expect(await (await sentinel.master()).command("GET", "k")).toBe("w");
+  await master.thaw();
+});
+
+test("in a Cluster, a frozen master's keys are found at the next one", { timeout: 90_000 }, async () => {
+  const cluster = await startCluster();
+  opened.push(cluster);
+  const { redis, clock } = open(cluster.url);
+  await untilUp(redis, clock);
+  const [master] = await cluster.masters();
+  await master?.freeze();
+  // A letter's slot lies with one of three masters: some of these were the frozen one's.
+  for (const key of "abcdefghij") {
+    await poll(`${key} is taken`, 60_000, async () => {
+      clock.ms += 1_000;
+      return redis.send("SET", key, "v");
+    });
+  }
+  await master?.thaw();
+});
+
+test("a policy that throws counts away is told", async () => {
+  const server = await started({ settings: { maxmemory: "100mb", "maxmemory-policy": "allkeys-lru" } });
+  const { redis, clock } = open(server.url);
+  await untilUp(redis, clock);
+  const told: string[] = [];
+  warnOfEviction(redis, (policy) => told.push(policy));
+  await poll("the policy is told", 10_000, async () => (told.length > 0 ? true : undefined));
+  await server.command("CONFIG", "SET", "maxmemory-policy", "noeviction");
+  warnOfEviction(redis, (policy) => told.push(policy));
+  await redis.send("PING");
+  expect(told).toEqual(["allkeys-lru"]);
+});

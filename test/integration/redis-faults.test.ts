@@ -1,0 +1,154 @@
+import { afterAll, expect, test } from "vitest";
+import { type MixedLoad, startMixedLoad } from "../support/load/mixed-load.ts";
+import { describeReport, faultsOf } from "../support/load/report.ts";
+import { readMetrics } from "../support/metrics.ts";
+import { poll } from "../support/poll.ts";
+import { freePort } from "../support/ports.ts";
+import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis.ts";
+import { startTwoServers, type TwoServers } from "./two-servers.ts";
+
+/** Operations of one kind of Redis; of all three together there are more than 100,000. */
+const timeout = 300_000;
+let checked = 0;
+afterAll(() => expect(checked).toBeGreaterThan(100_000));
+
+interface Loaded {
+  readonly two: TwoServers;
+  readonly load: MixedLoad;
+}
+
+/** Puts a mixed load on two servers that share a Redis, lets `faults` happen to it, and judges. */
+async function underLoad(
+  { url, nodes }: { readonly url: string; readonly nodes: readonly RedisNode[] },
+  annotate: (text: string) => Promise<unknown>,
+  faults: (loaded: Loaded) => Promise<void>,
+): Promise<void> {
+  await using two = await startTwoServers({
+    ...{ POSTERN_REDIS_URL: url, POSTERN_ACCESS_TTL: "1h" },
+    // So short that sessions rotate again and again.
+    POSTERN_REFRESH_GRACE: "3s",
+  });
+  await using load = await startMixedLoad(two);
+  await load.more(2_000);
+  await untilUp(two);
+  await faults({ two, load });
+  await untilUp(two);
+  await load.more(2_000);
+  const report = await load.finish();
+  const faulty = await failedCommands(two);
+  await annotate(`${describeReport(report)}\n  commands to Redis that failed ${faulty}`);
+  expect(faultsOf(report)).toEqual([]);
+  expect(report.unknownRatio).toBeLessThan(0.01);
+  // It was missed, and it is there: else nothing has been tried.
+  expect(faulty).toBeGreaterThan(0);
+  expect((await Promise.all(nodes.map(keysOf))).flat()).toContain("postern:log");
+  checked += report.checked;
+}
+
+async function failedCommands({ a, b }: TwoServers): Promise<number> {
+  const both = await Promise.all([a, b].map(({ server }) => readMetrics(server.ops)));
+  return both.reduce((total, metrics) => total + (metrics.get("postern_redis_faults_total") ?? 0), 0);
+}
+
+async function keysOf(node: RedisNode): Promise<string[]> {
+  return (await node.command("KEYS", "*")) as string[];
+}
+
+async function untilUp({ a, b }: TwoServers): Promise<void> {
+  await poll("both servers have their Redis", 60_000, async () => {
+    const told = await Promise.all(
+      [a, b].map(async ({ server }) => (await fetch(`${server.ops}/readyz`)).json()),
+    );
+    return told.every((body) => (body as { stores: { redis: string } }).stores.redis === "up")
+      ? true
+      : undefined;
+  });
+}
+
+test("M02 M03 M05 M09: one server, flushed, killed, frozen, read-only, full: no verdict is wrong", {
+  timeout,
+}, async ({ annotate }) => {
+  await using redis = await startRedis();
+  await underLoad({ url: redis.url, nodes: [redis] }, annotate, async ({ two, load }) => {
+    for (let times = 0; times < 20; times++) {
+      await redis.command("FLUSHALL");
+      await load.more(300);
+    }
+    await redis.kill9();
+    await load.more(6_000);
+    await redis.restart();
+    await untilUp(two);
+    await load.more(2_000);
+    await redis.freeze();
+    await load.more(6_000);
+    await redis.thaw();
+    await untilUp(two);
+    await load.more(2_000);
+    // A copy of a master that is not there: it answers reads, and refuses writes.
+    await redis.command("REPLICAOF", "127.0.0.1", await freePort());
+    await load.more(6_000);
+    await redis.command("REPLICAOF", "NO", "ONE");
+    await redis.command("CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction");
+    await load.more(6_000);
+    await redis.command("CONFIG", "SET", "maxmemory", "0");
+    // What was a stream, a string, a sorted set is something else each time.
+    for (let times = 0; times < 10; times++) {
+      await poison(redis);
+      await load.more(300);
+    }
+    await redis.command("FLUSHALL");
+  });
+});
+
+/** Puts something of another type, or of somebody else, under every key. */
+async function poison(redis: RedisNode): Promise<void> {
+  for (const [index, key] of (await keysOf(redis)).entries()) {
+    await redis.command("DEL", key);
+    await redis.command(...(index % 2 === 0 ? ["HSET", key, "x", "y"] : ["SET", key, "poison"]));
+  }
+}
+
+test("M06: a master lost by Sentinel to a copy that missed its last writes: no verdict is wrong", {
+  timeout,
+}, async ({ annotate }) => {
+  await using sentinel = await startSentinel();
+  await underLoad(sentinel, annotate, async ({ two, load }) => {
+    for (const lose of ["kill9", "freeze"] as const) {
+      const master = await sentinel.master();
+      const copy = await sentinel.cutCopy();
+      await load.more(3_000);
+      await master[lose]();
+      await copy.thaw();
+      await Promise.all([sentinel.failover(), load.more(6_000)]);
+      await untilUp(two);
+      await load.more(3_000);
+      await (lose === "freeze" ? master.thaw() : master.restart());
+      await poll("the old master follows the new one", 60_000, async () =>
+        String(await master.command("INFO", "replication")).includes("master_link_status:up")
+          ? true
+          : undefined,
+      );
+      await load.more(2_000);
+    }
+  });
+});
+
+test("M06: a Cluster that loses a master: no verdict is wrong", { timeout }, async ({ annotate }) => {
+  await using cluster = await startCluster();
+  await underLoad(cluster, annotate, async ({ two, load }) => {
+    for (const lose of ["kill9", "freeze"] as const) {
+      const [master] = await cluster.masters();
+      await master?.[lose]();
+      await Promise.all([
+        load.more(8_000),
+        poll("another node has the slots", 60_000, async () =>
+          (await cluster.masters()).every((one) => one !== master) ? true : undefined,
+        ),
+      ]);
+      await untilUp(two);
+      await load.more(3_000);
+      await (lose === "freeze" ? master?.thaw() : master?.restart());
+      await load.more(2_000);
+    }
+  });
+});
