@@ -24,7 +24,7 @@ run: ## Starts Postern with its embedded database; see its lines on stdout
 	@$(MAKE) --no-print-directory setup >&2
 	@exec node services/auth/bin/postern.js serve --embedded --follow-parent
 
-test: ## Runs every check and every test; installs Postgres where there is none and we are root
+test: ## Runs every check and every test; installs Postgres and Redis where there are none and we are root
 	@$(MAKE) --no-print-directory setup >&2 || { echo '0 passed, 1 failed'; exit 1; }
 	@.ci/test.sh
 

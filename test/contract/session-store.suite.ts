@@ -5,6 +5,7 @@ import {
   actor,
   change,
   granted,
+  minute,
   type SessionStoreFixture,
   suitePolicy,
   useSessions,
@@ -106,6 +107,78 @@ export function sessionStoreSuite(open: () => Promise<SessionStoreFixture>): voi
       const last = { ...first, id: newId() };
       await bench.opened(last);
       expect(await bench.list(first.userId)).toEqual([last.id, first.id]);
+    });
+  });
+
+  describe("the addresses that a user has logged in from", () => {
+    const [here, there] = ["192.0.2.1", "2001:db8:1:2::/64"];
+    const day = 86_400_000;
+
+    /** Whether each of the addresses is known for the user of a login, asked of the other replica. */
+    async function known(login: NewSession, ...addresses: string[]): Promise<(boolean | undefined)[]> {
+      const user = await bench.other.users.find({ id: login.userId });
+      const key = { emailKey: user?.email ?? "" };
+      const snapshots = addresses.map((address) => bench.other.users.readForLogin(key, address));
+      return (await Promise.all(snapshots)).map((snapshot) => snapshot?.knowsAddress);
+    }
+
+    /** Opens another session of the same user. */
+    const openedFrom = (login: NewSession, addressKey: string) =>
+      bench.opened({ ...login, id: newId(), addressKey });
+
+    test("are known once a session has opened, for that user alone", async () => {
+      const [login, another] = [await bench.newLogin(), await bench.newLogin()];
+      expect(await known(login, here, there)).toEqual([false, false]);
+      await openedFrom(login, here);
+      expect(await known(login, here, there)).toEqual([true, false]);
+      expect(await known(another, here)).toEqual([false]);
+      await openedFrom(another, there);
+      expect(await known(login, here, there)).toEqual([true, false]);
+    });
+
+    test("are not learned where no session opens, nor where nobody has told one", async () => {
+      const login = await bench.newLogin();
+      await bench.opened({ ...login, id: newId() });
+      await bench.stores.users.setPassword(login.userId, "new", change);
+      expect(await bench.stores.sessions.open({ ...login, addressKey: here })).toEqual({ kind: "stale" });
+      expect(await known(login, here, "", login.clientAddress)).toEqual([false, false, false]);
+    });
+
+    test("are known for 90 days after a login", async () => {
+      const login = await bench.newLogin();
+      await openedFrom(login, here);
+      await bench.fixture.advanceClock(2 * day);
+      await openedFrom(login, here);
+      await bench.fixture.advanceClock(90 * day - minute);
+      expect(await known(login, here)).toEqual([true]);
+      await bench.fixture.advanceClock(minute);
+      expect(await known(login, here)).toEqual([false]);
+      await openedFrom(login, here);
+      expect(await known(login, here)).toEqual([true]);
+    });
+
+    test("are the 32 newest, of users who log in from many", async () => {
+      const login = await bench.newLogin();
+      const all = Array.from({ length: 33 }, (_, host) => `192.0.2.${host}`);
+      const [first = "", second = "", ...rest] = all;
+      for (const address of all.slice(0, 32)) await openedFrom(login, address);
+      expect(await known(login, ...all)).toEqual([...Array(32).fill(true), false]);
+      await bench.fixture.advanceClock(2 * day);
+      await openedFrom(login, first);
+      await openedFrom(login, rest.at(-1) ?? "");
+      expect(await known(login, first, second, ...rest)).toEqual([true, false, ...Array(31).fill(true)]);
+    });
+
+    test("that several sessions bring at once are all known", async () => {
+      const login = await bench.newLogin();
+      const addresses = [here, there, here, there];
+      const outcomes = await Promise.all(
+        addresses.map((addressKey, index) =>
+          (index < 2 ? bench.stores : bench.other).sessions.open({ ...login, id: newId(), addressKey }),
+        ),
+      );
+      expect(outcomes.map(({ kind }) => kind)).toEqual(Array(4).fill("opened"));
+      expect(await known(login, here, there)).toEqual([true, true]);
     });
   });
 

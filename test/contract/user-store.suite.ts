@@ -108,6 +108,14 @@ export function userStoreSuite(open: () => Promise<UserStoreFixture>): void {
       );
     });
 
+    test("an address that nobody has logged in from is not known, whether there is such a user or not", async () => {
+      const { emailKey } = await added({ passwordHash: "hash" });
+      for (const address of [undefined, "", "192.0.2.1", "2001:db8:0:0::/64", "' or true --"]) {
+        expect(await users.readForLogin({ emailKey }, address)).toMatchObject({ knowsAddress: false });
+        expect(await users.readForLogin({ emailKey: "nobody@example.com" }, address)).toBeUndefined();
+      }
+    });
+
     test("one without a password has no hash", async () => {
       const user = await added({ passwordHash: undefined });
       expect((await users.readForLogin({ emailKey: user.emailKey }))?.passwordHash).toBeUndefined();

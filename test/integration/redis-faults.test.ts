@@ -8,7 +8,7 @@ import { type RedisNode, startCluster, startRedis, startSentinel } from "../supp
 import { startTwoServers, type TwoServers } from "./two-servers.ts";
 
 /** Operations of one kind of Redis; of all three together there are more than 100,000. */
-const timeout = 300_000;
+const timeout = 600_000;
 let checked = 0;
 afterAll(() => expect(checked).toBeGreaterThan(100_000));
 

@@ -108,6 +108,7 @@ function settings({ databaseUrl, env = {} }: ServerOptions): NodeJS.ProcessEnv {
     POSTERN_AUDIENCE: AUDIENCE,
     POSTERN_MASTER_KEY: randomBytes(32).toString("base64"),
     POSTERN_SECRET_TOKENS: JSON.stringify(SECRET_TOKENS),
+    POSTERN_DRAIN_DELAY: "0s",
     ...env,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));

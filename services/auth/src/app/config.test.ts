@@ -54,6 +54,8 @@ test("what is required is enough: the rest has defaults", () => {
     },
     signingAlg: "ES256",
     migrate: true,
+    drainDelayMs: 5_000,
+    drainTimeoutMs: 10_000,
     logLevel: "info",
   });
 });

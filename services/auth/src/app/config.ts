@@ -39,6 +39,10 @@ export interface Config {
   readonly signingAlg: SigningAlg;
   /** Whether `serve` applies migrations. */
   readonly migrate: boolean;
+  /** How long calls are still taken once readiness is off. */
+  readonly drainDelayMs: number;
+  /** How long calls in flight may take after that. */
+  readonly drainTimeoutMs: number;
   /** A level of pino's. */
   readonly logLevel: string;
 }
@@ -81,6 +85,8 @@ export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded:
     loginLimits: values.POSTERN_LOGIN_LIMITS,
     signingAlg: values.POSTERN_SIGNING_ALG,
     migrate: values.POSTERN_MIGRATE === "on",
+    drainDelayMs: embedded && !raw.values.has("POSTERN_DRAIN_DELAY") ? 0 : values.POSTERN_DRAIN_DELAY,
+    drainTimeoutMs: values.POSTERN_DRAIN_TIMEOUT,
     logLevel: values.POSTERN_LOG_LEVEL,
   };
 }

@@ -3,24 +3,20 @@ import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { refuse } from "../http/refuse.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
+import type { Farewell } from "./farewell.ts";
+import { createHttp1Farewell } from "./http1-farewell.ts";
+import { createHttp2Farewell } from "./http2-farewell.ts";
 import type { Address } from "./parsers/address.ts";
 
 /** A bound listener. */
-export interface Listener {
+export interface Listener extends Farewell {
   readonly url: string;
   /** Answers calls from now on; before, every one is answered 503. */
   handle(handler: NodeHandler): void;
-  /** Takes no new connection, and resolves when every call on the old ones has been answered. */
-  drain(): Promise<void>;
-  /** Ends what is left. */
-  destroy(): void;
 }
 
 const maxHeaderBytes = 16 * 1024;
 const maxHeaderPairs = 100;
-const idleMs = 5 * 60_000;
-const closeMs = 10_000;
-const sweepMs = 50;
 
 const notReady: NodeHandler = (_, response) => refuse(response as ServerResponse, 503);
 
@@ -36,33 +32,30 @@ export async function listenHttp(address: Address): Promise<Listener> {
       connectionsCheckingInterval: 5_000,
     },
     (request: IncomingMessage, response: ServerResponse) => {
+      if (!farewell.admit({ request, response })) {
+        request.resume();
+        return;
+      }
       // Node would drop the headers above a limit in silence, the credential among them.
       if (request.rawHeaders.length > 2 * maxHeaderPairs) response.writeHead(431).end();
       else handler(request, response);
     },
   );
   server.maxHeadersCount = 0;
+  const farewell = createHttp1Farewell(server);
   const url = await bind(server, address);
   return {
+    ...farewell,
     url,
     handle: (next) => {
       handler = next;
     },
-    drain: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // Node keeps a connection whose last call is answered from now on.
-      const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
-      await closed;
-      clearInterval(sweep);
-    },
-    destroy: () => server.closeAllConnections(),
   };
 }
 
 /** HTTP/2 without TLS: gRPC and Connect. */
 export async function listenGrpc(address: Address): Promise<Listener> {
   let handler = notReady;
-  const sessions = new Set<http2.ServerHttp2Session>();
   const server = http2.createServer(
     {
       // Node allows 2^32 - 1 streams, and waits for ever.
@@ -72,32 +65,17 @@ export async function listenGrpc(address: Address): Promise<Listener> {
       streamResetBurst: 100,
       streamResetRate: 33,
     },
-    (request, response) => handler(request, response),
+    (request, response) => farewell.admit(request.stream, () => handler(request, response)),
   );
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.setTimeout(idleMs, () => {
-      session.close();
-      // An open stream would keep it for ever.
-      setTimeout(() => session.destroy(), closeMs).unref();
-    });
-    session.on("error", () => session.destroy());
-    session.on("close", () => sessions.delete(session));
-  });
+  server.on("session", (session) => session.on("error", () => session.destroy()));
   server.on("stream", (stream) => stream.on("error", () => stream.close()));
+  const farewell = createHttp2Farewell(server);
   const url = await bind(server, address);
   return {
+    ...farewell,
     url,
     handle: (next) => {
       handler = next;
-    },
-    drain: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const session of sessions) session.close();
-      await closed;
-    },
-    destroy: () => {
-      for (const session of sessions) session.destroy();
     },
   };
 }

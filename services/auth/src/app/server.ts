@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
 import { PosternError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
-import { createOpsRoutes } from "../http/ops.ts";
+import { createOpsRoutes, type Readiness } from "../http/ops.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
@@ -17,12 +17,13 @@ export interface Server {
   readonly context: Context;
   /** Whether this start made the first administrator. */
   readonly madeAdmin: boolean;
-  /** Takes no more calls, answers those that it has, closes its stores. */
-  stop(): Promise<void>;
+  /**
+   * Turns readiness off and goes on serving for the drain delay, which `hurry` ends; then takes no more calls, answers
+   * those that it has, for the drain timeout at most, and closes its stores.
+   */
+  stop(hurry: AbortSignal): Promise<void>;
 }
 
-/** Calls that are not answered by then are cut off. */
-const drainMs = 10_000;
 const retryMs = 1_000;
 
 /**
@@ -34,7 +35,7 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   await using opened = new AsyncDisposableStack();
   const metrics = createMetrics();
   const draining = new AbortController();
-  const state: { ready: boolean; service?: Service } = { ready: false };
+  const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
   const context = opened.use(openContext(config, (error) => log.warn({ event: "store_fault", error })));
 
   // Made last, and wanted by calls until the listeners have ended.
@@ -42,7 +43,7 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   const ops = await listenHttp(config.ops);
   opened.defer(() => end(ops, 0));
   const opsRoutes = createOpsRoutes({
-    isReady: () => state.ready,
+    readiness: () => state.readiness,
     isPostgresUp: context.isPostgresUp,
     isRedisUp: () => state.service?.isRedisUp?.(),
     metrics,
@@ -56,12 +57,11 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   });
 
   const http = await listenHttp(config.http);
-  opened.defer(() => end(http, drainMs));
+  opened.defer(() => end(http, config.drainTimeoutMs));
   const grpc = await listenGrpc(config.grpc);
+  const listeners = [http, grpc];
   opened.defer(async () => {
-    state.ready = false;
-    draining.abort();
-    await Promise.all([end(http, drainMs), end(grpc, drainMs)]);
+    await Promise.all(listeners.map((listener) => end(listener, config.drainTimeoutMs)));
   });
 
   const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
@@ -75,17 +75,25 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   });
   http.handle(handler);
   grpc.handle(handler);
-  state.ready = true;
+  state.readiness = "ready";
   const running = opened.move();
+  async function stop(hurry: AbortSignal): Promise<void> {
+    state.readiness = "draining";
+    draining.abort();
+    for (const listener of listeners) listener.announce();
+    await wait(config.drainDelayMs, undefined, { signal: hurry }).catch(() => {});
+    await running.disposeAsync();
+  }
   const urls = { http: http.url, grpc: grpc.url, ops: ops.url };
-  return { urls, context, madeAdmin, stop: () => running.disposeAsync() };
+  return { urls, context, madeAdmin, stop };
 }
 
 /** Lets a listener finish its calls; what is left after `graceMs` is cut off. Harmless when done again. */
 async function end(listener: Listener, graceMs: number): Promise<void> {
-  const cut = setTimeout(() => listener.destroy(), graceMs);
+  // Again and again: the listener may take connections until it is closed.
+  const cut = setInterval(() => listener.destroy(), graceMs);
   await listener.drain();
-  clearTimeout(cut);
+  clearInterval(cut);
 }
 
 /** @returns whether there was none, and one was made */

@@ -141,6 +141,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       // The others hear of it from whoever reads it first: that is best done at once.
       if (shared.liveList !== undefined && revoking.has(call.method)) follow();
     },
+    isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
+    onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),
     onFault: (error) => log.debug({ event: "answer_failed", error }),
     fallback: (request, response) => routes(request as IncomingMessage, response as ServerResponse),
   });

@@ -92,7 +92,8 @@ the same rights and the new token, restart, let the client change over, then rem
   and whether the password is right or wrong.
 - A device token, or an address, with which the account logged in within the last 90 days has a budget of its
   own, with the numbers of \`account\`: strangers cannot lock a user out.
-- \`total\` refuses nobody who is known so; above it, whoever is not waits, and is refused after some seconds.
+- \`total\` refuses nobody who is known so; above it, whoever is not waits where there will be room within four
+  seconds, and is refused otherwise.
 - The address is the \`client_address\` of callers with \`trusted_address\`. Where there is none, \`account\` takes
   all logins of an account for those of one address, and \`address\` counts nothing.
 - The counts are kept in Redis and, besides, by each replica. Without Redis, or while it is away, each replica

@@ -38,8 +38,13 @@ function optional<T>(parse: (text: string) => T, meaning: string, extra: Extra =
   return { secret: false, ...extra, meaning, default: undefined, parse };
 }
 
-function defaulted<T>(text: string, parse: (text: string) => T, meaning: string): Setting<T, string> {
-  return { secret: false, meaning, default: text, parse };
+function defaulted<T>(
+  text: string,
+  parse: (text: string) => T,
+  meaning: string,
+  extra: Pick<Extra, "embedded"> = {},
+): Setting<T, string> {
+  return { secret: false, ...extra, meaning, default: text, parse };
 }
 
 /** Longer spans mean that a unit was mistaken. */
@@ -154,6 +159,17 @@ export const settings = {
     parseChoice("on", "off"),
     "`on`: `serve` applies migrations; `off`: it refuses to start on an older schema",
   ),
+  POSTERN_DRAIN_DELAY: defaulted(
+    "5s",
+    parseSpan("0s", "5m"),
+    "how long calls are still taken after SIGTERM or SIGINT, with readiness off, until nobody routes here any more (0s to 5m); a second signal ends it",
+    { embedded: "`0s`" },
+  ),
+  POSTERN_DRAIN_TIMEOUT: defaulted(
+    "10s",
+    parseSpan("0s", "5m"),
+    "how long calls in flight may take after that (0s to 5m); what is left then is cut off",
+  ),
   POSTERN_LOG_LEVEL: defaulted(
     "info",
     parseChoice("trace", "debug", "info", "warn", "error", "fatal", "silent"),
@@ -186,4 +202,4 @@ export function isSettingName(name: string): name is SettingName {
 
 /** Names that later versions give a meaning: refused, since whoever sets one relies on it. */
 export const laterSettings =
-  /^POSTERN_(TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(KEY|TLS|POOL|DRAIN|HASH|LIMIT|MAIL|OTEL)_.+)$/;
+  /^POSTERN_(TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(KEY|TLS|POOL|HASH|LIMIT|MAIL|OTEL)_.+)$/;

@@ -17,6 +17,7 @@ export class BoundedQueue {
   readonly #waiting = new Set<() => void>();
   readonly #taken = new Set<Promise<unknown>>();
   #free: number;
+  #kept = 0;
 
   constructor({ slots, limit }: BoundedQueueOptions) {
     this.#free = slots;
@@ -38,8 +39,23 @@ export class BoundedQueue {
     return this.#waiting.size;
   }
 
+  /** Whether every place is taken or kept. */
   get isFull(): boolean {
-    return this.#free === 0 && this.#waiting.size >= this.#limit;
+    return this.#waiting.size + this.#kept >= this.#limit + this.#free;
+  }
+
+  /**
+   * Keeps a place for work that is about to come, until it is disposed of.
+   * @throws {PosternError} `OVERLOADED` where there is none
+   */
+  keepPlace(): Disposable {
+    if (this.isFull) throw new PosternError("OVERLOADED");
+    this.#kept += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#kept -= 1;
+      },
+    };
   }
 
   /** Resolves once nothing runs or waits. */

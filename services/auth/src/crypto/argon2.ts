@@ -52,6 +52,8 @@ export function createPasswordHasher(
       return queue.isFull;
     },
 
+    keepPlace: () => queue.keepPlace(),
+
     async hash(password, signal) {
       const hash = await submit((bytes) => ({ kind: "hash", password: bytes }), password, signal);
       return String(hash);

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { refuse } from "./refuse.ts";
 
+/** `ready`: migrated, keys and revocations loaded; `draining`: told to stop, calls are still answered. */
+export type Readiness = "not ready" | "ready" | "draining";
+
 export interface OpsDeps {
-  /** Migrated, keys and revocations loaded, not draining. */
-  readonly isReady: () => boolean;
+  readonly readiness: () => Readiness;
   /** Whether Postgres answers at once; told, not decided on. */
   readonly isPostgresUp: () => Promise<boolean>;
   /** The same of Redis; undefined: there is none. */
@@ -19,14 +21,14 @@ export function createOpsRoutes(deps: OpsDeps) {
         response.setHeader("content-type", "text/plain").end("ok\n");
         return;
       case "/readyz": {
-        const ready = deps.isReady();
+        const status = deps.readiness();
         const [postgres, redis] = await Promise.all([deps.isPostgresUp(), deps.isRedisUp()]);
         const stores = {
           postgres: word(postgres),
           ...(redis === undefined ? {} : { redis: word(redis) }),
         };
-        response.writeHead(ready ? 200 : 503, { "content-type": "application/json" });
-        response.end(`${JSON.stringify({ status: ready ? "ready" : "not ready", stores })}\n`);
+        response.writeHead(status === "ready" ? 200 : 503, { "content-type": "application/json" });
+        response.end(`${JSON.stringify({ status, stores })}\n`);
         return;
       }
       case "/metrics":

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createValidator, type Violation, violationsToProto } from "@bufbuild/protovalidate";
-import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { PosternError } from "../domain/errors.ts";
 import { begunKey, requestIdKey } from "./context.ts";
 import { toConnectError, withRequestId } from "./errors.ts";
@@ -42,7 +42,9 @@ export function createChain(onFinished: (call: FinishedCall) => void): Intercept
       if (!response.stream) finished(undefined);
       else Object.assign(response, { message: translated(response.message, requestId, finished) });
       return response;
-    } catch (error) {
+    } catch (thrown) {
+      // Of a caller who is gone Connect has no error, only that it was aborted: that is no fault of ours.
+      const error = thrown === request.signal.reason ? ConnectError.from(thrown) : thrown;
       finished(error);
       throw withRequestId(toConnectError(error), requestId);
     }

@@ -43,6 +43,8 @@ beforeAll(async () => {
     },
     newRequestId: () => "request",
     onFinished: () => {},
+    isOverloaded: () => false,
+    onRefusedEarly: () => {},
     onFault: () => {},
     fallback(_, response) {
       response.statusCode = 404;

@@ -20,6 +20,8 @@ export function createHealthService({ draining, services }: HealthDeps): Service
       return { status: status() };
     },
     async *watch({ service }, context) {
+      // A stream that says so and ends is opened anew at once; one that fails, after a while.
+      if (draining.aborted) throw new ConnectError("the server is about to stop", Code.Unavailable);
       yield { status: services.has(service) ? status() : Status.SERVICE_UNKNOWN };
       await aborted(AbortSignal.any([draining, context.signal]));
       // The one change that is ever to be told.

@@ -1,5 +1,5 @@
 import { constants } from "node:http2";
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
   type ContextValues,
@@ -14,6 +14,7 @@ import {
 import { demandRules } from "./access-table.ts";
 import { createChain, type FinishedCall } from "./chain.ts";
 import { begunKey, requestIdKey } from "./context.ts";
+import { refuseEarly } from "./early-refusal.ts";
 import { type Authenticate, gate } from "./gate.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
 
@@ -29,6 +30,10 @@ export interface RpcListenerOptions {
   readonly authenticate: Authenticate;
   readonly newRequestId: () => string;
   readonly onFinished: (call: FinishedCall) => void;
+  /** Whether there is no room for one more call of a method: it is then refused before anything of it is read. */
+  readonly isOverloaded: (method: DescMethod) => boolean;
+  /** Told of each call so refused: a line in the log for each would cost as much as the refusal. */
+  readonly onRefusedEarly: (method: DescMethod) => void;
   /** A fault in writing an answer, or in framing it. */
   readonly onFault: (error: unknown) => void;
   readonly fallback: (request: NodeRequest, response: NodeResponse) => void;
@@ -51,7 +56,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
       const { method } = handler;
       const refused = (error: unknown, values: ContextValues) =>
         options.onFinished({ method, requestId: values.get(requestIdKey), error, durationMs: 0 });
-      return [handler.requestPath, gate(handler, options.authenticate, refused)];
+      return [handler.requestPath, { method, call: gate(handler, options.authenticate, refused) }];
     }),
   );
 
@@ -61,11 +66,15 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
       options.fallback(request, response);
       return;
     }
-    const values = createContextValues()
-      .set(requestIdKey, requestIdOf(request) ?? options.newRequestId())
-      .set(begunKey, { begun: false });
+    const { method, call } = handler;
+    const requestId = requestIdOf(request) ?? options.newRequestId();
     closeWhenLate(request);
     closeWhenAnswered(request, response);
+    if (options.isOverloaded(method) && refuseEarly(request, response, requestId)) {
+      options.onRefusedEarly(method);
+      return;
+    }
+    const values = createContextValues().set(requestIdKey, requestId).set(begunKey, { begun: false });
     // A request without an authority cannot be read at all.
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
@@ -75,7 +84,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
       response.end();
       return;
     }
-    handler({ ...universal, contextValues: values }, countCredentials(request))
+    call({ ...universal, contextValues: values }, countCredentials(request))
       .then((answer) => universalResponseToNodeResponse(answer, response))
       .catch((error: unknown) => {
         options.onFault(error);

@@ -24,9 +24,9 @@ export const serve: Command = {
   },
   async run(args, io) {
     const { config } = readConfig(io, { embedded: flag(args, "embedded") });
-    const stopping = stopSignal(flag(args, "follow-parent"));
+    const signals = stopSignals(flag(args, "follow-parent"));
     if (!config.embedded) {
-      await run(requireDatabase(config), io, stopping, undefined);
+      await run(requireDatabase(config), io, signals, undefined);
       return;
     }
     const log = createLogger(config.logLevel);
@@ -36,14 +36,14 @@ export const serve: Command = {
         newSecretToken: () => newSecretToken(randomBytes),
         onLog: (line) => log.debug({ event: "postgres", line }),
       });
-      await run(withEmbedded(config, embedded), io, stopping, embedded);
+      await run(withEmbedded(config, embedded), io, signals, embedded);
     });
   },
 };
 
-async function run(config: ReadyConfig, io: Io, stopping: AbortController, embedded: Embedded | undefined) {
+async function run(config: ReadyConfig, io: Io, signals: StopSignals, embedded: Embedded | undefined) {
   const log = createLogger(config.logLevel);
-  const server = await start(config, log, stopping.signal);
+  const server = await start(config, log, signals.stopping);
   if (server === undefined) return;
   for (const [name, url] of Object.entries(server.urls)) io.stdout.write(`${name} ${url}\n`);
   if (embedded !== undefined) {
@@ -51,9 +51,10 @@ async function run(config: ReadyConfig, io: Io, stopping: AbortController, embed
   }
   log.info({ event: "ready", ...server.urls });
   const died = embedded?.ended.then(() => "postgres" as const);
-  const why = await Promise.race([aborted(stopping.signal), ...(died === undefined ? [] : [died])]);
+  const why = await Promise.race([aborted(signals.stopping), ...(died === undefined ? [] : [died])]);
   log.info({ event: "draining" });
-  await server.stop();
+  // Without Postgres no call comes to anything.
+  await server.stop(why === "postgres" ? AbortSignal.abort() : signals.hurry);
   log.info({ event: "stopped" });
   if (why === "postgres")
     throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
@@ -80,17 +81,33 @@ function fault(setting: string, error: Error) {
   return { setting, message: error.message };
 }
 
-/** Aborted by SIGTERM, by SIGINT, and where that is wanted by the end of the parent. */
-function stopSignal(followParent: boolean): AbortController {
-  const controller = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => controller.abort());
+/** A third signal does what it does to any process. */
+interface StopSignals {
+  /** Aborted by the first SIGTERM or SIGINT, and where that is wanted by the end of the parent. */
+  readonly stopping: AbortSignal;
+  /** Aborted by the second one. */
+  readonly hurry: AbortSignal;
+}
+
+function stopSignals(followParent: boolean): StopSignals {
+  const [stopping, hurry] = [new AbortController(), new AbortController()];
+  const names = ["SIGTERM", "SIGINT"] as const;
+  function onSignal(): void {
+    if (!stopping.signal.aborted) {
+      stopping.abort();
+      return;
+    }
+    hurry.abort();
+    for (const name of names) process.off(name, onSignal);
+  }
+  for (const name of names) process.on(name, onSignal);
   if (followParent) {
     const parent = process.ppid;
     setInterval(() => {
-      if (process.ppid !== parent) controller.abort();
+      if (process.ppid !== parent) stopping.abort();
     }, 500).unref();
   }
-  return controller;
+  return { stopping: stopping.signal, hurry: hurry.signal };
 }
 
 async function aborted(signal: AbortSignal): Promise<"signal"> {

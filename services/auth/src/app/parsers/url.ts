@@ -36,6 +36,10 @@ export function parseDatabaseUrl(text: string): string {
       "write one `postgres://user:password@host:port/database`; percent-encode special characters in its parts",
     );
   }
+  // Of a password with such a character in it, what follows would be taken for the host, and told in the log.
+  if (`${url.pathname}${url.search}${url.hash}`.includes("@")) {
+    throw new SettingError("percent-encode special characters in the user name and the password");
+  }
   if (url.hostname.includes(",")) {
     throw new SettingError("name one host: an address that follows the primary");
   }

@@ -4,6 +4,13 @@ export interface PasswordHasher {
   readonly isFull: boolean;
 
   /**
+   * Keeps a place in the queue until it is disposed of, for whoever has something to read first: else any number
+   * would read, and most of them for nothing.
+   * @throws PosternError `OVERLOADED` when the queue is full
+   */
+  keepPlace(): Disposable;
+
+  /**
    * @returns a PHC string (Argon2id)
    * @throws PosternError `OVERLOADED` when the queue is full; what `signal` was aborted with when it is
    * aborted before the work began

@@ -44,17 +44,35 @@ export interface LoginBudgetsDeps {
   readonly onLimit: (budget: BudgetName, what: "refused" | "waited") => void;
 }
 
-/** Between two tries for a place. */
-const pauseMs = 25;
+/** All that wait for one budget together try so often. */
+const turnMs = 10;
 /** An attempt waits so long at the most; a hash takes some 20 ms. */
 const patienceMs = 4_000;
 /** So many wait at once. */
 const maxWaiting = 500;
 
-type Refusal = Exclude<ReserveOutcome, { kind: "reserved" }> & { readonly name: BudgetName };
+type Refusal = Exclude<ReserveOutcome, { kind: "reserved" }> & { readonly budget: Budget };
 
 export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
+  /** How many wait, by what they wait for. */
+  const lines = new Map<string, number>();
   let waiting = 0;
+
+  /** Waits the longer the more wait for the same budget: a crowd costs the stores no more than a few. */
+  async function takeTurn({ name, key }: Budget, atLeastMs: number, atMostMs: number, signal: AbortSignal) {
+    const line = `${name}\0${key}`;
+    const place = (lines.get(line) ?? 0) + 1;
+    lines.set(line, place);
+    waiting += 1;
+    try {
+      await deps.pause(Math.min(atMostMs, Math.max(atLeastMs, place * turnMs)), signal);
+    } finally {
+      waiting -= 1;
+      const left = (lines.get(line) ?? 1) - 1;
+      if (left > 0) lines.set(line, left);
+      else lines.delete(line);
+    }
+  }
 
   async function admit(budgets: readonly Budget[], signal: AbortSignal): Promise<Admission> {
     const reservation = deps.newId();
@@ -64,18 +82,17 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
       if (refusal === undefined) {
         return { settle: (failed) => settleAll(deps.stores, budgets, reservation, failed) };
       }
-      const isOver = waiting >= maxWaiting || deps.monotonicMs() - startedAtMs >= patienceMs;
-      // The total is everybody's: a stranger waits for room in it.
-      if (refusal.kind === "spent" && (refusal.name !== "total" || isOver)) {
-        deps.onLimit(refusal.name, "refused");
-        throw new PosternError("RATE_LIMITED", { retryAfterMs: Math.max(1, Math.ceil(refusal.retryAfterMs)) });
+      const { budget } = refusal;
+      const leftMs = waiting < maxWaiting ? startedAtMs + patienceMs - deps.monotonicMs() : 0;
+      const retryAfterMs = refusal.kind === "spent" ? Math.max(1, Math.ceil(refusal.retryAfterMs)) : 0;
+      // The total is everybody's: a stranger waits where there will be room in it in time.
+      if (refusal.kind === "spent" && (budget.name !== "total" || retryAfterMs > leftMs)) {
+        deps.onLimit(budget.name, "refused");
+        throw new PosternError("RATE_LIMITED", { retryAfterMs });
       }
-      if (isOver) throw new PosternError("OVERLOADED");
-      if (isFirst) deps.onLimit(refusal.name, "waited");
-      waiting += 1;
-      await deps.pause(pauseMs, signal).finally(() => {
-        waiting -= 1;
-      });
+      if (leftMs <= 0) throw new PosternError("OVERLOADED");
+      if (isFirst) deps.onLimit(budget.name, "waited");
+      await takeTurn(budget, retryAfterMs, leftMs, signal);
     }
   }
 
@@ -116,7 +133,7 @@ async function reserveAll(
         continue;
       }
       await Promise.all(taken.map(([one, held]) => unlessDown(one.settle(held, reservation, false))));
-      return { ...outcome, name: budget.name };
+      return { ...outcome, budget };
     }
   }
   return undefined;

@@ -15,7 +15,7 @@ import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
 export interface LoginDeps extends MintDeps {
   readonly users: Pick<UserStore, "readForLogin">;
   readonly sessions: Pick<SessionStore, "open">;
-  readonly passwordHasher: Pick<PasswordHasher, "verify" | "isFull">;
+  readonly passwordHasher: Pick<PasswordHasher, "verify" | "keepPlace">;
   readonly loginBudgets: LoginBudgets;
   /** `aud` where neither the request nor the caller names one. */
   readonly defaultAudience: string | undefined;
@@ -58,10 +58,9 @@ export interface LoginResult {
  */
 export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginResult> {
   const asked = whatIsAsked(deps, input);
-  if (deps.passwordHasher.isFull) throw new PosternError("OVERLOADED");
   const key = identifierKey(input.identifier);
   const address = input.caller.trustedAddress ? addressKey(input.clientAddress) : undefined;
-  const user = key === undefined ? undefined : await deps.users.readForLogin(key, address);
+  const user = await readUser(deps, key, address);
   const device = deviceOf(await knownDevice(deps, input.deviceToken), user);
   const attempt = { account: accountOf(key, input.identifier), address, knownBy: knownBy(user, device) };
   const right = await isRight(deps, input, user, attempt);
@@ -102,6 +101,16 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
   }
 }
 
+/** The place is given back before the budgets: whoever makes others wait there must not keep them out here. */
+async function readUser(
+  deps: LoginDeps,
+  key: UserKey | undefined,
+  address: string | undefined,
+): Promise<LoginSnapshot | undefined> {
+  using _ = deps.passwordHasher.keepPlace();
+  return key === undefined ? undefined : await deps.users.readForLogin(key, address);
+}
+
 /**
  * Checks the password within the budgets of failed logins. Unknown, disabled, without a password: the same work, the
  * same budgets, the same answer.
@@ -135,13 +144,14 @@ function deviceOf(device: Device | undefined, user: LoginSnapshot | undefined): 
 }
 
 function knownBy(user: LoginSnapshot | undefined, device: Device | undefined): LoginAttempt["knownBy"] {
-  if (user !== undefined && device !== undefined) {
-    // Whoever once had the password may have made any number of devices: after its change they share one budget.
-    const isCurrent = device.passwordVersion === user.passwordVersion % 2 ** 32;
-    const deviceId = isCurrent ? device.deviceId : "outdated";
-    return { kind: "device", userId: user.userId, deviceId };
+  if (user === undefined) return undefined;
+  const { userId, passwordVersion, knowsAddress } = user;
+  if (device?.passwordVersion === passwordVersion % 2 ** 32) {
+    return { kind: "device", userId, deviceId: device.deviceId };
   }
-  return user?.knowsAddress === true ? { kind: "address" } : undefined;
+  if (knowsAddress) return { kind: "address" };
+  // Whoever once had the password may have made any number of devices: after its change they share one budget.
+  return device === undefined ? undefined : { kind: "device", userId, deviceId: "outdated" };
 }
 
 /** What the session shall be for, within what the caller may ask. */

@@ -8,23 +8,22 @@ interface Counts {
 }
 
 /**
- * More budgets than this and the oldest are forgotten. Only what was hashed stays counted, so it takes an attacker
- * hours of this replica's hashing to push anything out.
+ * More budgets than this and the one that nothing has touched for longest is forgotten. Only what was hashed stays
+ * counted, so it takes an attacker hours of this replica's hashing to push anything out.
  */
 const maxBudgets = 200_000;
 
 /** The counts of this replica alone. `nowMs` is a clock that never goes back. */
 export function createOwnBudgets({ nowMs }: { readonly nowMs: () => number }): BudgetStore {
+  /** The one touched last stands last. */
   const counts = new Map<string, Counts>();
 
   function find({ name, key }: Budget): Counts {
     const id = `${name}\0${key}`;
-    let found = counts.get(id);
-    if (found === undefined) {
-      found = { failed: [], held: new Map() };
-      counts.set(id, found);
-      if (counts.size > maxBudgets) counts.delete(counts.keys().next().value ?? "");
-    }
+    const found = counts.get(id) ?? { failed: [], held: new Map() };
+    counts.delete(id);
+    counts.set(id, found);
+    if (counts.size > maxBudgets) counts.delete(counts.keys().next().value ?? "");
     const now = nowMs();
     found.failed = found.failed.filter((forgottenAt) => forgottenAt > now);
     for (const [reservation, until] of found.held) if (until <= now) found.held.delete(reservation);

@@ -38,7 +38,8 @@ export interface RedisDeps {
 export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   const client = connectRedis(target, "postern");
   const breaker = createBreaker({ silences: 2, restMs, nowMs: monotonicMs });
-  let isUp = false;
+  /** Undefined until it has answered, or has not. */
+  let isUp: boolean | undefined;
   let faults = 0;
   // Without a listener an error of the connection would end the process; each command reports its own.
   client.on("error", () => {});
@@ -74,12 +75,16 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
       throw failed(error);
     }
   }
-  client.on("ready", () => void send("PING").catch(() => {}));
+  // A new connection is a reason to try again, whatever rest was given; and an idle server learns that it is back.
+  client.on("ready", () => {
+    breaker.answered();
+    send("PING").catch(() => {});
+  });
 
   return {
     send,
     get isUp() {
-      return isUp;
+      return isUp === true;
     },
     get faults() {
       return faults;

@@ -1,0 +1,94 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { closeListener, type Farewell } from "./farewell.ts";
+
+/** How long a client may take to close its side of a connection. */
+const lingerMs = 2_000;
+
+const goodbye = [
+  "HTTP/1.1 503 Service Unavailable",
+  "connection: close",
+  "content-length: 0",
+  "retry-after: 1",
+];
+
+interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export interface Http1Farewell extends Farewell {
+  /** Whether a request may be answered; one on a connection that was ended may not. */
+  admit(call: Call): boolean;
+}
+
+/** Ends the connections of an HTTP/1.1 server so that no client is left not knowing what became of its call. */
+export function createHttp1Farewell(server: Server): Http1Farewell {
+  const calls = new Map<Socket, Set<Call>>();
+  const state = { announced: false, closing: false };
+  server.on("connection", (socket) => {
+    calls.set(socket, new Set());
+    socket.once("close", () => calls.delete(socket));
+  });
+
+  function endWhenIdle(socket: Socket): void {
+    if (calls.get(socket)?.size !== 0 || !socket.writable) return;
+    calls.delete(socket);
+    end(socket);
+  }
+  function announce(): void {
+    state.announced = true;
+    for (const call of [...calls.values()].flatMap((own) => [...own])) makeLast(call);
+  }
+  return {
+    admit(call) {
+      const { request, response } = call;
+      const own = calls.get(request.socket);
+      if (own === undefined) return false;
+      own.add(call);
+      if (state.announced) makeLast(call);
+      const open = new Set([request, response]);
+      for (const part of open) {
+        part.once("close", () => {
+          open.delete(part);
+          if (open.size > 0) return;
+          own.delete(call);
+          if (state.closing) endWhenIdle(request.socket);
+        });
+      }
+      return true;
+    },
+    announce,
+    async drain() {
+      announce();
+      const { closed } = await closeListener(server);
+      state.closing = true;
+      for (const socket of calls.keys()) endWhenIdle(socket);
+      await closed;
+    },
+    destroy: () => server.closeAllConnections(),
+  };
+}
+
+/**
+ * Announces the end of the connection with the answer. Only once the request is read: Node resets a connection that it
+ * closes on unread bytes, and the answer is lost with it.
+ */
+function makeLast({ request, response }: Call): void {
+  const tell = () => {
+    if (!response.headersSent) response.setHeader("connection", "close");
+  };
+  const hasBody = "content-length" in request.headers || "transfer-encoding" in request.headers;
+  if (request.complete || !hasBody) tell();
+  else request.once("end", tell);
+}
+
+/**
+ * Ends a connection without a call. A client whose next call is on its way takes this for the answer, and knows
+ * that nothing was done; one without a call has to ignore it (RFC 9112, section 9.2).
+ */
+function end(socket: Socket): void {
+  socket.end(`${goodbye.join("\r\n")}\r\n\r\n`);
+  const cut = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once("close", () => clearTimeout(cut));
+}

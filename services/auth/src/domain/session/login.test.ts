@@ -1,0 +1,244 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Caller } from "../access/caller.ts";
+import { PosternError } from "../errors.ts";
+import type { KeyRing } from "../keys/key-ring.ts";
+import type { RefreshKey, SigningKey } from "../ports/key-material.ts";
+import type { PasswordHasher } from "../ports/password-hasher.ts";
+import type { NewSession, OpenOutcome } from "../ports/session-store.ts";
+import type { LoginSnapshot } from "../ports/user-store.ts";
+import { mintDeviceToken } from "./device-token.ts";
+import { type LoginDeps, type LoginInput, login } from "./login.ts";
+import type { LoginAttempt } from "./login-budgets.ts";
+
+const userId = "0188bac7-4afa-78aa-bc3b-bd1eef28d881";
+const deviceId = "0188bac7-4afa-78aa-bc3b-bd1eef28d882";
+const newId = () => "0188bac7-4afa-78aa-bc3b-bd1eef28d883";
+const now = new Date("2026-01-01T00:00:00Z");
+const issuedAt = now.getTime() / 1000;
+const device = { userId, deviceId, passwordVersion: 5, issuedAt };
+const all = new Set(["*"]);
+const refreshKey: RefreshKey = {
+  number: 1,
+  mac: () => new Uint8Array(32),
+  verify: (_, mac) => mac.every((byte) => byte === 0),
+};
+const signingKey = { kid: "kid", alg: "ES256", sign: () => new Uint8Array(64) } as unknown as SigningKey;
+
+const snapshot: LoginSnapshot = {
+  userId,
+  passwordHash: "right",
+  passwordVersion: 5,
+  disabled: false,
+  rev: 0,
+  knowsAddress: false,
+  now,
+};
+const input: LoginInput = {
+  caller: {
+    name: "web",
+    permissions: all,
+    scopes: all,
+    audiences: all,
+    clients: all,
+    trustedAddress: true,
+  } as Caller,
+  ...{ identifier: "alice@x.example", password: "right", clientId: undefined, audience: ["api"], scope: [] },
+  ...{ device: "", deviceToken: "", clientAddress: "192.0.2.1", userAgent: "", requestId: "" },
+  signal: new AbortController().signal,
+};
+
+interface Options {
+  readonly user?: LoginSnapshot | undefined;
+  readonly hasher?: Partial<PasswordHasher>;
+  readonly outcome?: OpenOutcome;
+}
+
+/** Logs in, and notes what the budgets were asked and told. */
+function bench({ hasher = {}, outcome, ...options }: Options = {}) {
+  const user = "user" in options ? options.user : snapshot;
+  const attempts: LoginAttempt[] = [];
+  const settle = vi.fn(async (_failed: boolean) => {});
+  const readForLogin = vi.fn(async (_key: unknown, _address?: string) => user);
+  const open = vi.fn(async (session: NewSession): Promise<OpenOutcome> => outcome ?? opened(session));
+  const deps: LoginDeps = {
+    users: { readForLogin },
+    sessions: { open },
+    passwordHasher: {
+      keepPlace: () => ({ [Symbol.dispose]() {} }),
+      verify: async (password, hash) => password === hash,
+      ...hasher,
+    },
+    loginBudgets: {
+      async admit(attempt) {
+        attempts.push(attempt);
+        return { settle };
+      },
+    },
+    keyRing: { refreshKey, signingKey, findRefreshKey: async () => refreshKey } as unknown as KeyRing,
+    ...{ defaultAudience: undefined, issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId },
+  };
+  return {
+    ...{ attempts, settle, readForLogin, open },
+    log: (overrides: Partial<LoginInput> = {}) => login(deps, { ...input, ...overrides }),
+    reason: (overrides: Partial<LoginInput> = {}) =>
+      login(deps, { ...input, ...overrides }).then(
+        () => "opened",
+        (error: unknown) => (error instanceof PosternError ? error.reason : error),
+      ),
+  };
+}
+
+function opened(session: NewSession): OpenOutcome {
+  const times = { authTime: now, now, endsAt: new Date(now.getTime() + 60_000), generation: 0 };
+  const grant = { ...session, ...times, sessionId: session.id, roles: [] };
+  const shown = { createdAt: now, lastUsedAt: now, expiresAt: now };
+  return { kind: "opened", grant, session: { ...session, ...shown } };
+}
+
+describe("a place in the budgets", () => {
+  const wrong: [string, Options, Partial<LoginInput>][] = [
+    ["a wrong password", {}, { password: "wrong" }],
+    ["an unknown user", { user: undefined }, {}],
+    ["what no user can be called", {}, { identifier: "\u202e", password: "wrong" }],
+    ["a disabled user, right password", { user: { ...snapshot, disabled: true } }, {}],
+    ["a user without a password", { user: { ...snapshot, passwordHash: undefined } }, {}],
+  ];
+
+  test.each(wrong)("becomes a failure by %s", async (_, options, overrides) => {
+    const { reason, settle, open } = bench(options);
+    expect(await reason(overrides)).toBe("INVALID_CREDENTIALS");
+    expect(settle.mock.calls).toEqual([[true]]);
+    expect(open).not.toHaveBeenCalled();
+  });
+
+  test("is given back by a right password, before the session opens", async () => {
+    const { reason, settle, open } = bench();
+    open.mockImplementationOnce(async (session) => {
+      expect(settle.mock.calls).toEqual([[false]]);
+      return opened(session);
+    });
+    expect(await reason()).toBe("opened");
+    expect(settle).toHaveBeenCalledTimes(1);
+  });
+
+  test.each(["stale", "revoked"] as const)("is given back where the session is %s", async (kind) => {
+    const { reason, settle } = bench({ outcome: { kind } });
+    expect(await reason()).toBe(kind === "stale" ? "INVALID_CREDENTIALS" : "CONFLICT");
+    expect(settle.mock.calls).toEqual([[false]]);
+  });
+
+  test("D14: is given back where nothing is hashed: the queue is full, or the caller has given up", async () => {
+    for (const fault of [new PosternError("OVERLOADED"), new Error("deadline")]) {
+      const { log, settle } = bench({ hasher: { verify: () => Promise.reject(fault) } });
+      await expect(log({ password: "wrong" })).rejects.toBe(fault);
+      expect(settle.mock.calls).toEqual([[false]]);
+    }
+  });
+
+  test("is not asked for where the queue is full beforehand", async () => {
+    const keepPlace = () => {
+      throw new PosternError("OVERLOADED");
+    };
+    const { reason, attempts, readForLogin } = bench({ hasher: { keepPlace } });
+    expect(await reason()).toBe("OVERLOADED");
+    expect(attempts).toEqual([]);
+    expect(readForLogin).not.toHaveBeenCalled();
+  });
+});
+
+describe("who tries", () => {
+  const attemptOf = async (options: Options, overrides: Partial<LoginInput> = {}) => {
+    const { attempts, reason } = bench(options);
+    await reason(overrides);
+    expect(attempts).toHaveLength(1);
+    return attempts[0];
+  };
+  const mint = (overrides: Partial<typeof device> = {}) =>
+    mintDeviceToken(refreshKey, { ...device, ...overrides });
+  const stranger = { account: '{"emailKey":"alice@x.example"}', address: "192.0.2.1", knownBy: undefined };
+
+  test("a stranger, the same whether there is such a user", async () => {
+    expect(await attemptOf({})).toEqual(stranger);
+    expect(await attemptOf({ user: undefined })).toEqual(stranger);
+    expect(await attemptOf({ user: { ...snapshot, disabled: true } })).toEqual(stranger);
+    expect(await attemptOf({}, { identifier: "Alice@X.EXAMPLE" })).toEqual(stranger);
+  });
+
+  test("D08: the address is folded, and believed of a trusted caller alone", async () => {
+    const { readForLogin, reason, attempts } = bench();
+    await reason({ clientAddress: "::ffff:192.0.2.1" });
+    await reason({ clientAddress: "2001:db8:1:2:3::4" });
+    await reason({ caller: { ...input.caller, trustedAddress: false } });
+    await reason({ clientAddress: "" });
+    const addresses = ["192.0.2.1", "2001:db8:1:2::/64", undefined, undefined];
+    expect(attempts.map(({ address }) => address)).toEqual(addresses);
+    expect(readForLogin.mock.calls.map(([, address]) => address)).toEqual(addresses);
+  });
+
+  test("an address that the account is known from", async () => {
+    const user = { ...snapshot, knowsAddress: true };
+    expect(await attemptOf({ user })).toEqual({ ...stranger, knownBy: { kind: "address" } });
+  });
+
+  test("a device that has logged the user in, also where the address is known", async () => {
+    const knownBy = { kind: "device", userId, deviceId };
+    expect(await attemptOf({}, { deviceToken: mint() })).toEqual({ ...stranger, knownBy });
+    const user = { ...snapshot, knowsAddress: true };
+    expect(await attemptOf({ user }, { deviceToken: mint() })).toEqual({ ...stranger, knownBy });
+  });
+
+  test("the version of the password is compared modulo 2³²", async () => {
+    const user = { ...snapshot, passwordVersion: 2 ** 32 + 5 };
+    expect(await attemptOf({ user }, { deviceToken: mint() })).toMatchObject({ knownBy: { deviceId } });
+  });
+
+  test("devices from before a change of the password, all as one", async () => {
+    const knownBy = { kind: "device", userId, deviceId: "outdated" };
+    for (const device of [
+      { passwordVersion: 4 },
+      { passwordVersion: 4, deviceId: newId() },
+      { passwordVersion: 6 },
+    ]) {
+      expect(await attemptOf({}, { deviceToken: mint(device) })).toMatchObject({ knownBy });
+    }
+  });
+
+  test("a device from before, where the address is known: whoever else has one cannot spend its budget", async () => {
+    const user = { ...snapshot, knowsAddress: true };
+    const deviceToken = mint({ passwordVersion: 4 });
+    expect(await attemptOf({ user }, { deviceToken })).toMatchObject({ knownBy: { kind: "address" } });
+  });
+
+  const strange: [string, string][] = [
+    ["of another user", mint({ userId: newId() })],
+    ["90 days old", mint({ issuedAt: issuedAt - 90 * 86_400 })],
+    ["forged", mintDeviceToken({ ...refreshKey, mac: () => new Uint8Array(32).fill(1) }, device)],
+    ["cut short", mint().slice(0, -1)],
+    ["that is none", "something"],
+  ];
+  test.each(strange)("a stranger with a device token %s", async (_, deviceToken) => {
+    expect(await attemptOf({}, { deviceToken })).toEqual(stranger);
+  });
+
+  test("a stranger with a device token of a user who is gone", async () => {
+    expect(await attemptOf({ user: undefined }, { deviceToken: mint() })).toEqual(stranger);
+  });
+});
+
+describe("the device token in the answer", () => {
+  test("is of a new device, or of the same one anew", async () => {
+    const { log } = bench();
+    const fresh = (id: string) =>
+      mintDeviceToken(refreshKey, { userId, deviceId: id, passwordVersion: 5, issuedAt });
+    expect((await log()).deviceToken).toBe(fresh(newId()));
+    const earlier = mintDeviceToken(refreshKey, {
+      userId,
+      deviceId,
+      passwordVersion: 4,
+      issuedAt: issuedAt - 9,
+    });
+    expect((await log({ deviceToken: earlier })).deviceToken).toBe(fresh(deviceId));
+    const foreign = mintDeviceToken(refreshKey, { ...device, userId: newId() });
+    expect((await log({ deviceToken: foreign })).deviceToken).toBe(fresh(newId()));
+  });
+});

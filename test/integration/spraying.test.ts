@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Clients } from "../support/clients.ts";
+import { readMetrics } from "../support/metrics.ts";
+import { type RedisServer, startRedis } from "../support/redis.ts";
+import { TOKENS } from "../support/server-process.ts";
+import { postJson } from "../support/wire.ts";
+import { type Guess, knownDevice, newAddress, WRONG } from "./guesses.ts";
+import { copyUsers, pair } from "./races.ts";
+import {
+  createUser,
+  each,
+  PASSWORD,
+  refusal,
+  startTwoServers,
+  type TestUser,
+  type TwoServers,
+  tally,
+} from "./two-servers.ts";
+
+/** Guesses on their way at once. */
+const lanes = 16;
+const timeout = 400_000;
+const addresses = Array.from({ length: 200 }, newAddress);
+const undecided = ["OVERLOADED", "UNAVAILABLE"];
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+/** One login, which is not asked again. */
+function once(auth: Clients["auth"], guess: Guess): Promise<string> {
+  return refusal(auth.login({ password: PASSWORD, ...guess }));
+}
+
+interface Attack {
+  /** Of every guess, how often what came of it. */
+  readonly guesses: Record<string, number>;
+  /** Of every login that the victim tried meanwhile, one after the other. */
+  readonly victim: Record<string, number>;
+  /** Commands to Redis that the servers went on without: of those they count by themselves. */
+  readonly missed: number;
+}
+
+/** Makes all guesses, over both servers, while the victim logs in again and again. */
+async function attack(two: TwoServers, guesses: readonly Guess[], victim: Guess): Promise<Attack> {
+  const before = await total(two, "postern_redis_faults_total");
+  const tries: string[] = [];
+  let isOver = false;
+  const logins = (async () => {
+    while (!isOver) tries.push(await once(pair(two, tries.length)[0].web, victim));
+  })();
+  const verdicts = await each(guesses, lanes, (guess, index) => once(pair(two, index)[0].web, guess));
+  isOver = true;
+  await logins;
+  const missed = (await total(two, "postern_redis_faults_total")) - before;
+  return { guesses: tally(verdicts), victim: tally(tries), missed };
+}
+
+async function total({ a, b }: TwoServers, name: string): Promise<number> {
+  const both = await Promise.all([a, b].map(({ server }) => readMetrics(server.ops)));
+  return both.reduce((sum, metrics) => sum + (metrics.get(name) ?? 0), 0);
+}
+
+/** Of what is borne, all was used; where Redis was missed each server may have borne as much. */
+function expectBounds({ guesses, missed }: Attack, borne: number): void {
+  const { INVALID_CREDENTIALS = 0, RATE_LIMITED = 0, ...others } = guesses;
+  expect(INVALID_CREDENTIALS).toBeGreaterThanOrEqual(borne);
+  expect(INVALID_CREDENTIALS).toBeLessThanOrEqual(missed === 0 ? borne : 2 * borne);
+  expect(RATE_LIMITED).toBeGreaterThan(0);
+  expect(undecided).toEqual(expect.arrayContaining(Object.keys(others)));
+}
+
+/** The victim is let in whenever the server decides, and that it does again and again. */
+function expectLetIn({ victim }: Attack): void {
+  const { answered = 0, ...others } = victim;
+  expect(answered).toBeGreaterThan(0);
+  expect(undecided).toEqual(expect.arrayContaining(Object.keys(others)));
+}
+
+const describeAttack = ({ guesses, victim, missed }: Attack) =>
+  `guesses ${JSON.stringify(guesses)}; the victim's logins ${JSON.stringify(victim)}; Redis missed ${missed} times`;
+
+async function victimOf({ a }: TwoServers, clientAddress: string): Promise<Guess & TestUser> {
+  const user = await createUser(a);
+  const deviceToken = await knownDevice(a.web, { identifier: user.email, clientAddress });
+  return { ...user, identifier: user.email, deviceToken };
+}
+
+test("D05: one account from 200 addresses", { timeout }, async ({ annotate }) => {
+  await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url });
+  const home = newAddress();
+  const { identifier, deviceToken = "" } = await victimOf(two, home);
+  const guesses = Array.from({ length: 1_000 }, (_, index) => ({
+    ...{ identifier, password: WRONG },
+    clientAddress: addresses[index % addresses.length] ?? "",
+  }));
+  const result = await attack(two, guesses, { identifier, deviceToken, clientAddress: newAddress() });
+  await annotate(describeAttack(result));
+  expectBounds(result, 100);
+  expectLetIn(result);
+  const { a, b } = two;
+  for (const { web } of [a, b]) {
+    expect(await once(web, { identifier, clientAddress: newAddress() })).toBe("RATE_LIMITED");
+    expect(await once(web, { identifier, clientAddress: home })).toBe("answered");
+  }
+});
+
+test("D05: many accounts through one back end's address", { timeout }, async ({ annotate }) => {
+  await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url });
+  const clientAddress = newAddress();
+  const { identifier, deviceToken = "" } = await victimOf(two, clientAddress);
+  const users = await copyUsers(two, await createUser(two.a), 500);
+  const guesses = users.map(({ email }) => ({ identifier: email, password: WRONG, clientAddress }));
+  const result = await attack(two, guesses, { identifier, deviceToken, clientAddress });
+  await annotate(describeAttack(result));
+  expectBounds(result, 100);
+  expectLetIn(result);
+  for (const { web } of [two.a, two.b]) {
+    expect(await once(web, { identifier, clientAddress })).toBe("answered");
+    expect(await once(web, { identifier: users[0]?.email ?? "", clientAddress: newAddress() })).toBe(
+      "answered",
+    );
+  }
+});
+
+test("10,000 accounts by one password from 200 addresses", { timeout }, async ({ annotate }) => {
+  // Spans that outlast the test on a slow machine, too; counts to match.
+  const limits = "account=10/30m,account_all=100/1h,address=20/30m,total=400/30m";
+  await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url, POSTERN_LOGIN_LIMITS: limits });
+  const { identifier, deviceToken = "" } = await victimOf(two, newAddress());
+  const users = await copyUsers(two, await createUser(two.a), 10_000);
+  // A quarter of the guesses comes from five loud addresses.
+  const guesses = users.map(({ email }, index) => ({
+    ...{ identifier: email, password: WRONG },
+    clientAddress: addresses[index % 4 === 0 ? (index / 4) % 5 : index % addresses.length] ?? "",
+  }));
+  const result = await attack(two, guesses, { identifier, deviceToken, clientAddress: newAddress() });
+  const refused = await Promise.all(
+    ["address", "total"].map((name) =>
+      total(two, `postern_login_limits_total{budget="${name}",what="refused"}`),
+    ),
+  );
+  await annotate(
+    `${describeAttack(result)}; refused by \`address\` and by \`total\`: ${refused.join(" and ")}`,
+  );
+  expectBounds(result, 400);
+  expectLetIn(result);
+  for (const one of refused) expect(one).toBeGreaterThan(0);
+
+  // Whoever is unknown is told when to come again, right password or wrong.
+  for (const [index, password] of [PASSWORD, WRONG].entries()) {
+    const json = JSON.stringify({ identifier: users[index]?.email, password, clientAddress: newAddress() });
+    const { http } = pair(two, index)[0].server;
+    const answer = await postJson(`${http}/postern.auth.v1.AuthService/Login`, TOKENS.web, json);
+    expect(answer.status).toBe(429);
+    expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+    expect(Number(answer.headers["retry-after"])).toBeLessThanOrEqual(1_800);
+  }
+});
