@@ -95,7 +95,7 @@ describe("an empty database", () => {
         const waiting = await rows(
           database.url,
           `select 1 from pg_stat_activity where wait_event_type = 'Lock'
-           and application_name = 'postern' and datname = current_database()`,
+           and application_name = 'postern main' and datname = current_database()`,
         );
         return waiting.length >= 2 ? true : undefined;
       });
