@@ -133,7 +133,13 @@ describe("N07: held by another transaction,", { timeout: 60_000 }, () => {
       await using _ = await hold("select from postern.sessions where id = $1 for update", [
         parseId("ses", stuck.sessionId),
       ]);
-      const outcomes = await Promise.all(sessions.map((session) => outcomeOf(() => refresh(session))));
+      // On a machine with too much to do one of the others may come too late at first; while the row is held, too, it
+      // has its answer when it tries again.
+      const outcomes = await Promise.all(
+        sessions.map((session) =>
+          outcomeOf(() => (session === stuck ? refresh(session) : answered(() => refresh(session)))),
+        ),
+      );
       expect(outcomes).toEqual(sessions.map((session) => (session === stuck ? "UNAVAILABLE" : "answered")));
     }
     const { tokens } = await answered(() => refresh(stuck));
