@@ -115,6 +115,7 @@ describe("K05 what a server says when a store fails tells no secret", () => {
     await using redis = await startRedis({ user: { name: "postern", password: "another" } });
     await using server = await start(`redis://${redisUser}127.0.0.1:${redis.port}`);
     await expectDown(server);
+    await expectLogged(server, "redis_down");
   });
 
   test.each(["redis", "rediss", "redis+sentinel", "rediss+cluster"])("no %s there", async (scheme) => {
@@ -151,7 +152,7 @@ describe("K05 nor do commands", () => {
     POSTERN_LOG_LEVEL: "trace",
   };
 
-  test.each([["check-config"], ["check-config", "--json"]])("%s %s", async (...args) => {
+  test.each([{ args: ["check-config"] }, { args: ["check-config", "--json"] }])("$args", async ({ args }) => {
     const env = {
       ...settings,
       POSTERN_DATABASE_URL: databaseUrl,

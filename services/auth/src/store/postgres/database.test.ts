@@ -1,7 +1,9 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDatabase, type TestDatabase, withClient } from "../../../../../test/support/database.ts";
 import { poll } from "../../../../../test/support/poll.ts";
+import { startTcpProxy } from "../../../../../test/support/tcp-proxy.ts";
 import { PosternError } from "../../domain/errors.ts";
 import { withDeadline } from "../../lib/deadline.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
@@ -153,6 +155,19 @@ describe("N05 a pool full of statements that hang", () => {
     await db[Symbol.asyncDispose]();
     expect(await hanging).toBe("UNAVAILABLE");
   });
+});
+
+test("L14 a pool whose connections are reset while it is disposed of is disposed of", async () => {
+  const { hostname: host, port } = new URL(database.url);
+  await using proxy = await startTcpProxy({ host, port: Number(port) });
+  const { db } = open({ url: proxy.through(database.url) });
+  await db.query("select 1");
+  proxy.hold();
+  const disposed = db[Symbol.asyncDispose]();
+  // It waits for the server to close them, and is not patient yet.
+  await turn();
+  proxy.cut();
+  await disposed;
 });
 
 describe("faults", () => {

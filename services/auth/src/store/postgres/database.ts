@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg";
 import { PosternError } from "../../domain/errors.ts";
@@ -140,7 +139,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       }, patienceMs);
       try {
         await pool.end();
-        await Promise.all([...sockets].map((socket) => once(socket, "close")));
+        await Promise.all([...sockets].map(closed));
       } finally {
         clearInterval(cut);
       }
@@ -159,6 +158,13 @@ function demandPrimary(client: PoolClient, done: (error?: Error) => void): void 
       ({ rows }) => done(rows[0]?.standby === false ? undefined : new Error("the database is a standby")),
       done,
     );
+}
+
+/** Resolves once it is closed, in whatever way: one that is reset is no reason not to end. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once("close", () => resolve());
+  });
 }
 
 /** The socket of a connection; destroying it is the one way out where the server does not answer. */
