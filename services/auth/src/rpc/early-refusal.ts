@@ -28,8 +28,8 @@ const grpcHead = Object.fromEntries(grpcHeaders);
  */
 export function refuseEarly(request: NodeRequest, response: NodeResponse, requestId: string): boolean {
   const type = request.headers["content-type"] ?? "";
-  const isGrpc = /^application\/grpc(-web)?(\+|$)/.test(type);
-  if (request.method !== "POST" || !(isGrpc || /^application\/(json|proto)$/.test(type))) return false;
+  const isGrpc = /^application\/grpc(-web)?(\+|$)/i.test(type);
+  if (request.method !== "POST" || !(isGrpc || /^application\/(json|proto)$/i.test(type))) return false;
   request.resume();
   setTimeout(() => {
     if (response.destroyed) return;

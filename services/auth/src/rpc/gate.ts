@@ -89,7 +89,7 @@ async function* refusedBody(error: PosternError, requestId: string): AsyncGenera
 
 /** gRPC or gRPC-Web. */
 function isGrpc(header: Headers): boolean {
-  return /^application\/grpc/.test(header.get("content-type") ?? "");
+  return /^application\/grpc/i.test(header.get("content-type") ?? "");
 }
 
 /**

@@ -15,6 +15,8 @@ const lostMs = 2_000;
 const retryMs = 1_000;
 /** Entries of one read, and of one write. */
 const atOnce = 256;
+/** Characters; one of ours has some 350. */
+const longestEntry = 1_024;
 
 export interface LiveListDeps {
   readonly redis: Redis;
@@ -141,6 +143,8 @@ function messagesOf(answer: unknown): Message[] {
 /** @returns undefined for what none of us has written */
 function parse(mac: Mac, fields: ReadonlyMap<string, string>): LogEntry | undefined {
   const text = fields.get("entry") ?? "";
+  // Whoever can write to Redis would have us digest hundreds of megabytes.
+  if (text.length > longestEntry) return undefined;
   if (!mac.verify(text, fields.get("mac") ?? "")) return undefined;
   return JSON.parse(text) as LogEntry;
 }

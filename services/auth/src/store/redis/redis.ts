@@ -41,6 +41,8 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   /** Undefined until it has answered, or has not. */
   let isUp: boolean | undefined;
   let faults = 0;
+  /** Whether the last command that failed was refused by a server that is not the one to ask. */
+  let isUnfit = false;
   // Without a listener an error of the connection would end the process; each command reports its own.
   client.on("error", () => {});
 
@@ -52,7 +54,8 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   function failed(error: unknown): RedisDownError {
     faults += 1;
     const isReply = error instanceof Error && error.name === "ReplyError";
-    if (isReply && unfit.test(error.message)) breaker.open();
+    isUnfit = isReply && unfit.test(error.message);
+    if (isUnfit) breaker.open();
     // Another error says nothing of the server: a stranger may have put something else under the key.
     if (isReply ? breaker.isOpen : breaker.silent()) {
       lookElsewhere(client);
@@ -77,7 +80,8 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   }
   // A new connection is a reason to try again, whatever rest was given; and an idle server learns that it is back.
   client.on("ready", () => {
-    breaker.answered();
+    // One that answers, but is a master no more, keeps its rest.
+    if (!isUnfit) breaker.answered();
     send("PING").catch(() => {});
   });
 
