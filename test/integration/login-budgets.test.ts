@@ -340,13 +340,4 @@ describe("the setting", () => {
     const deviceToken = await knownDevice(web.auth, stranger);
     expect(await guessWrong(web.auth, { ...stranger, deviceToken }, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
   });
-
-  test("a failure is forgotten after the span", async () => {
-    const env = limitedTo("account=1/1s");
-    await using server = await startServer({ databaseUrl: two.databaseUrl, env: { ...two.env, ...env } });
-    using web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-    const { email: identifier } = await createUser(one);
-    await guessWrong(web.auth, { identifier }, 1);
-    await expect.poll(() => verdict(web.auth, { identifier }), { timeout: 20_000 }).toBe("answered");
-  });
 });

@@ -2,11 +2,25 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { AUDIENCE, ISSUER } from "../support/server-process.ts";
 
 const binary = fileURLToPath(import.meta.resolve("../../services/auth/bin/postern.js"));
 const preload = fileURLToPath(import.meta.resolve("../support/end-with-parent.ts"));
 
 export type Environment = Readonly<Record<string, string>>;
+
+/** All that `serve` asks for, on ports that the system picks. */
+export function serveSettings(databaseUrl: string, masterKey: string, ops = "127.0.0.1:0") {
+  return {
+    POSTERN_DATABASE_URL: databaseUrl,
+    POSTERN_MASTER_KEY: masterKey,
+    POSTERN_ISSUER: ISSUER,
+    POSTERN_AUDIENCE: AUDIENCE,
+    POSTERN_HTTP_ADDR: "127.0.0.1:0",
+    POSTERN_GRPC_ADDR: "127.0.0.1:0",
+    POSTERN_OPS_ADDR: ops,
+  };
+}
 
 /** How a command ended and what it said. */
 export interface Ended {

@@ -6,9 +6,8 @@ import { login } from "../support/people.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
 import { hasLocalPostgres, type Replication, startReplication } from "../support/postgres-standby.ts";
-import { AUDIENCE, ISSUER } from "../support/server-process.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { runPostern, startPostern } from "./postern-command.ts";
+import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
 import {
   allOf,
   callsFor,
@@ -118,7 +117,7 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
       host: "127.0.0.1",
       port: Number(new URL(replication.standbyUrl).port),
     });
-    const env = settings(wire.through(replication.standbyUrl), ops);
+    const env = serveSettings(wire.through(replication.standbyUrl), masterKey, `127.0.0.1:${ops}`);
     await using waiting = startPostern(["serve"], env);
     const isReady = async () => (await fetch(`http://127.0.0.1:${ops}/readyz`)).ok;
     await poll("it has come again, so the standby was none", 20_000, async () =>
@@ -159,16 +158,4 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
 async function rewindsOf({ server }: Site): Promise<number> {
   const text = await (await fetch(`${server.ops}/metrics`)).text();
   return Number(/^postern_revocation_log_rewinds_total (\d+)$/m.exec(text)?.[1]);
-}
-
-function settings(databaseUrl: string, ops: number) {
-  return {
-    POSTERN_DATABASE_URL: databaseUrl,
-    POSTERN_MASTER_KEY: masterKey,
-    POSTERN_ISSUER: ISSUER,
-    POSTERN_AUDIENCE: AUDIENCE,
-    POSTERN_HTTP_ADDR: "127.0.0.1:0",
-    POSTERN_GRPC_ADDR: "127.0.0.1:0",
-    POSTERN_OPS_ADDR: `127.0.0.1:${ops}`,
-  };
 }

@@ -34,6 +34,17 @@ async function untilUp(redis: Redis, clock: { ms: number }): Promise<void> {
   });
 }
 
+/** What keeps it from Redis, as soon as the server has said so. */
+async function whyDown({ redis, clock }: ReturnType<typeof open>): Promise<string> {
+  return poll("the server refuses the connection", 20_000, async () => {
+    clock.ms += 1_000;
+    const error: unknown = await redis.send("PING").catch((fault: unknown) => fault);
+    const message =
+      error instanceof RedisDownError && error.cause instanceof Error ? error.cause.message : "";
+    return message.startsWith("no connection") ? message : undefined;
+  });
+}
+
 async function started(options: Parameters<typeof startRedis>[0] = {}): Promise<RedisServer> {
   const server = await startRedis(options);
   opened.push(server);
@@ -108,16 +119,32 @@ test("a user and a password; a wrong one is down", async () => {
   const { redis, clock } = open(server.url);
   await untilUp(redis, clock);
   expect(await redis.send("ACL", "WHOAMI")).toBe("postern");
-  const wrong = open(server.url.replace(/:[^:]*@/, ":wrong@")).redis;
-  await expect(wrong.send("PING")).rejects.toEqual(isDown);
+  const wrong = open(server.url.replace(/:[^:]*@/, ":wrong@"));
+  expect(await whyDown(wrong)).toBe("no connection: WRONGPASS");
+  expect(wrong.redis.isUp).toBe(false);
 });
 
 test("a certificate that nobody vouches for is down", async () => {
   const server = await started({ tls: true });
-  const { redis } = open(server.url);
-  await expect(redis.send("PING")).rejects.toEqual(isDown);
-  await expect(redis.send("PING")).rejects.toEqual(isDown);
+  const opened = open(server.url);
+  expect(await whyDown(opened)).toMatch(/^no connection: (UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO)/);
+  expect(opened.redis.isUp).toBe(false);
+});
+
+test("an answer that refuses a command ends a rest: the server is there", async () => {
+  const server = await started();
+  const { redis, clock } = open(server.url);
+  await untilUp(redis, clock);
+  await server.command("SET", "text", "x");
+  await server.freeze();
+  for (let times = 0; times < 2; times += 1) await expect(redis.send("GET", "text")).rejects.toEqual(isDown);
   expect(redis.isUp).toBe(false);
+  await server.thaw();
+  await poll("it is up again", 30_000, async () => {
+    clock.ms += 1_000;
+    await redis.send("ZCARD", "text").catch(() => {});
+    return redis.isUp ? true : undefined;
+  });
 });
 
 test("through Sentinel, a frozen master is left for the next one", { timeout: 90_000 }, async () => {

@@ -5,9 +5,9 @@ import { createClients } from "../support/clients.ts";
 import { createDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/server-process.ts";
+import { startServer, TOKENS } from "../support/server-process.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { runPostern, startPostern } from "./postern-command.ts";
+import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
 
 const newMasterKey = () => randomBytes(32).toString("base64");
 const admin = {
@@ -15,19 +15,6 @@ const admin = {
   POSTERN_BOOTSTRAP_PASSWORD: "a long enough passphrase",
 };
 const patient = { timeoutMs: 20_000 };
-
-/** All that `serve` asks for, on ports that the system picks. */
-function settings(databaseUrl: string, masterKey: string) {
-  return {
-    POSTERN_DATABASE_URL: databaseUrl,
-    POSTERN_MASTER_KEY: masterKey,
-    POSTERN_ISSUER: ISSUER,
-    POSTERN_AUDIENCE: AUDIENCE,
-    POSTERN_HTTP_ADDR: "127.0.0.1:0",
-    POSTERN_GRPC_ADDR: "127.0.0.1:0",
-    POSTERN_OPS_ADDR: "127.0.0.1:0",
-  };
-}
 
 function rows(url: string, sql: string): Promise<Record<string, unknown>[]> {
   return withClient(url, async (client) => (await client.query(sql)).rows);
@@ -113,7 +100,7 @@ describe("an empty database", () => {
 
   test("is refused with POSTERN_MIGRATE=off, saying what to do, and taken after `postern migrate`", async () => {
     await using database = await createDatabase({ migrated: false });
-    const env = settings(database.url, newMasterKey());
+    const env = serveSettings(database.url, newMasterKey());
     const refused = await runPostern(["serve"], { ...env, POSTERN_MIGRATE: "off" });
     expect(refused).toMatchObject({ code: 2, stdout: "" });
     expect(refused.stderr).toContain("POSTERN_MIGRATE");
@@ -145,7 +132,7 @@ describe("an empty database", () => {
       await client.query("begin");
       // Until this one's fate is known the migration cannot make a table of the same name.
       await client.query("create table postern.sessions (x int)");
-      await using migrating = startPostern(["migrate"], settings(database.url, newMasterKey()));
+      await using migrating = startPostern(["migrate"], serveSettings(database.url, newMasterKey()));
       await poll("the migration has come to the table", 20_000, async () => {
         const waiting = await rows(
           database.url,
@@ -185,7 +172,7 @@ describe("the master key", () => {
     }
     const before = await rows(database.url, keys);
 
-    const refused = await runPostern(["serve"], settings(database.url, wrong));
+    const refused = await runPostern(["serve"], serveSettings(database.url, wrong));
     expect(refused).toMatchObject({ code: 2, stdout: "" });
     expect(refused.stderr).toContain("POSTERN_MASTER_KEY");
     expect(refused.stderr).not.toContain(wrong);
@@ -227,7 +214,7 @@ describe("a server that starts while Postgres is away", () => {
     const [http, ops] = [await freePort(), await freePort()];
     const server = stack.use(
       startPostern(["serve"], {
-        ...settings(proxy.through(database.url), newMasterKey()),
+        ...serveSettings(proxy.through(database.url), newMasterKey()),
         POSTERN_HTTP_ADDR: `127.0.0.1:${http}`,
         POSTERN_OPS_ADDR: `127.0.0.1:${ops}`,
       }),
@@ -267,7 +254,7 @@ describe("a server that starts while Postgres is away", () => {
 });
 
 describe("a configuration that is wrong", () => {
-  const good = settings("postgres://nobody@127.0.0.1:1/nothing", newMasterKey());
+  const good = serveSettings("postgres://nobody@127.0.0.1:1/nothing", newMasterKey());
 
   test.each<[string, string, Record<string, string>]>([
     ["a bad value", "POSTERN_ACCESS_TTL", { POSTERN_ACCESS_TTL: "soon" }],

@@ -108,7 +108,8 @@ describe("L03 streams that the client leaves half open", () => {
   test.each(cases)("%s: answered, and closed by the server", async (_, headers, body, status) => {
     await withSession(async (session) => {
       const stream = openGrpc(session, INTROSPECT, headers);
-      const closed = once(stream, "close");
+      // By the refusal, that is, and not by the end of what a request may take.
+      const closed = once(stream, "close", { signal: AbortSignal.timeout(5_000) });
       if (body.length > 0) stream.write(body);
       expect(grpcStatus(await readAnswer(stream))).toBe(status);
       await closed;

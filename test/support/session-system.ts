@@ -36,7 +36,6 @@ const signal = new AbortController().signal;
 
 /** As cheap as it gets: what is tested here is what follows from a right or a wrong password. */
 const passwordHasher: PasswordHasher = {
-  isFull: false,
   keepPlace: () => ({ [Symbol.dispose]() {} }),
   hash: async (password) => `plain:${password}`,
   verify: async (password, hash) => hash === `plain:${password}`,

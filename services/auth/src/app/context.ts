@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { createPasswordHasher } from "../crypto/argon2.ts";
+import { createPasswordHasher, type HashQueue } from "../crypto/argon2.ts";
 import type { NewId } from "../domain/ports/ids.ts";
 import type { KeyStore } from "../domain/ports/key-store.ts";
 import type { PasswordHasher } from "../domain/ports/password-hasher.ts";
@@ -24,7 +24,7 @@ export interface Context extends AsyncDisposable {
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
   readonly keys: KeyStore;
-  readonly passwordHasher: PasswordHasher & { readonly waiting: number };
+  readonly passwordHasher: PasswordHasher & HashQueue;
   readonly newId: NewId;
   /** Whether the database answers now. */
   readonly isPostgresUp: () => Promise<boolean>;

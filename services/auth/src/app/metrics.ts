@@ -88,7 +88,7 @@ export function createMetrics() {
     ),
     redisUp: gauge(
       "postern_redis_up",
-      "1 where Redis answered the last command, 0 where it did not; without Redis there is no value.",
+      "1 where Redis answers, 0 once it was silent twice in a row or refused as no master; without Redis there is no value.",
     ),
     redisFaults: counter(
       "postern_redis_faults_total",

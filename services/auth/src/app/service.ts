@@ -12,7 +12,7 @@ import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
 import { authenticate } from "../domain/access/authenticate.ts";
 import { PosternError } from "../domain/errors.ts";
 import { openKeyRing } from "../domain/keys/key-ring.ts";
-import { type HeadRead, openReadIndex } from "../domain/revocation/read-index.ts";
+import { type HeadRead, openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
 import { createLoginBudgets } from "../domain/session/login-budgets.ts";
 import { createOwnBudgets } from "../domain/session/own-budgets.ts";
 import { createHttpRoutes } from "../http/routes.ts";
@@ -42,10 +42,10 @@ export interface ServiceOptions {
 
 /** An idle replica reads the head so often: what it knows is never much older. */
 const idleReadMs = 1_000;
-/** Methods after which the log may have grown. */
+/** Methods that may have put something into the log where they are answered; a login ends the oldest session. */
 const revoking: ReadonlySet<DescMethod> = new Set<DescMethod>([
+  AuthService.method.login,
   AuthService.method.revoke,
-  AuthService.method.refresh,
   AdminService.method.setPassword,
   AdminService.method.disableUser,
 ]);
@@ -68,7 +68,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     signingAlg: config.signingAlg,
     monotonicMs,
   });
-  const follow = () => void readIndex.fresh().catch(() => {});
+  // Entries may come while the log is still being loaded; what is loaded then holds them.
+  let loaded: ReadIndex | undefined;
+  const follow = () => void loaded?.fresh().catch(() => {});
   const shared = opened.use(
     openSharedState({
       target: config.redis,
@@ -95,6 +97,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       });
     },
   });
+  loaded = readIndex;
   const following = setInterval(() => {
     if (readIndex.ageMs >= idleReadMs) follow();
   }, idleReadMs);
@@ -139,7 +142,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       logCall(log, call);
       countCall(metrics, call);
       // The others hear of it from whoever reads it first: that is best done at once.
-      if (shared.liveList !== undefined && revoking.has(call.method)) follow();
+      if (shared.liveList !== undefined && mayHaveRevoked(call)) follow();
     },
     isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
     onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),
@@ -162,11 +165,20 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   };
 }
 
+/** Whether the log may have grown by the call; of refreshes, which are many, by those alone that end their session. */
+function mayHaveRevoked({ method, error }: FinishedCall): boolean {
+  return error === undefined ? revoking.has(method) : isReuse(error);
+}
+
+function isReuse(error: unknown): boolean {
+  return error instanceof PosternError && error.reason === "REFRESH_TOKEN_REUSED";
+}
+
 function countCall(metrics: Metrics, { method, error, durationMs }: FinishedCall): void {
   const name = methodName(method);
   metrics.calls.inc({ method: name, outcome: outcomeOf(error) });
   metrics.callSeconds.observe({ method: name }, durationMs / 1000);
-  if (error instanceof PosternError && error.reason === "REFRESH_TOKEN_REUSED") metrics.reuse.inc();
+  if (isReuse(error)) metrics.reuse.inc();
 }
 
 function outcomeOf(error: unknown): string {

@@ -13,6 +13,14 @@ export interface PasswordHasherOptions {
   readonly queue?: number;
 }
 
+/** The queue at this moment. */
+export interface HashQueue {
+  /** Passwords that wait for a thread. */
+  readonly waiting: number;
+  /** Whether what is asked now would be refused. */
+  readonly isFull: boolean;
+}
+
 const waitingPerWorker = 50;
 
 /**
@@ -21,7 +29,7 @@ const waitingPerWorker = 50;
  */
 export function createPasswordHasher(
   options: PasswordHasherOptions = {},
-): PasswordHasher & AsyncDisposable & { readonly waiting: number } {
+): PasswordHasher & HashQueue & AsyncDisposable {
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const limit = options.queue ?? waitingPerWorker * workers;
   const queue = new BoundedQueue({ slots: workers, limit });

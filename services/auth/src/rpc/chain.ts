@@ -20,8 +20,8 @@ export function methodName({ parent, name }: DescMethod): string {
 }
 
 /**
- * What every call passes, the outermost first: the deadline, the translation of errors, the report, and the
- * validation of the message. Authentication stands before it, where the body is opened (see `gate.ts`).
+ * What every call passes, the outermost first: the report with the translation of errors, and the validation of the
+ * message. The deadline is set and the caller authenticated before, where the body is opened (see `gate.ts`).
  */
 export function createChain(onFinished: (call: FinishedCall) => void): Interceptor[] {
   const validator = createValidator();

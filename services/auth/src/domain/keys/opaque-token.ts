@@ -29,6 +29,14 @@ export function decodeOpaque(kind: OpaqueKind, text: string, bodyLength: number)
   return decodeBase62(text.slice(prefix.length, bodyEnd), bodyLength);
 }
 
+/**
+ * What the MAC of an opaque token is over: its statement behind the name of its kind, so that a MAC made for one kind
+ * stands for no other under the same key.
+ */
+export function signedPart(kind: OpaqueKind, statement: Uint8Array): Uint8Array {
+  return Uint8Array.from(Buffer.concat([Buffer.from(`ptn_${kind}`), statement]));
+}
+
 /** Whether the text claims to be one of these, whole or not: for telling it from a JWT. */
 export function isOpaque(text: string): boolean {
   return anyOpaque.test(text);

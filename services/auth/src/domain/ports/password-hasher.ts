@@ -1,8 +1,5 @@
 /** Hashes passwords, away from the event loop and with a bounded queue. */
 export interface PasswordHasher {
-  /** Whether the queue is full: what is asked now would be refused. */
-  readonly isFull: boolean;
-
   /**
    * Keeps a place in the queue until it is disposed of, for whoever has something to read first: else any number
    * would read, and most of them for nothing.

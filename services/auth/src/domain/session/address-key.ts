@@ -1,6 +1,6 @@
 /**
- * An IP address as it is counted by: IPv4 as it is, also where it comes mapped into IPv6 (RFC 4291 section 2.5.5.2);
- * of IPv6 the first 64 bits, of which a single household has all the rest to choose from.
+ * An IP address as it is counted by: IPv4 as it is, also where it comes mapped into IPv6 (RFC 4291 section 2.5.5.2) or
+ * translated (RFC 6052 section 2.1); of IPv6 the first 64 bits, of which a single household has all the rest to choose from.
  *
  * @returns undefined where the text is no address
  */
@@ -9,7 +9,9 @@ export function addressKey(text: string): string | undefined {
   const groups = groupsOf(text);
   if (groups === undefined) return undefined;
   const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = groups;
-  if (g0 + g1 + g2 + g3 + g4 === 0 && g5 === 0xffff) {
+  const isMapped = g0 + g1 + g2 + g3 + g4 === 0 && g5 === 0xffff;
+  const isTranslated = g0 === 0x64 && g1 === 0xff9b && g2 + g3 + g4 + g5 === 0;
+  if (isMapped || isTranslated) {
     return [g6 >> 8, g6 & 0xff, g7 >> 8, g7 & 0xff].join(".");
   }
   return `${[g0, g1, g2, g3].map((group) => group.toString(16)).join(":")}::/64`;

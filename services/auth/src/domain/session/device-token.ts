@@ -1,5 +1,5 @@
 import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
-import { decodeOpaque, encodeOpaque } from "../keys/opaque-token.ts";
+import { decodeOpaque, encodeOpaque, signedPart } from "../keys/opaque-token.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 
@@ -18,7 +18,6 @@ export interface Device {
 const version = 1;
 const statementLength = 45;
 const bodyLength = statementLength + 32;
-const label = Uint8Array.from("ptn_dv", (character) => character.charCodeAt(0));
 const lifeSeconds = 90 * 86_400;
 
 /** Makes the token of a device, under one of the refresh keys. */
@@ -31,7 +30,7 @@ export function mintDeviceToken(key: RefreshKey, device: Omit<Device, "keyNumber
   body.set(uuidToBytes(device.deviceId), 21);
   view.setUint32(37, device.passwordVersion % 2 ** 32);
   view.setUint32(41, device.issuedAt);
-  body.set(key.mac(signedPart(body)), statementLength);
+  body.set(key.mac(signedPart("dv", body.subarray(0, statementLength))), statementLength);
   return encodeOpaque("dv", body);
 }
 
@@ -49,7 +48,7 @@ export function parseDeviceToken(
     deviceId: uuidFromBytes(body.subarray(21, 37)),
     passwordVersion: view.getUint32(37),
     issuedAt: view.getUint32(41),
-    signed: signedPart(body),
+    signed: signedPart("dv", body.subarray(0, statementLength)),
     mac: body.subarray(statementLength),
   };
 }
@@ -57,12 +56,4 @@ export function parseDeviceToken(
 /** Whether a device token is too old to tell anything. */
 export function isDeviceExpired(device: Device, now: Date): boolean {
   return device.issuedAt + lifeSeconds <= now.getTime() / 1000;
-}
-
-/** The label keeps a MAC made for device tokens from standing for anything else under the same key. */
-function signedPart(body: Uint8Array): Uint8Array {
-  const signed = new Uint8Array(label.length + statementLength);
-  signed.set(label);
-  signed.set(body.subarray(0, statementLength), label.length);
-  return signed;
 }

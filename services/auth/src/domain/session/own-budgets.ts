@@ -9,9 +9,16 @@ interface Counts {
 
 /**
  * More budgets than this and the one that nothing has touched for longest is forgotten. Only what was hashed stays
- * counted, so it takes an attacker hours of this replica's hashing to push anything out.
+ * counted, so with three budgets a failure it takes an attacker half an hour of a core that does nothing but hash.
  */
 const maxBudgets = 200_000;
+
+/** Drops what has passed. @returns whether nothing is left */
+function forget(counts: Counts, now: number): boolean {
+  counts.failed = counts.failed.filter((forgottenAt) => forgottenAt > now);
+  for (const [reservation, until] of counts.held) if (until <= now) counts.held.delete(reservation);
+  return counts.failed.length + counts.held.size === 0;
+}
 
 /** The counts of this replica alone. `nowMs` is a clock that never goes back. */
 export function createOwnBudgets({ nowMs }: { readonly nowMs: () => number }): BudgetStore {
@@ -25,8 +32,12 @@ export function createOwnBudgets({ nowMs }: { readonly nowMs: () => number }): B
     counts.set(id, found);
     if (counts.size > maxBudgets) counts.delete(counts.keys().next().value ?? "");
     const now = nowMs();
-    found.failed = found.failed.filter((forgottenAt) => forgottenAt > now);
-    for (const [reservation, until] of found.held) if (until <= now) found.held.delete(reservation);
+    forget(found, now);
+    // Those that nothing touches any more stand first.
+    for (const [oldest, unused] of counts) {
+      if (unused === found || !forget(unused, now)) break;
+      counts.delete(oldest);
+    }
     return found;
   }
 

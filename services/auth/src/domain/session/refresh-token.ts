@@ -1,5 +1,5 @@
 import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
-import { decodeOpaque, encodeOpaque } from "../keys/opaque-token.ts";
+import { decodeOpaque, encodeOpaque, signedPart } from "../keys/opaque-token.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 
@@ -17,7 +17,6 @@ export interface ParsedRefreshToken {
 const version = 1;
 const statementLength = 25;
 const bodyLength = statementLength + 32;
-const label = Uint8Array.from("ptn_rt", (character) => character.charCodeAt(0));
 const numberMax = 0xffff_ffff;
 
 /**
@@ -33,7 +32,7 @@ export function mintRefreshToken(key: RefreshKey, session: { sessionId: Uuid; ge
   view.setUint32(1, inRange(key.number));
   body.set(uuidToBytes(session.sessionId), 5);
   view.setUint32(21, inRange(session.generation));
-  body.set(key.mac(signedPart(body)), statementLength);
+  body.set(key.mac(signedPart("rt", body.subarray(0, statementLength))), statementLength);
   return encodeOpaque("rt", body);
 }
 
@@ -47,7 +46,7 @@ export function parseRefreshToken(text: string): ParsedRefreshToken | undefined 
     keyNumber: view.getUint32(1),
     sessionId: uuidFromBytes(body.subarray(5, 21)),
     generation: view.getUint32(21),
-    signed: signedPart(body),
+    signed: signedPart("rt", body.subarray(0, statementLength)),
     mac: body.subarray(statementLength),
   };
 }
@@ -55,14 +54,6 @@ export function parseRefreshToken(text: string): ParsedRefreshToken | undefined 
 /** Whether this key made the token. */
 export function verifyRefreshToken(key: RefreshKey, parsed: ParsedRefreshToken): boolean {
   return key.number === parsed.keyNumber && key.verify(parsed.signed, parsed.mac);
-}
-
-/** The label keeps a MAC made for refresh tokens from standing for anything else under the same key. */
-function signedPart(body: Uint8Array): Uint8Array {
-  const signed = new Uint8Array(label.length + statementLength);
-  signed.set(label);
-  signed.set(body.subarray(0, statementLength), label.length);
-  return signed;
 }
 
 function inRange(value: number): number {

@@ -8,7 +8,7 @@ import { LateError, within } from "../../lib/within.ts";
 export const patienceMs = 1_000;
 /** A statement whose answer is this late will not come; its connection is closed. */
 const lostAfterMs = 30_000;
-/** Faults of one kind that follow each other are told so often: in an overload there are thousands a second. */
+/** Faults of one kind are told so often: in an overload there are thousands a second. */
 const tellEveryMs = 1_000;
 
 /** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
@@ -183,11 +183,11 @@ function isOfTheMoment(error: unknown): boolean {
 
 /** Makes what a fault becomes outside, and tells of the fault. */
 function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) => PosternError {
-  let told = { kind: "", atMs: 0 };
+  const toldAtMs = new Map<string, number>();
   return (fault) => {
     const [kind, nowMs] = [kindOf(fault), performance.now()];
-    if (kind !== told.kind || nowMs - told.atMs >= tellEveryMs) {
-      told = { kind, atMs: nowMs };
+    if (nowMs - (toldAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) >= tellEveryMs) {
+      toldAtMs.set(kind, nowMs);
       onFault(fault);
     }
     return new PosternError("UNAVAILABLE", { cause: fault });

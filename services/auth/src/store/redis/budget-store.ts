@@ -61,7 +61,8 @@ export function createBudgetStore(redis: Redis, mac: Mac): BudgetStore {
       const answer = await run(reserveScript, budget, reservation);
       const [kind, retryAfterMs] = Array.isArray(answer) ? answer : [];
       if (kind === "reserved" || kind === "busy") return { kind };
-      return { kind: "spent", retryAfterMs: Number(retryAfterMs) };
+      if (kind === "spent") return { kind, retryAfterMs: Number(retryAfterMs) };
+      throw new PosternError("UNAVAILABLE");
     },
     async settle(budget, reservation, failed) {
       await run(settleScript, budget, reservation, failed ? "1" : "0");

@@ -13,7 +13,7 @@ const blockMs = 1_000;
 /** A read that is not back by then never will be. */
 const lostMs = 2_000;
 const retryMs = 1_000;
-/** Entries of one read, and of one write. */
+/** Entries of one read, and of one offer: whoever has missed more reads Postgres. */
 const atOnce = 256;
 /** Characters; one of ours has some 350. */
 const longestEntry = 1_024;
@@ -74,7 +74,7 @@ export function openLiveList({ redis, target, mac, onEntries }: LiveListDeps): L
   return {
     after: (head) => entries.after(head),
     offer(offered) {
-      for (const entry of offered.slice(-liveListLength).filter(entries.add)) {
+      for (const entry of offered.slice(-atOnce).filter(entries.add)) {
         const text = JSON.stringify(entry);
         redis
           .send(

@@ -22,7 +22,7 @@ export interface Redis extends AsyncDisposable {
    * @throws {RedisDownError} on any error, or after 50 ms without an answer; at once while nobody waits for it
    */
   send(command: string, ...args: readonly (string | number)[]): Promise<unknown>;
-  /** Whether the last command was answered. */
+  /** Whether it answers: one silence is borne, two in a row are not. */
   readonly isUp: boolean;
   /** Commands that were not carried out, since the start. */
   readonly faults: number;
@@ -43,8 +43,12 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   let faults = 0;
   /** Whether the last command that failed was refused by a server that is not the one to ask. */
   let isUnfit = false;
-  // Without a listener an error of the connection would end the process; each command reports its own.
-  client.on("error", () => {});
+  /** Why there is no connection; undefined where there is one, or nobody has said. */
+  let lost: string | undefined;
+  // Without a listener an error of the connection would end the process.
+  client.on("error", (error: unknown) => {
+    lost = codeOf(error);
+  });
 
   function note(up: boolean, cause?: unknown): void {
     if (up !== isUp) onChange(up, cause);
@@ -55,13 +59,19 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
     faults += 1;
     const isReply = error instanceof Error && error.name === "ReplyError";
     isUnfit = isReply && unfit.test(error.message);
-    if (isUnfit) breaker.open();
-    // Another error says nothing of the server: a stranger may have put something else under the key.
-    if (isReply ? breaker.isOpen : breaker.silent()) {
-      lookElsewhere(client);
-      note(false, error);
+    const cause = isReply || lost === undefined ? error : new Error(`no connection: ${lost}`);
+    if (isReply && !isUnfit) {
+      // It answers: a stranger may have put something else under the key.
+      breaker.answered();
+      note(true);
+    } else {
+      if (isUnfit) breaker.open();
+      if (isUnfit || breaker.silent()) {
+        lookElsewhere(client);
+        note(false, cause);
+      }
     }
-    return new RedisDownError("Redis did not do it", { cause: error });
+    return new RedisDownError("Redis did not do it", { cause });
   }
 
   async function send(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
@@ -80,6 +90,7 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   }
   // A new connection is a reason to try again, whatever rest was given; and an idle server learns that it is back.
   client.on("ready", () => {
+    lost = undefined;
     // One that answers, but is a master no more, keeps its rest.
     if (!isUnfit) breaker.answered();
     send("PING").catch(() => {});
@@ -97,6 +108,13 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
       client.disconnect();
     },
   };
+}
+
+/** What is wrong, without the server's own words: they may repeat what it was sent, the password too. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  if (error.name === "ReplyError") return /^[A-Z]+/.exec(error.message)?.[0] ?? error.name;
+  return "code" in error ? String(error.code) : error.name;
 }
 
 /**

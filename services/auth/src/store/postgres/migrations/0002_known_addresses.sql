@@ -1,4 +1,4 @@
--- Addresses that users have logged in from, and an end to every wait for a lock.
+-- Addresses that users have logged in from, shown names, and an end to waits for a lock.
 
 -- Of each user the newest ones, folded as `address-key.ts` folds them. Written under the user's row.
 create table postern.user_addresses (
@@ -22,14 +22,14 @@ as $$
     order by last_login_at desc, address offset 32)
 $$;
 
--- What users are called. As the functions below it waits for no lock: somebody may be changing the table.
+-- What users are called. Somebody may be changing the table, hence the timeout (see below).
 create function postern.user_names(p_ids uuid[]) returns table (id uuid, name text)
 language sql stable set lock_timeout = '500ms'
 as $$
   select u.id, coalesce(u.username, u.email) from postern.users u where u.id = any (p_ids)
 $$;
 
--- A row or the head that somebody holds on to keeps a connection for half a second, and no longer. A statement that
+-- A row or the head that somebody holds on to is waited for for half a second, each by itself. A statement that
 -- gave up has changed nothing. (A clause of the function: a pooler by transaction keeps no setting of a session.)
 alter function postern.open_session set lock_timeout = '500ms';
 alter function postern.revoke_session set lock_timeout = '500ms';
@@ -41,3 +41,4 @@ alter function postern.recover set lock_timeout = '500ms';
 alter function postern.set_disabled set lock_timeout = '500ms';
 alter function postern.set_password set lock_timeout = '500ms';
 alter function postern.set_roles set lock_timeout = '500ms';
+alter function postern.create_first_admin set lock_timeout = '500ms';
