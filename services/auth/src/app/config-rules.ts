@@ -66,6 +66,10 @@ function spanFaults(values: SettingValues): RuleFault[] {
     const message = "must not be longer than POSTERN_SESSION_TTL";
     faults.push(fault("POSTERN_SESSION_IDLE_TTL", message, "POSTERN_SESSION_TTL"));
   }
+  if (values.POSTERN_KEY_PUBLISH_LEAD >= values.POSTERN_KEY_ROTATE_EVERY) {
+    const message = "must be shorter than POSTERN_KEY_ROTATE_EVERY";
+    faults.push(fault("POSTERN_KEY_PUBLISH_LEAD", message, "POSTERN_KEY_ROTATE_EVERY"));
+  }
   return faults;
 }
 

@@ -53,6 +53,8 @@ test("what is required is enough: the rest has defaults", () => {
       total: { count: 1000, windowMs: 60_000 },
     },
     signingAlg: "ES256",
+    keyRotation: { rotateEveryMs: 30 * 86_400_000, publishLeadMs: 40 * 60_000 },
+    auditRetentionMs: 365 * 86_400_000,
     migrate: true,
     drainDelayMs: 5_000,
     drainTimeoutMs: 10_000,

@@ -37,6 +37,8 @@ export interface Config {
   readonly passwordMinLength: number;
   readonly loginLimits: LoginLimits;
   readonly signingAlg: SigningAlg;
+  readonly keyRotation: { readonly rotateEveryMs: number; readonly publishLeadMs: number };
+  readonly auditRetentionMs: number;
   /** Whether `serve` applies migrations. */
   readonly migrate: boolean;
   /** How long calls are still taken once readiness is off. */
@@ -84,6 +86,11 @@ export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded:
     passwordMinLength: values.POSTERN_PASSWORD_MIN_LENGTH,
     loginLimits: values.POSTERN_LOGIN_LIMITS,
     signingAlg: values.POSTERN_SIGNING_ALG,
+    keyRotation: {
+      rotateEveryMs: values.POSTERN_KEY_ROTATE_EVERY,
+      publishLeadMs: values.POSTERN_KEY_PUBLISH_LEAD,
+    },
+    auditRetentionMs: values.POSTERN_AUDIT_RETENTION,
     migrate: values.POSTERN_MIGRATE === "on",
     drainDelayMs: embedded && !raw.values.has("POSTERN_DRAIN_DELAY") ? 0 : values.POSTERN_DRAIN_DELAY,
     drainTimeoutMs: values.POSTERN_DRAIN_TIMEOUT,

@@ -64,6 +64,11 @@ export function createMetrics() {
       "postern_revocation_log_rewinds_total",
       "How often the revocation log was found rewound: the database was put back to an earlier state.",
     ),
+    jobs: counter(
+      "postern_job_runs_total",
+      "Runs of the work that goes on beside calls, by job and outcome (`done`, `failed`).",
+      ["job", "outcome"],
+    ),
   };
   const read = {
     hashQueueWaiting: gauge("postern_hash_queue_waiting", "Passwords that wait to be hashed."),

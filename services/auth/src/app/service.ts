@@ -25,6 +25,7 @@ import { createRpcListener } from "../rpc/listener.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import type { Context } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
+import { startJobs } from "./jobs.ts";
 import { logCall } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
@@ -128,6 +129,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       onLimit: (budget, what) => metrics.loginLimits.inc({ budget, what }),
     }),
   };
+  opened.use(startJobs([], { log, metrics }));
   const services = new Set(["", AuthService.typeName, AdminService.typeName]);
   const routes = createHttpRoutes(keyRing);
   const handler = createRpcListener({

@@ -154,6 +154,21 @@ export const settings = {
     parseChoice("ES256", "EdDSA", "RS256"),
     "`ES256`, `EdDSA` (Ed25519) or `RS256`, for signing keys made from now on",
   ),
+  POSTERN_KEY_ROTATE_EVERY: defaulted(
+    "30d",
+    parseSpan("1h", longest),
+    "how long a signing key signs until the next one takes over (1h to 3650d)",
+  ),
+  POSTERN_KEY_PUBLISH_LEAD: defaulted(
+    "40m",
+    parseSpan("5m", longest),
+    "how long at least a signing key is published before it signs (5m, which is how long a reader may keep the key set, to 3650d); must be under `POSTERN_KEY_ROTATE_EVERY`",
+  ),
+  POSTERN_AUDIT_RETENTION: defaulted(
+    "365d",
+    parseSpan("30d", longest),
+    "how long the audit is kept (30d to 3650d)",
+  ),
   POSTERN_MIGRATE: defaulted(
     "on",
     parseChoice("on", "off"),
@@ -202,4 +217,4 @@ export function isSettingName(name: string): name is SettingName {
 
 /** Names that later versions give a meaning: refused, since whoever sets one relies on it. */
 export const laterSettings =
-  /^POSTERN_(TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(KEY|TLS|POOL|HASH|LIMIT|MAIL|OTEL)_.+)$/;
+  /^POSTERN_(TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(TLS|POOL|HASH|LIMIT|MAIL|OTEL)_.+)$/;
