@@ -65,7 +65,15 @@ export function postgresSuites(through: (databaseUrl: string) => string): void {
   describe("keys", () => {
     keyStoreSuite(async () => {
       const opened = await open();
-      return { stores: parts(opened, "keys"), [Symbol.asyncDispose]: opened[Symbol.asyncDispose] };
+      const { advanceClock, auditEvents } = opened;
+      return {
+        ...{ stores: parts(opened, "keys"), advanceClock, auditEvents },
+        async readHead() {
+          const { head, keysVersion } = await opened.both[1].revocations.readAll();
+          return { seq: head.seq, keysVersion };
+        },
+        [Symbol.asyncDispose]: opened[Symbol.asyncDispose],
+      };
     });
   });
 

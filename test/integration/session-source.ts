@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { createKeyMaterial } from "../../services/auth/src/crypto/key-material.ts";
 import { openKeyRing } from "../../services/auth/src/domain/keys/key-ring.ts";
 import { mintTokens } from "../../services/auth/src/domain/session/mint-tokens.ts";
@@ -34,6 +35,10 @@ export async function openSessionSource({ databaseUrl, masterKey }: TwoServers):
     newId,
     signingAlg: "ES256",
     monotonicMs: () => performance.now(),
+    pause: wait,
+    onUnreadable(error) {
+      throw error;
+    },
   });
   const policy = {
     ...{ accessTtlMs: hour, sessionTtlMs: 24 * hour, idleTtlMs: 24 * hour },

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Pool } from "pg";
 import { createKeyMaterial } from "../../services/auth/src/crypto/key-material.ts";
 import type { Caller } from "../../services/auth/src/domain/access/caller.ts";
@@ -95,7 +96,12 @@ export async function openReplica(url: string, faults: Faults = {}) {
   const stores = faults.stores?.(opened) ?? opened;
   const monotonicMs = () => performance.now();
   const material = createKeyMaterial({ masterKeys });
-  const keyRing = await openKeyRing({ keys: stores.keys, material, newId, signingAlg: "ES256", monotonicMs });
+  const keyRing = await openKeyRing({
+    ...{ keys: stores.keys, material, newId, signingAlg: "ES256", monotonicMs, pause: wait },
+    onUnreadable(error) {
+      throw error;
+    },
+  });
   const real = await openReadIndex({
     log: stores.revocations,
     stalenessMs: 0,

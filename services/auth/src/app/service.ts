@@ -62,12 +62,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const { config, context, issuer, log, metrics, draining } = options;
   await using opened = new AsyncDisposableStack();
   const monotonicMs = () => performance.now();
+  const material = createKeyMaterial({ masterKeys: config.masterKeys });
   const keyRing = await openKeyRing({
-    keys: context.keys,
-    material: createKeyMaterial({ masterKeys: config.masterKeys }),
-    newId: context.newId,
-    signingAlg: config.signingAlg,
-    monotonicMs,
+    ...{ keys: context.keys, material, newId: context.newId, signingAlg: config.signingAlg },
+    ...{ monotonicMs, pause: (ms: number) => wait(ms) },
+    onUnreadable: (error) => log.error({ event: "key_unreadable", error }),
   });
   // Entries may come while the log is still being loaded; what is loaded then holds them.
   let loaded: ReadIndex | undefined;
@@ -89,6 +88,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     liveList: shared.liveList,
     stalenessMs: config.introspectStalenessMs,
     monotonicMs,
+    onKeys: (version) => void keyRing.follow(version).catch(() => {}),
     onRead: (read) => countRead(metrics, read),
     onRewind(found) {
       metrics.rewinds.inc();

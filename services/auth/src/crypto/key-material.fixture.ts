@@ -5,5 +5,6 @@ export const otherMasterKey = Uint8Array.from({ length: 32 }, (_, i) => 200 - i)
 
 /** A key as a store gives it back. */
 export function stored(key: NewKey, changes: Partial<StoredKey> = {}): StoredKey {
-  return { ...key, number: 1, state: "active", createdAt: new Date(0), ...changes };
+  const times = { createdAt: new Date(0), activatedAt: new Date(0), retiredAt: undefined };
+  return { ...key, number: 1, state: "active", ...times, ...changes };
 }

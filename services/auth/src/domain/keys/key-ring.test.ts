@@ -1,61 +1,113 @@
 import { describe, expect, test } from "vitest";
+import { formatId } from "../../lib/type-id.ts";
 import { PosternError } from "../errors.ts";
 import { type KeyMaterial, MasterKeyError, type SigningKey } from "../ports/key-material.ts";
-import type { KeyPurpose, KeyState, KeyStore, NewKey, StoredKey } from "../ports/key-store.ts";
+import type { KeyList, KeyPurpose, KeyState, NewKey, StoredKey } from "../ports/key-store.ts";
 import { openKeyRing } from "./key-ring.ts";
 
-const jwk = (kid: string) => ({ kid, alg: "ES256", use: "sig", kty: "EC" }) as const;
+const jwk = (id: string) => ({ kid: kid(id), alg: "ES256", use: "sig", kty: "EC" }) as const;
+const ids = new Map<string, string>();
+
+/** Names a key of a test: the id behind it is the same in the whole file. */
+function id(name: string): string {
+  const known = ids.get(name) ?? `00000000-0000-7000-8000-${String(ids.size).padStart(12, "0")}`;
+  ids.set(name, known);
+  return known;
+}
+
+function kid(name: string): string {
+  return formatId("key", id(name));
+}
+
+type Material = Pick<KeyMaterial, "generate" | "openSigningKey" | "openRefreshKey">;
 
 /** Keys that seal and sign nothing: the ring only has to hand out the right ones. */
-const material: KeyMaterial = {
-  generate: async (purpose, id): Promise<NewKey> => newKey(purpose, id),
-  openSigningKey: ({ id }): SigningKey => ({
-    kid: `key_${id}`,
-    alg: "ES256",
-    publicJwk: jwk(`key_${id}`),
-    sign: (data) => data,
-    verify: () => true,
-  }),
+const material: Material = {
+  generate: async (purpose, name): Promise<NewKey> => newKey(purpose, name),
+  openSigningKey: ({ publicJwk }): SigningKey => {
+    if (publicJwk === undefined) throw new Error("no signing key");
+    return { kid: publicJwk.kid, alg: "ES256", publicJwk, sign: (data) => data, verify: () => true };
+  },
   openRefreshKey: ({ number }) => ({ number, mac: (data) => data, verify: () => true }),
 };
 
-function newKey(purpose: KeyPurpose, id: string): NewKey {
+/** Whose keys cannot be opened, but for those named. */
+function opensOnly(...names: string[]): Material {
+  const allowed = (key: StoredKey) => {
+    if (!names.some((name) => id(name) === key.id)) throw new MasterKeyError(`cannot open ${key.id}`);
+    return key;
+  };
+  return {
+    ...material,
+    openSigningKey: (key) => material.openSigningKey(allowed(key)),
+    openRefreshKey: (key) => material.openRefreshKey(allowed(key)),
+  };
+}
+
+function newKey(purpose: KeyPurpose, name: string): NewKey {
   const alg = purpose === "signing" ? "ES256" : "HS256";
-  const publicJwk = purpose === "signing" ? jwk(`key_${id}`) : undefined;
-  return { id, purpose, alg, publicJwk, sealed: new Uint8Array() };
+  return {
+    ...{ id: id(name), purpose, alg, sealed: new Uint8Array() },
+    publicJwk: purpose === "signing" ? jwk(name) : undefined,
+  };
 }
 
 function createKeys() {
   const rows: StoredKey[] = [];
+  let changes = 0;
   const keys = {
     rows,
     lists: 0,
-    put(purpose: KeyPurpose, id: string, state: KeyState): void {
-      rows.push({ ...newKey(purpose, id), number: rows.length + 1, state, createdAt: new Date(0) });
+    get version() {
+      return `version ${changes}`;
     },
-    async list(): Promise<StoredKey[]> {
+    put(purpose: KeyPurpose, name: string, state: KeyState): void {
+      changes += 1;
+      const times = { createdAt: new Date(0), activatedAt: undefined, retiredAt: undefined };
+      rows.push({ ...newKey(purpose, name), number: rows.length + 1, state, ...times });
+    },
+    set(name: string, state: KeyState): void {
+      changes += 1;
+      const index = rows.findIndex((row) => row.id === id(name));
+      const row = rows[index];
+      if (row !== undefined) rows[index] = { ...row, state };
+    },
+    async list(): Promise<KeyList> {
       keys.lists += 1;
-      return [...rows];
+      return { version: keys.version, now: new Date(0), keys: [...rows] };
     },
     async addFirst(key: NewKey): Promise<void> {
       if (rows.some(({ purpose, state }) => purpose === key.purpose && state === "active")) return;
-      keys.put(key.purpose, key.id, "active");
+      const name = [...ids].find(([, value]) => value === key.id)?.[0] ?? "";
+      keys.put(key.purpose, name, "active");
     },
-  } satisfies KeyStore & Record<string, unknown>;
+  };
   return keys;
 }
 
 async function open({ keys = createKeys(), using = material } = {}) {
   const clock = { ms: 0 };
+  const pauses: number[] = [];
+  const unreadable: string[] = [];
+  let current = using;
   let count = 0;
   const ring = await openKeyRing({
     keys,
-    material: using,
+    material: {
+      generate: (...args) => current.generate(...args),
+      openSigningKey: (key) => current.openSigningKey(key),
+      openRefreshKey: (key) => current.openRefreshKey(key),
+    },
     newId: () => `made${++count}`,
     signingAlg: "ES256",
     monotonicMs: () => clock.ms,
+    async pause(ms) {
+      pauses.push(ms);
+      clock.ms += ms;
+    },
+    onUnreadable: (error) => unreadable.push(error.message),
   });
-  return { ring, keys, clock };
+  return { ring, keys, clock, pauses, unreadable, use: (next: Material) => (current = next) };
 }
 
 describe("the first keys", () => {
@@ -65,7 +117,7 @@ describe("the first keys", () => {
       ["signing", "active"],
       ["refresh", "active"],
     ]);
-    expect(ring.signingKey.kid).toBe("key_made1");
+    expect(ring.signingKey.kid).toBe(kid("made1"));
     expect(ring.refreshKey.number).toBe(2);
   });
 
@@ -76,12 +128,12 @@ describe("the first keys", () => {
       const before = await list();
       if (keys.lists === 1) {
         keys.put("signing", "theirs", "active");
-        keys.put("refresh", "theirs", "active");
+        keys.put("refresh", "theirs too", "active");
       }
       return before;
     };
     const { ring } = await open({ keys });
-    expect(ring.signingKey.kid).toBe("key_theirs");
+    expect(ring.signingKey.kid).toBe(kid("theirs"));
     expect(keys.rows).toHaveLength(2);
   });
 
@@ -93,71 +145,99 @@ describe("the first keys", () => {
 
   test("none is made where the present ones cannot be opened: MasterKeyError passes", async () => {
     const { keys } = await open();
-    const using: KeyMaterial = {
-      ...material,
-      openSigningKey() {
-        throw new MasterKeyError("no master key opens it");
-      },
-    };
-    await expect(open({ keys, using })).rejects.toThrow(MasterKeyError);
+    await expect(open({ keys, using: opensOnly() })).rejects.toThrow(MasterKeyError);
     expect(keys.rows).toHaveLength(2);
   });
 });
 
+/** A ring on `sign` and `mac`, both active. */
+async function openRing() {
+  const keys = createKeys();
+  keys.put("signing", "sign", "active");
+  keys.put("refresh", "mac", "active");
+  return open({ keys });
+}
+
 describe("which keys count", () => {
   test("all but tainted ones are published and found", async () => {
-    const keys = createKeys();
-    keys.put("signing", "a", "active");
-    keys.put("refresh", "b", "active");
-    keys.put("signing", "c", "retired");
-    keys.put("signing", "d", "prepared");
-    keys.put("signing", "e", "tainted");
-    const { ring } = await open({ keys });
-    expect(ring.publicKeys.map(({ kid }) => kid)).toEqual(["key_a", "key_c", "key_d"]);
-    expect((await ring.findSigningKey("key_c"))?.kid).toBe("key_c");
-    expect(await ring.findSigningKey("key_e")).toBeUndefined();
+    const { ring, keys } = await openRing();
+    keys.put("signing", "old", "retired");
+    keys.put("signing", "next", "prepared");
+    keys.put("signing", "stolen", "tainted");
+    await ring.follow(keys.version);
+    expect(ring.publicKeys.map((key) => key.kid)).toEqual(["sign", "old", "next"].map(kid));
+    expect((await ring.findSigningKey(kid("old")))?.kid).toBe(kid("old"));
+    expect(await ring.findSigningKey(kid("stolen"))).toBeUndefined();
+  });
+
+  test("following a version loads the keys; of the present one there is nothing to load", async () => {
+    const { ring, keys } = await openRing();
+    keys.put("signing", "next", "active");
+    keys.set("sign", "retired");
+    const { lists } = keys;
+    await Promise.all([ring.follow(keys.version), ring.follow(keys.version)]);
+    expect(ring.signingKey.kid).toBe(kid("next"));
+    await ring.follow(keys.version);
+    expect(keys.lists).toBe(lists + 1);
+  });
+
+  test("what was told of keys that cannot be had is UNAVAILABLE", async () => {
+    const { ring, keys } = await openRing();
+    keys.list = () => Promise.reject(new PosternError("UNAVAILABLE"));
+    await expect(ring.follow("another")).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });
 });
 
 describe("a key that is not known", () => {
-  test("kid: looked up again, once a cool-down however many are shown", async () => {
-    const { ring, keys, clock } = await open();
+  test("is looked up at once, and the next look waits a moment, however many are shown", async () => {
+    const { ring, keys, pauses, clock } = await openRing();
     const { lists } = keys;
     keys.put("signing", "new", "prepared");
-    expect(await ring.findSigningKey("key_new")).toBeUndefined();
-    clock.ms = 1_000;
-    const found = await Promise.all(["key_new", "key_x", "key_new"].map((kid) => ring.findSigningKey(kid)));
-    expect(found.map((key) => key?.kid)).toEqual(["key_new", undefined, "key_new"]);
-    expect(keys.lists).toBe(lists + 1);
-    for (const kid of ["key_y", "key_z"]) expect(await ring.findSigningKey(kid)).toBeUndefined();
-    expect(keys.lists).toBe(lists + 1);
+    expect((await ring.findSigningKey(kid("new")))?.kid).toBe(kid("new"));
+    expect([keys.lists, pauses]).toEqual([lists + 1, []]);
+    clock.ms += 30;
+    const found = await Promise.all(["x", "y", "z"].map((kid) => ring.findSigningKey(kid)));
+    expect(found).toEqual([undefined, undefined, undefined]);
+    expect([keys.lists, pauses]).toEqual([lists + 2, [70]]);
   });
 
-  test("refresh key number above all known: loaded, else UNAVAILABLE, for it may be newer than we are", async () => {
-    const { ring, keys, clock } = await open();
-    keys.put("refresh", "new", "prepared");
-    await expect(ring.findRefreshKey(3)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
-    clock.ms = 1_000;
+  test("is there a moment later, though the look before did not find it", async () => {
+    const { ring, keys } = await openRing();
+    expect(await ring.findRefreshKey(3)).toBeUndefined();
+    keys.put("refresh", "mac 2", "prepared");
     expect((await ring.findRefreshKey(3))?.number).toBe(3);
-    await expect(ring.findRefreshKey(4)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
-  });
-
-  test("refresh key number below the highest: unknown, without a look-up", async () => {
-    const { ring, keys, clock } = await open();
-    clock.ms = 1_000;
-    const { lists } = keys;
-    expect(await ring.findRefreshKey(1)).toBeUndefined();
-    expect(keys.lists).toBe(lists);
   });
 
   test("a store that is down is UNAVAILABLE, never 'no such key', and is asked again", async () => {
-    const { ring, keys, clock } = await open();
+    const { ring, keys } = await openRing();
     const { list } = keys;
-    clock.ms = 1_000;
     keys.list = () => Promise.reject(new PosternError("UNAVAILABLE"));
-    await expect(ring.findSigningKey("key_x")).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    await expect(ring.findSigningKey(kid("x"))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
     keys.list = list;
     keys.put("signing", "x", "prepared");
-    expect((await ring.findSigningKey("key_x"))?.kid).toBe("key_x");
+    expect((await ring.findSigningKey(kid("x")))?.kid).toBe(kid("x"));
+  });
+});
+
+describe("a master key that is missing while the server runs", () => {
+  test("what is open stays open; what is unknown then is UNAVAILABLE, never 'no such key'", async () => {
+    const { ring, keys, unreadable, use } = await openRing();
+    use(opensOnly());
+    keys.put("signing", "next", "prepared");
+    await ring.follow(keys.version);
+    expect(unreadable).toEqual([`cannot open ${id("next")}`]);
+    expect(ring.signingKey.kid).toBe(kid("sign"));
+    await expect(ring.findSigningKey(kid("next"))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    await expect(ring.findRefreshKey(9)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  });
+
+  test("with an active key that cannot be opened nothing is signed", async () => {
+    const { ring, keys, use } = await openRing();
+    use(opensOnly());
+    keys.put("signing", "next", "active");
+    keys.set("sign", "retired");
+    await ring.follow(keys.version);
+    expect(() => ring.signingKey).toThrow(PosternError);
+    expect((await ring.findSigningKey(kid("sign")))?.kid).toBe(kid("sign"));
   });
 });

@@ -3,3 +3,6 @@ export interface Actor {
   readonly caller: string;
   readonly requestId: string;
 }
+
+/** Postern itself, where nobody has asked for it. */
+export const ownActor: Actor = { caller: "postern", requestId: "" };

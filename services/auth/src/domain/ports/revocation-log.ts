@@ -20,6 +20,8 @@ export interface LogRead {
   readonly head: LogHead;
   /** The database's time of the read. */
   readonly now: Date;
+  /** Which keys there were then (`KeyList.version`). */
+  readonly keysVersion: Uuid;
   /** Entries after the number asked for, in order; undefined where the head is the known one. */
   readonly entries: readonly LogEntry[] | undefined;
 }

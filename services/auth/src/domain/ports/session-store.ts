@@ -34,6 +34,8 @@ export interface SessionGrant {
   readonly endsAt: Date;
   /** The database's time. */
   readonly now: Date;
+  /** Which keys there were then (`KeyList.version`). */
+  readonly keysVersion: Uuid;
 }
 
 export interface NewSession {

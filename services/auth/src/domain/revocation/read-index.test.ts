@@ -12,6 +12,7 @@ function createLog() {
     origin: { seq: 0, tail: "t0" } as LogHead,
     entries: [] as LogEntry[],
     now: new Date(1_000_000),
+    keysVersion: "k0",
     head(): LogHead {
       const last = log.entries.at(-1);
       return last === undefined ? log.origin : { seq: last.seq, tail: last.id };
@@ -24,7 +25,12 @@ function createLog() {
     snapshot(known: LogHead): LogRead {
       const head = log.head();
       const later = log.entries.filter((entry) => entry.seq > known.seq);
-      return { head, now: log.now, entries: head.seq > known.seq ? later : undefined };
+      return {
+        head,
+        now: log.now,
+        keysVersion: log.keysVersion,
+        entries: head.seq > known.seq ? later : undefined,
+      };
     },
     /** Answers `readAfter`; replaced by tests that hold an answer back or fail it. */
     answer: async (read: LogRead): Promise<LogRead> => read,
@@ -36,7 +42,8 @@ function createLog() {
     },
     async readAll() {
       log.loads += 1;
-      return { head: log.head(), now: log.now, entries: [...log.entries] };
+      const { now, keysVersion } = log;
+      return { head: log.head(), now, keysVersion, entries: [...log.entries] };
     },
   };
   return log;
@@ -57,6 +64,15 @@ async function open(overrides: Partial<ReadIndexDeps> = {}) {
 }
 
 describe("keeping up", () => {
+  test("every read tells which keys there are", async () => {
+    const told: string[] = [];
+    const { log, index } = await open({ onKeys: (version) => told.push(version) });
+    await index.fresh();
+    log.keysVersion = "k1";
+    expect((await index.fresh()).keysVersion).toBe("k1");
+    expect(told).toEqual(["k0", "k1"]);
+  });
+
   test("what the log holds at the start is loaded", async () => {
     const log = createLog();
     log.revoke("ses");

@@ -1,7 +1,8 @@
 import { RevocationSet } from "@postern/client/core/revocation-set.ts";
-import { withoutDeadline } from "../../lib/deadline.ts";
+import { createSharedRun } from "../../lib/shared-run.ts";
 import { LateError, within } from "../../lib/within.ts";
 import { PosternError } from "../errors.ts";
+import type { Uuid } from "../ports/ids.ts";
 import type { LiveList } from "../ports/live-list.ts";
 import type { LogEntry, LogHead, LogRead, RevocationLog } from "../ports/revocation-log.ts";
 
@@ -11,6 +12,8 @@ export interface RevocationView {
   readonly head: LogHead;
   /** The database's time of that read. */
   readonly now: Date;
+  /** Which keys there were then (`KeyList.version`). */
+  readonly keysVersion: Uuid;
 }
 
 /** This replica's copy of the revocation log. */
@@ -37,6 +40,8 @@ export interface ReadIndexDeps {
   readonly monotonicMs: () => number;
   /** The log was found shorter than it was, or with another history: the database was put back. */
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;
+  /** Told by every read of the head which keys there are. */
+  readonly onKeys?: (version: Uuid) => void;
   /** A read of the head has ended; `copied` entries came from the live list, `fetched` ones from the log. */
   readonly onRead?: (read: HeadRead) => void;
 }
@@ -59,15 +64,13 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
   let view: RevocationView & { readonly revocations: RevocationSet };
   let readAtMs = 0;
   let reads = 0;
-  let inFlight: Promise<unknown> = Promise.resolve();
-  let next: Promise<void> | undefined;
 
   async function load(): Promise<void> {
     const startedAtMs = deps.monotonicMs();
-    const { head, now, entries } = await deps.log.readAll();
+    const { head, now, keysVersion, entries } = await deps.log.readAll();
     const revocations = new RevocationSet();
     for (const entry of entries) revocations.add(entry);
-    view = { revocations, head, now };
+    view = { revocations, head, now, keysVersion };
     readAtMs = startedAtMs;
   }
 
@@ -91,11 +94,11 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       : start(stepAgain, known, foundAgain);
   }
 
-  function take(copied: readonly LogEntry[], { head, now, entries = [] }: LogRead) {
+  function take(copied: readonly LogEntry[], { head, now, keysVersion, entries = [] }: LogRead) {
     for (const entry of copied) view.revocations.add(entry);
     for (const entry of entries) view.revocations.add(entry);
     if (entries.length > 0) deps.liveList?.offer(entries);
-    view = { revocations: view.revocations, head, now };
+    view = { revocations: view.revocations, head, now, keysVersion };
     return { copied: copied.length, fetched: entries.length };
   }
 
@@ -114,6 +117,7 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       reads += 1;
       if (reads % forgetEvery === 0) view.revocations.forget(view.now.getTime());
       readAtMs = startedAtMs;
+      deps.onKeys?.(view.keysVersion);
       told(true, counts);
     } catch (error) {
       told(false);
@@ -122,21 +126,13 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
   }
 
   await load();
+  // A call may share a read that has not been sent yet, never one in flight: that one may have seen the head before
+  // the revocation that the caller knows to be answered.
+  const shareRead = createSharedRun(read, (reading) => within(patienceMs, "answer", reading));
   return {
     async fresh() {
-      // A call may share a read that has not been sent yet, never one in flight: that one may have seen the
-      // head before the revocation that the caller knows to be answered.
-      next ??= withoutDeadline(() => {
-        const reading = inFlight.then(() => {
-          next = undefined;
-          const begun = read();
-          inFlight = begun.catch(() => {});
-          return begun;
-        });
-        return within(patienceMs, "answer", reading);
-      });
       try {
-        await next;
+        await shareRead();
         return view;
       } catch (thrown) {
         const error =

@@ -74,7 +74,9 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
         return { settle };
       },
     },
-    keyRing: { refreshKey, signingKey, findRefreshKey: async () => refreshKey } as unknown as KeyRing,
+    keyRing: {
+      ...{ refreshKey, signingKey, findRefreshKey: async () => refreshKey, follow: async () => {} },
+    } as unknown as KeyRing,
     ...{ defaultAudience: undefined, issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId },
   };
   return {
@@ -90,7 +92,7 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
 
 function opened(session: NewSession): OpenOutcome {
   const times = { authTime: now, now, endsAt: new Date(now.getTime() + 60_000), generation: 0 };
-  const grant = { ...session, ...times, sessionId: session.id, roles: [] };
+  const grant = { ...session, ...times, sessionId: session.id, roles: [], keysVersion: "k" };
   const shown = { createdAt: now, lastUsedAt: now, expiresAt: now };
   return { kind: "opened", grant, session: { ...session, ...shown } };
 }

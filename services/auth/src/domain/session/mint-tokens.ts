@@ -31,13 +31,15 @@ const notBeforeLeadSeconds = 5;
 /**
  * Makes an access token and the session's current refresh token. The refresh token is a function of the
  * session's state alone: whoever asks, on whichever replica, gets the same one.
- * @throws PosternError `SESSION_ENDED` where the session has less than a second to live
+ * @throws PosternError `SESSION_ENDED` where the session has less than a second to live; `UNAVAILABLE` where the
+ * keys have changed and cannot be had
  */
 export async function mintTokens(
   deps: MintDeps,
   grant: SessionGrant,
   { scope, audience }: { readonly scope: readonly string[]; readonly audience: readonly string[] },
 ): Promise<TokenSet> {
+  await deps.keyRing.follow(grant.keysVersion);
   const nowMs = grant.now.getTime();
   const endsAtMs = grant.endsAt.getTime();
   const issuedAt = Math.floor(nowMs / 1000);

@@ -6,7 +6,8 @@ export function grantColumns(source: string): string {
   return `(${source}).session_id, (${source}).user_id, (${source}).client_id, (${source}).audience,
     (${source}).scope, (${source}).roles, (${source}).amr, (${source}).auth_time,
     (${source}).rev::float8 as rev, (${source}).refresh_key::float8 as refresh_key,
-    (${source}).generation, (${source}).ends_at, (${source}).now`;
+    (${source}).generation, (${source}).ends_at, (${source}).now,
+    (${source}).keys_version`;
 }
 
 export interface GrantRow {
@@ -23,6 +24,7 @@ export interface GrantRow {
   readonly generation: number;
   readonly ends_at: Date;
   readonly now: Date;
+  readonly keys_version: Uuid;
 }
 
 export function toGrant(row: GrantRow): SessionGrant {
@@ -40,5 +42,6 @@ export function toGrant(row: GrantRow): SessionGrant {
     generation: row.generation,
     endsAt: row.ends_at,
     now: row.now,
+    keysVersion: row.keys_version,
   };
 }

@@ -1,9 +1,26 @@
+import type { Actor } from "../../domain/ports/actor.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
-import type { KeyPurpose, KeyState, KeyStore, PublicJwk, StoredKey } from "../../domain/ports/key-store.ts";
+import type {
+  ActivateOutcome,
+  KeyPurpose,
+  KeyState,
+  KeyStore,
+  NewKey,
+  PrepareOutcome,
+  PublicJwk,
+  RemoveOutcome,
+  StoredKey,
+  TaintOutcome,
+} from "../../domain/ports/key-store.ts";
 import type { Queries } from "./database.ts";
 
+interface ListRow extends Partial<KeyRow> {
+  readonly keys_version: Uuid;
+  readonly now: Date;
+}
+
 interface KeyRow {
-  readonly id: Uuid;
+  readonly id: Uuid | null;
   readonly number: number;
   readonly purpose: KeyPurpose;
   readonly alg: StoredKey["alg"];
@@ -11,42 +28,99 @@ interface KeyRow {
   readonly public_jwk: PublicJwk | null;
   readonly sealed: Buffer;
   readonly created_at: Date;
+  readonly activated_at: Date | null;
+  readonly retired_at: Date | null;
 }
 
 /** Sealed keys in Postgres. */
 export function createKeyStore(db: Queries): KeyStore {
+  async function call<T>(sql: string, values: readonly unknown[]): Promise<T> {
+    const [row] = await db.query<{ answer: T }>(`select ${sql} as answer`, values);
+    if (row === undefined) throw new Error("a change of keys has no outcome");
+    return row.answer;
+  }
+
   return {
     async list() {
-      const rows = await db.query<KeyRow>(
-        `select id, number::float8 as number, purpose, alg, state, public_jwk, sealed, created_at
-         from postern.keys where state <> 'removed' order by number`,
+      const rows = await db.query<ListRow>(
+        `select h.keys_version, postern.now() as now, k.id, k.number::float8 as number, k.purpose, k.alg, k.state,
+           k.public_jwk, k.sealed, k.created_at, k.activated_at, k.retired_at
+         from postern.revocation_head h left join postern.keys k on k.state <> 'removed' order by k.number`,
       );
-      return rows.map((row) => ({
-        id: row.id,
-        number: row.number,
-        purpose: row.purpose,
-        alg: row.alg,
-        state: row.state,
-        publicJwk: row.public_jwk ?? undefined,
-        sealed: row.sealed,
-        createdAt: row.created_at,
-      }));
+      const [first] = rows;
+      if (first === undefined) throw new Error("the revocation log has no head");
+      return { version: first.keys_version, now: first.now, keys: rows.filter(isKey).map(toKey) };
     },
 
-    async addFirst(key) {
-      // The unique index on active keys decides between two servers that start on an empty database.
-      await db.query(
-        `insert into postern.keys (id, purpose, alg, state, public_jwk, sealed, created_at)
-         values ($1, $2, $3, 'active', $4, $5, postern.now())
-         on conflict (purpose) where state = 'active' do nothing`,
-        [
-          key.id,
-          key.purpose,
-          key.alg,
-          key.publicJwk === undefined ? null : JSON.stringify(key.publicJwk),
-          key.sealed,
-        ],
-      );
+    async addFirst(key, actor) {
+      await call("postern.add_first_key($1, $2, $3, $4, $5, $6, $7)", [...newRow(key), ...by(actor)]);
     },
+
+    prepare: (key, { unlessPrepared, most }, actor) =>
+      call<PrepareOutcome>("postern.prepare_key($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
+        ...newRow(key),
+        unlessPrepared,
+        most,
+        ...by(actor),
+      ]),
+
+    activate: (id, { leadMs, insteadOf }, actor) =>
+      call<ActivateOutcome>("postern.activate_key($1, $2::interval, $3, $4, $5)", [
+        id,
+        interval(leadMs),
+        insteadOf ?? null,
+        ...by(actor),
+      ]),
+
+    async taint(id, actor) {
+      const [row] = await db.query<{ outcome: TaintOutcome["kind"]; seq: number }>(
+        "select outcome, seq::float8 as seq from postern.taint_key($1, $2, $3)",
+        [id, ...by(actor)],
+      );
+      if (row === undefined) throw new Error("a change of keys has no outcome");
+      const { outcome: kind, seq } = row;
+      return kind === "tainted" || kind === "already" ? { kind, seq } : { kind };
+    },
+
+    remove: (id, keptForMs, actor) =>
+      call<RemoveOutcome>("postern.remove_key($1, $2::interval, $3, $4)", [
+        id,
+        interval(keptForMs),
+        ...by(actor),
+      ]),
+
+    reseal: (id, from, to, actor) =>
+      call<boolean>("postern.reseal_key($1, $2, $3, $4, $5)", [id, from, to, ...by(actor)]),
   };
+}
+
+function isKey(row: ListRow): row is ListRow & KeyRow {
+  return row.id !== null;
+}
+
+function toKey(row: KeyRow): StoredKey {
+  return {
+    id: row.id ?? "",
+    number: row.number,
+    purpose: row.purpose,
+    alg: row.alg,
+    state: row.state,
+    publicJwk: row.public_jwk ?? undefined,
+    sealed: row.sealed,
+    createdAt: row.created_at,
+    activatedAt: row.activated_at ?? undefined,
+    retiredAt: row.retired_at ?? undefined,
+  };
+}
+
+function newRow({ id, purpose, alg, publicJwk, sealed }: NewKey): unknown[] {
+  return [id, purpose, alg, publicJwk === undefined ? null : JSON.stringify(publicJwk), sealed];
+}
+
+function by({ caller, requestId }: Actor): string[] {
+  return [caller, requestId];
+}
+
+function interval(ms: number): string {
+  return `${ms} milliseconds`;
 }

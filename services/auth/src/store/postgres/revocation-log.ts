@@ -24,6 +24,7 @@ interface HeadRow {
   readonly tail: Uuid;
   readonly everything_rev: number;
   readonly now: Date;
+  readonly keys_version: Uuid;
   readonly in_recovery: boolean;
   readonly entries: EntryJson[] | null;
 }
@@ -33,7 +34,7 @@ const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r
   'forget_after_ms', (extract(epoch from r.forget_after) * 1000)::bigint)`;
 
 const head = `h.seq::float8 as seq, h.tail, h.everything_rev::float8 as everything_rev, postern.now() as now,
-  pg_is_in_recovery() as in_recovery`;
+  h.keys_version, pg_is_in_recovery() as in_recovery`;
 
 const prefixes = { token: "tok", session: "ses", user: "usr", key: "key" } as const;
 
@@ -87,6 +88,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
       return {
         head: { seq: row.seq, tail: row.tail },
         now: row.now,
+        keysVersion: row.keys_version,
         entries: row.entries?.map(toEntry),
       };
     },
@@ -109,6 +111,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
       return {
         head: { seq: row.seq, tail: row.tail },
         now: row.now,
+        keysVersion: row.keys_version,
         entries: [everything, ...(row.entries ?? []).map(toEntry)],
       };
     },
