@@ -10,7 +10,7 @@ import {
 import { promisify } from "node:util";
 import type { KeyMaterial, RefreshKey } from "../domain/ports/key-material.ts";
 import type { NewKey, SigningAlg } from "../domain/ports/key-store.ts";
-import { createSealer } from "./sealing.ts";
+import { createSealer, masterKeyIdOf } from "./sealing.ts";
 import { publicJwkOf, signingKeyOf } from "./signing-key.ts";
 
 const makePair = promisify(generateKeyPair);
@@ -45,6 +45,14 @@ export function createKeyMaterial({ masterKeys }: { masterKeys: readonly Uint8Ar
     openRefreshKey({ id, number, sealed }) {
       return refreshKeyOf(number, sealer.open("refresh key", id, sealed));
     },
+
+    reseal({ id, purpose, sealed }) {
+      if (sealer.isUnderFirst(sealed)) return undefined;
+      const use = `${purpose} key`;
+      return sealer.seal(use, id, sealer.open(use, id, sealed));
+    },
+
+    masterKeyOf: ({ sealed }) => masterKeyIdOf(sealed),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Sealer {
   seal(purpose: string, id: string, secret: Uint8Array): Uint8Array;
   /** @throws {MasterKeyError} where no master key opens it */
   open(purpose: string, id: string, blob: Uint8Array): Uint8Array;
+  /** Whether it is the first master key that it was sealed under. */
+  isUnderFirst(blob: Uint8Array): boolean;
 }
 
 /** Length of a master key, in bytes. */
@@ -35,6 +37,8 @@ export function createSealer(masterKeys: readonly Uint8Array[]): Sealer {
   if (first === undefined) throw new RangeError("no master key");
 
   return {
+    isUnderFirst: (blob) => masterKeyIdOf(blob) === first.id.toString("hex"),
+
     seal(purpose, id, secret) {
       const nonce = randomBytes(nonceEnd - keyIdEnd);
       const cipher = createCipheriv("aes-256-gcm", first.derive(purpose), nonce);
@@ -72,6 +76,11 @@ export function createSealer(masterKeys: readonly Uint8Array[]): Sealer {
       }
     },
   };
+}
+
+/** Which master key a blob was sealed under, in hexadecimal. */
+export function masterKeyIdOf(blob: Uint8Array): string {
+  return Buffer.from(blob).subarray(1, keyIdEnd).toString("hex");
 }
 
 interface MasterKey {

@@ -7,6 +7,8 @@ export interface Option {
   readonly multiple?: boolean;
   /** What stands for the value in the help, `EMAIL` say. */
   readonly value?: string;
+  /** The values that it takes; absent: any. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 

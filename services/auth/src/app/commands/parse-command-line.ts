@@ -50,6 +50,10 @@ export function parseCommandArgs(command: Command, argv: readonly string[]): Arg
       throw new UsageError(`--${token.name} may be given once`);
     }
     seen.add(token.name);
+    const { choices } = options[token.name] ?? {};
+    if (choices !== undefined && !choices.includes(token.value ?? "")) {
+      throw new UsageError(`--${token.name} takes one of: ${choices.join(", ")}`);
+    }
   }
   const most = command.maxPositionals ?? 0;
   // `--help` answers whatever stands beside it.

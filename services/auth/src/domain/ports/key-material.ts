@@ -33,4 +33,11 @@ export interface KeyMaterial {
   openSigningKey(key: StoredKey): SigningKey;
   /** @throws {MasterKeyError} */
   openRefreshKey(key: StoredKey): RefreshKey;
+  /**
+   * The same secret sealed under the first master key; undefined where it is already.
+   * @throws {MasterKeyError}
+   */
+  reseal(key: StoredKey): Uint8Array | undefined;
+  /** Which master key a stored key is sealed under: 16 hexadecimal digits that tell master keys apart and no more. */
+  masterKeyOf(key: StoredKey): string;
 }

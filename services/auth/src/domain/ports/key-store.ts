@@ -60,7 +60,8 @@ export type ActivateOutcome = "activated" | "unknown" | "not_prepared" | "too_yo
 export type TaintOutcome =
   | { readonly kind: "tainted"; readonly seq: number }
   | { readonly kind: "already"; readonly seq: number }
-  | { readonly kind: "unknown" | "no_successor" };
+  | { readonly kind: "unknown" }
+  | { readonly kind: "no_successor" };
 /** `needed`: retired for less than what it made may live. */
 export type RemoveOutcome = "removed" | "unknown" | "already" | "active" | "needed";
 

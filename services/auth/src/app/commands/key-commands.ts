@@ -1,0 +1,18 @@
+import type { Command } from "./command.ts";
+import { keyActivate, keyRotate } from "./key-activate.ts";
+import { keyList } from "./key-list.ts";
+import { keyPrepare } from "./key-prepare.ts";
+import { keyRemove } from "./key-remove.ts";
+import { keyReseal } from "./key-reseal.ts";
+import { keyTaint } from "./key-taint.ts";
+
+/** The commands of `postern key`. */
+export const keyCommands: readonly Command[] = [
+  keyList,
+  keyPrepare,
+  keyActivate,
+  keyRotate,
+  keyTaint,
+  keyRemove,
+  keyReseal,
+];

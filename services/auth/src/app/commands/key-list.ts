@@ -1,0 +1,18 @@
+import type { Command } from "./command.ts";
+import { keyOptions, parsePurpose, showKey, withKeys } from "./key-support.ts";
+
+/** Lists the keys that are not removed. */
+export const keyList: Command = {
+  path: ["key", "list"],
+  summary: "List keys, with their states and the master keys that they are sealed under",
+  usage: "[--purpose P] [--embedded]",
+  options: keyOptions,
+  async run(args, io) {
+    const purpose = parsePurpose(args);
+    return withKeys(args, io, async ({ keys, material }) =>
+      (await keys.list()).keys
+        .filter((key) => purpose === undefined || key.purpose === purpose)
+        .map((key) => showKey(key, material)),
+    );
+  },
+};

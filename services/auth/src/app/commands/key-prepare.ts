@@ -1,0 +1,31 @@
+import { prepareKey } from "../../domain/keys/prepare-key.ts";
+import { cliActor } from "./cli-caller.ts";
+import { type Command, textOption, UsageError } from "./command.ts";
+import { keyOptions, requirePurpose, showKeyNow, withKeys } from "./key-support.ts";
+
+const algs = ["ES256", "EdDSA", "RS256"] as const;
+
+/** Makes a key that can take over. */
+export const keyPrepare: Command = {
+  path: ["key", "prepare"],
+  summary: "Make a key that can take over; a signing key is published from now on",
+  usage: "--purpose P [--alg A] [--embedded]",
+  options: {
+    ...keyOptions,
+    alg: {
+      type: "string",
+      value: "A",
+      choices: algs,
+      help: "of a signing key (default POSTERN_SIGNING_ALG)",
+    },
+  },
+  async run(args, io) {
+    const purpose = requirePurpose(args);
+    const alg = algs.find((one) => one === textOption(args, "alg"));
+    if (alg !== undefined && purpose !== "signing") throw new UsageError("--alg is for signing keys");
+    return withKeys(args, io, async (context) => {
+      const { id } = await prepareKey(context, { purpose, alg }, cliActor(context.newId));
+      return showKeyNow(context, id);
+    });
+  },
+};

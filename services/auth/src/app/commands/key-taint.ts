@@ -1,0 +1,29 @@
+import { taintKey } from "../../domain/keys/taint-key.ts";
+import { cliActor } from "./cli-caller.ts";
+import { type Command, flag, UsageError } from "./command.ts";
+import { findKey, keyOptions, parseKey, showKeyNow, withKeys } from "./key-support.ts";
+
+/** Ends what a stolen key has made. */
+export const keyTaint: Command = {
+  path: ["key", "taint"],
+  summary: "A key was stolen: end what it has made; of a refresh key, every session",
+  usage: "(KEY | --purpose P) [--yes] [--embedded]",
+  options: {
+    ...keyOptions,
+    yes: { type: "boolean", help: "wanted for a refresh key: everybody has to log in again" },
+  },
+  maxPositionals: 1,
+  async run(args, io) {
+    const named = parseKey(args);
+    return withKeys(args, io, async (context) => {
+      const key = await findKey(context, named);
+      if (key.purpose === "refresh" && !flag(args, "yes")) {
+        throw new UsageError(
+          "with a refresh key every session ends and everybody has to log in again: say --yes",
+        );
+      }
+      const { seq } = await taintKey(context, key, cliActor(context.newId));
+      return { ...(await showKeyNow(context, key.id)), sequence: seq };
+    });
+  },
+};

@@ -1,0 +1,20 @@
+import { createKeyMaterial } from "../crypto/key-material.ts";
+import type { KeyPolicy } from "../domain/keys/key-policy.ts";
+import type { KeyMaterial } from "../domain/ports/key-material.ts";
+import type { Config } from "./config.ts";
+
+/** What the use cases of keys stand on beside the context. */
+export function keyDeps({
+  masterKeys,
+  signingAlg,
+  keyRotation,
+  sessions,
+}: Pick<Config, "masterKeys" | "signingAlg" | "keyRotation" | "sessions">): {
+  readonly material: KeyMaterial;
+  readonly keyPolicy: KeyPolicy;
+} {
+  return {
+    material: createKeyMaterial({ masterKeys }),
+    keyPolicy: { signingAlg, ...keyRotation, sessionTtlMs: sessions.sessionTtlMs },
+  };
+}
