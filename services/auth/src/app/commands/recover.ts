@@ -11,6 +11,9 @@ export const recover: Command = {
   run(args, io) {
     return withContext(io, { embedded: flag(args, "embedded") }, async ({ revocations, newId }) => {
       const { seq } = await revocations.recover(cliActor(newId));
+      io.stderr.write(
+        "keys are as old as the backup too: `postern key list`, and taint what was tainted since\n",
+      );
       return { sequence: seq };
     });
   },
