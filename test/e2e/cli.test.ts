@@ -200,7 +200,9 @@ test(
   async () => {
     const { password } = await answer(["user", "create", "--email", "recovered@example.com"]);
     const before = await logIn("recovered@example.com", password);
-    expect(await answer(["recover"])).toEqual({ sequence: expect.any(Number) });
+    const recovered = await run(["recover", "--json"]);
+    expect(recovered).toMatchObject({ code: 0, stderr: expect.stringContaining("`postern key list`") });
+    expect(JSON.parse(recovered.stdout)).toEqual({ sequence: expect.any(Number) });
     expect(await isActive(before.accessToken)).toBe(false);
     expect(await isActive(before.refreshToken)).toBe(false);
     const { refreshToken } = before;
