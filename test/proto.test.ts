@@ -34,6 +34,7 @@ test("exactly these methods are served", () => {
     "postern.admin.v1.AdminService/DisableUser unary",
     "postern.admin.v1.AdminService/EnableUser unary",
     "postern.admin.v1.AdminService/GetUser unary",
+    "postern.admin.v1.AdminService/ListAuditEvents unary",
     "postern.admin.v1.AdminService/ListUsers unary",
     "postern.admin.v1.AdminService/SetPassword unary",
     "postern.auth.v1.AuthService/Introspect unary",

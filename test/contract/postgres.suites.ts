@@ -4,9 +4,12 @@ import type { SessionPolicy } from "../../services/auth/src/domain/ports/session
 import { advanceClock } from "../support/clock.ts";
 import { createDatabase } from "../support/database.ts";
 import { openStores, type Stores } from "../support/stores.ts";
+import { auditStoreSuite } from "./audit-store.suite.ts";
+import { cleanerSuite } from "./cleaner.suite.ts";
 import { keyStoreSuite } from "./key-store.suite.ts";
 import { revocationLogSuite } from "./revocation-log.suite.ts";
 import { suitePolicy } from "./session-bench.ts";
+import { sessionRecordsSuite } from "./session-records.suite.ts";
 import { sessionRotationSuite } from "./session-rotation.suite.ts";
 import { sessionStoreSuite } from "./session-store.suite.ts";
 import { firstAdminSuite, userStoreSuite } from "./user-store.suite.ts";
@@ -81,8 +84,23 @@ export function postgresSuites(through: (databaseUrl: string) => string): void {
     sessionStoreSuite(open);
   });
 
+  describe("sessions as they are looked into", () => {
+    sessionRecordsSuite(open);
+  });
+
   describe("refresh tokens", () => {
     sessionRotationSuite(open);
+  });
+
+  describe("the audit", () => {
+    auditStoreSuite(async () => {
+      const opened = await open();
+      return { ...opened, stores: parts(opened, "audit") };
+    });
+  });
+
+  describe("cleaning", () => {
+    cleanerSuite(open);
   });
 
   describe("the revocation log", () => {

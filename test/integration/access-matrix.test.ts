@@ -39,6 +39,7 @@ const rows: Readonly<Record<string, Row>> = {
   "postern.admin.v1.AdminService/DisableUser": { open: ["users"], answer: "INVALID_REQUEST" },
   "postern.admin.v1.AdminService/EnableUser": { open: ["users"], answer: "INVALID_REQUEST" },
   "postern.admin.v1.AdminService/SetPassword": { open: ["users"], answer: "INVALID_REQUEST" },
+  "postern.admin.v1.AdminService/ListAuditEvents": { open: ["admin"], answer: "OK" },
   "grpc.health.v1.Health/Check": { open: "*", answer: "OK" },
   "grpc.health.v1.Health/Watch": { open: "*", answer: "OK" },
 };

@@ -31,11 +31,12 @@ function servers(settings: Readonly<Record<string, string>> = {}): void {
 
 const advance = (byMs: number) => advanceClock(two.databaseUrl, byMs);
 
-/** The names of the audit's events about a session, in the order they came. */
+/** The names of the audit's events about a session after its login, in the order they came. */
 async function audited(sessionId: string): Promise<unknown[]> {
-  const rows = await two.query("select event from postern.audit where session_id = $1 order by at, id", [
-    parseId("ses", sessionId),
-  ]);
+  const rows = await two.query(
+    "select event from postern.audit where session_id = $1 and event <> 'login' order by at, id",
+    [parseId("ses", sessionId)],
+  );
   return rows.map((row) => row["event"]);
 }
 

@@ -26,7 +26,10 @@ export interface SessionSource extends AsyncDisposable {
 }
 
 /** Works with the servers' own keys and store; its access tokens live for an hour. */
-export async function openSessionSource({ databaseUrl, masterKey }: TwoServers): Promise<SessionSource> {
+export async function openSessionSource({
+  databaseUrl,
+  masterKey,
+}: Pick<TwoServers, "databaseUrl" | "masterKey">): Promise<SessionSource> {
   const db = openDatabase({ url: databaseUrl, maxConnections: 4, name: "test", onFault: () => {} });
   const newId = createNewId({ now: Date.now, random: randomBytes });
   const keyRing = await openKeyRing({

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Pool } from "pg";
 import { createKeyMaterial } from "../../services/auth/src/crypto/key-material.ts";
 import type { Caller } from "../../services/auth/src/domain/access/caller.ts";
+import { createRefusedLogins } from "../../services/auth/src/domain/audit/refused-logins.ts";
 import { PosternError } from "../../services/auth/src/domain/errors.ts";
 import { openKeyRing } from "../../services/auth/src/domain/keys/key-ring.ts";
 import type { PasswordHasher } from "../../services/auth/src/domain/ports/password-hasher.ts";
@@ -120,6 +121,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
     policy,
     passwordHasher,
     loginBudgets,
+    refusedLogins: createRefusedLogins({ audit: stores.audit, mac: { sign: (text) => text } }),
     nameOf: async () => "somebody",
     newId,
     passwordPolicy,

@@ -1,9 +1,13 @@
 import { randomBytes } from "node:crypto";
+import type { AuditStore } from "../../services/auth/src/domain/ports/audit-store.ts";
+import type { Cleaner } from "../../services/auth/src/domain/ports/cleaner.ts";
 import type { KeyStore } from "../../services/auth/src/domain/ports/key-store.ts";
 import type { RevocationLog } from "../../services/auth/src/domain/ports/revocation-log.ts";
 import type { SessionPolicy, SessionStore } from "../../services/auth/src/domain/ports/session-store.ts";
 import type { UserStore } from "../../services/auth/src/domain/ports/user-store.ts";
 import { createNewId } from "../../services/auth/src/lib/uuid.ts";
+import { createAuditStore } from "../../services/auth/src/store/postgres/audit-store.ts";
+import { createCleaner } from "../../services/auth/src/store/postgres/cleaner.ts";
 import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
 import { createKeyStore } from "../../services/auth/src/store/postgres/key-store.ts";
 import { createRevocationLog } from "../../services/auth/src/store/postgres/revocation-log.ts";
@@ -16,6 +20,8 @@ export interface Stores extends AsyncDisposable {
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
   readonly keys: KeyStore;
+  readonly cleaner: Cleaner;
+  readonly audit: AuditStore;
 }
 
 /** Makes ids in the order of the calls, for all replicas of a test. */
@@ -40,6 +46,8 @@ export function openStores(url: string, policy: SessionPolicy, options: StoresOp
     sessions: createSessionStore(db, policy),
     revocations: createRevocationLog(db, headDb),
     keys: createKeyStore(db),
+    cleaner: createCleaner(db),
+    audit: createAuditStore({ db, notesDb: db }, { sliceRows: 10 }),
     async [Symbol.asyncDispose]() {
       await Promise.all([db, headDb].map((one) => one[Symbol.asyncDispose]()));
     },

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { createPasswordHasher, type HashQueue } from "../crypto/argon2.ts";
+import type { AuditStore } from "../domain/ports/audit-store.ts";
+import type { Cleaner } from "../domain/ports/cleaner.ts";
 import type { NewId } from "../domain/ports/ids.ts";
 import type { KeyStore } from "../domain/ports/key-store.ts";
 import type { PasswordHasher } from "../domain/ports/password-hasher.ts";
@@ -9,6 +11,8 @@ import type { SessionStore } from "../domain/ports/session-store.ts";
 import type { UserNames } from "../domain/ports/user-names.ts";
 import type { UserStore } from "../domain/ports/user-store.ts";
 import { createNewId } from "../lib/uuid.ts";
+import { createAuditStore } from "../store/postgres/audit-store.ts";
+import { createCleaner } from "../store/postgres/cleaner.ts";
 import { type DatabaseOptions, openDatabase, type PoolState } from "../store/postgres/database.ts";
 import { createKeyStore } from "../store/postgres/key-store.ts";
 import { createRevocationLog } from "../store/postgres/revocation-log.ts";
@@ -24,6 +28,8 @@ export interface Context extends AsyncDisposable {
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
   readonly keys: KeyStore;
+  readonly cleaner: Cleaner;
+  readonly audit: AuditStore;
   readonly passwordHasher: PasswordHasher & HashQueue;
   readonly newId: NewId;
   /** Whether the database answers now. */
@@ -44,6 +50,8 @@ const connections = {
   head: 2,
   /** The same for the names that Introspect shows. */
   names: 2,
+  /** The same for the notes of refused logins. */
+  notes: 2,
 };
 /** Orchestrators wait for a probe one second by default, and take one that is late for a server not ready. */
 const probeMs = 500;
@@ -67,7 +75,8 @@ export function openContext(
   const refreshDb = open("refresh");
   const headDb = open("head", { readsOnly: true });
   const namesDb = open("names", { readsOnly: true });
-  const pools = [db, revokeDb, refreshDb, headDb, namesDb];
+  const notesDb = open("notes");
+  const pools = [db, revokeDb, refreshDb, headDb, namesDb, notesDb];
   const passwordHasher = createPasswordHasher();
   return {
     users: createUserStore(db),
@@ -75,6 +84,8 @@ export function openContext(
     sessions: createSessionStore(db, config.sessions, refreshDb),
     revocations: createRevocationLog(revokeDb, headDb),
     keys: createKeyStore(db),
+    cleaner: createCleaner(db),
+    audit: createAuditStore({ db, notesDb }),
     passwordHasher,
     newId: createNewId({ now: Date.now, random: randomBytes }),
     isPostgresUp: () => {

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import pino, { type Logger } from "pino";
 import { PosternError } from "../domain/errors.ts";
 import { type FinishedCall, methodName } from "../rpc/chain.ts";
+import type { LogSink } from "./log-sink.ts";
 
 /** Whatever is logged under these names, at the top or one level down, is a secret. */
 const secretNames = [
@@ -14,8 +15,8 @@ const secretNames = [
   "masterKey",
 ];
 
-/** One JSON line an event, on stderr. */
-export function createLogger(level: string): Logger {
+/** One JSON line an event. */
+export function createLogger(level: string, sink: LogSink): Logger {
   return pino(
     {
       level,
@@ -24,7 +25,7 @@ export function createLogger(level: string): Logger {
       redact: secretNames.flatMap((name) => [name, `*.${name}`]),
       serializers: { error: describe },
     },
-    pino.destination({ dest: 2, sync: true }),
+    sink,
   );
 }
 

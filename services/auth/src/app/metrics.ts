@@ -14,12 +14,17 @@ export interface MetricSources {
   readonly redis: { readonly isUp: boolean; readonly faults: number } | undefined;
 }
 
+export interface MetricsOptions {
+  /** Lines that the log has dropped. */
+  readonly droppedLines?: () => number;
+}
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 const fastBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** What `/metrics` tells, for Prometheus; `docs/metrics.md` is made from it. */
-export function createMetrics() {
+export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -69,6 +74,11 @@ export function createMetrics() {
       "Runs of the work that goes on beside calls, by job and outcome (`done`, `failed`).",
       ["job", "outcome"],
     ),
+    cleanedRows: counter(
+      "postern_cleaned_rows_total",
+      "Rows that nobody needed any more and that this replica deleted, by table.",
+      ["table"],
+    ),
   };
   const read = {
     hashQueueWaiting: gauge("postern_hash_queue_waiting", "Passwords that wait to be hashed."),
@@ -98,6 +108,10 @@ export function createMetrics() {
     redisFaults: counter(
       "postern_redis_faults_total",
       "Commands to Redis that were not carried out, or not sent since it was down.",
+    ),
+    droppedLines: counter(
+      "postern_log_lines_dropped_total",
+      "Lines of the log that were given up: stderr is full, closed, or nobody reads it.",
     ),
   };
   // Without Redis there is nothing to tell: 0 would mean that it is down.
@@ -131,6 +145,8 @@ export function createMetrics() {
     contentType: registry.contentType,
     /** In the text format of Prometheus. */
     async metrics(): Promise<string> {
+      read.droppedLines.reset();
+      read.droppedLines.inc(droppedLines());
       if (sources !== undefined) readAll(sources);
       return registry.metrics();
     },

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
+import { thisMachine } from "../crypto/argon2.ts";
+import { workersFor } from "../crypto/argon2-workers.ts";
 import { PosternError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import { createOpsRoutes, type Readiness } from "../http/ops.ts";
@@ -8,6 +10,7 @@ import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { type Listener, listenGrpc, listenHttp } from "./listeners.ts";
+import type { LogSink } from "./log-sink.ts";
 import { createMetrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
 import { openService, type Service } from "./service.ts";
@@ -24,6 +27,12 @@ export interface Server {
   stop(hurry: AbortSignal): Promise<void>;
 }
 
+/** The log, and where its lines go. */
+export interface ServerLog {
+  readonly log: Logger;
+  readonly sink: Pick<LogSink, "dropped">;
+}
+
 const retryMs = 1_000;
 
 /**
@@ -31,9 +40,14 @@ const retryMs = 1_000;
  * `/readyz` and every call 503.
  * @throws {MasterKeyError} {SchemaError} where waiting does not help
  */
-export async function startServer(config: ReadyConfig, log: Logger, stopping: AbortSignal): Promise<Server> {
+export async function startServer(
+  config: ReadyConfig,
+  { log, sink }: ServerLog,
+  stopping: AbortSignal,
+): Promise<Server> {
   await using opened = new AsyncDisposableStack();
-  const metrics = createMetrics();
+  warnOfLittleMemory(log);
+  const metrics = createMetrics({ droppedLines: () => sink.dropped });
   const draining = new AbortController();
   const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
   const context = opened.use(openContext(config, (error) => log.warn({ event: "store_fault", error })));
@@ -86,6 +100,17 @@ export async function startServer(config: ReadyConfig, log: Logger, stopping: Ab
   }
   const urls = { http: http.url, grpc: grpc.url, ops: ops.url };
   return { urls, context, madeAdmin, stop };
+}
+
+function warnOfLittleMemory(log: Logger): void {
+  const machine = thisMachine();
+  const { shortOfBytes } = workersFor(machine);
+  if (shortOfBytes === undefined) return;
+  const mib = (bytes: number) => Math.round(bytes / (1024 * 1024));
+  log.warn(
+    { event: "memory_short", limit_mib: mib(machine.memoryBytes), wanted_mib: mib(shortOfBytes) },
+    "logins may end this process by taking all the memory that it may have: see docs/capacity.md",
+  );
 }
 
 /** Lets a listener finish its calls; what is left after `graceMs` is cut off. Harmless when done again. */

@@ -7,9 +7,10 @@ import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import type { Logger } from "pino";
-import { createKeyMaterial } from "../crypto/key-material.ts";
+import { createMac } from "../crypto/mac.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
 import { authenticate } from "../domain/access/authenticate.ts";
+import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
 import { PosternError } from "../domain/errors.ts";
 import { openKeyRing } from "../domain/keys/key-ring.ts";
 import { type HeadRead, openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
@@ -23,9 +24,13 @@ import { type FinishedCall, methodName } from "../rpc/chain.ts";
 import { createHealthService } from "../rpc/health-service.ts";
 import { createRpcListener } from "../rpc/listener.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
+import { auditJobs } from "./audit-jobs.ts";
+import { cleaningJob } from "./cleaning-job.ts";
 import type { Context } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { startJobs } from "./jobs.ts";
+import { keyDeps } from "./key-deps.ts";
+import { keyJob } from "./key-job.ts";
 import { logCall } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
@@ -62,7 +67,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const { config, context, issuer, log, metrics, draining } = options;
   await using opened = new AsyncDisposableStack();
   const monotonicMs = () => performance.now();
-  const material = createKeyMaterial({ masterKeys: config.masterKeys });
+  const { material, keyPolicy } = keyDeps(config);
   const keyRing = await openKeyRing({
     ...{ keys: context.keys, material, newId: context.newId, signingAlg: config.signingAlg },
     ...{ monotonicMs, pause: (ms: number) => wait(ms) },
@@ -109,6 +114,15 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     pools: context.pools,
     redis: shared.redis,
   });
+  const refusedLogins = createRefusedLogins({
+    audit: context.audit,
+    mac: createMac(config.masterKeys, "audit accounts"),
+  });
+  opened.defer(() =>
+    refusedLogins.flush().catch((error: unknown) => {
+      log.error({ event: "audit_failed", error }, "refused logins could not be noted in the audit");
+    }),
+  );
   const deps = {
     ...context,
     keyRing,
@@ -128,8 +142,18 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       pause: (ms, signal) => wait(ms, undefined, { signal }),
       onLimit: (budget, what) => metrics.loginLimits.inc({ budget, what }),
     }),
+    refusedLogins,
   };
-  opened.use(startJobs([], { log, metrics }));
+  opened.use(
+    startJobs(
+      [
+        keyJob({ ...context, material, keyPolicy }, log),
+        cleaningJob(context.cleaner, metrics),
+        ...auditJobs(context.audit, config.auditRetentionMs, refusedLogins),
+      ],
+      { log, metrics },
+    ),
+  );
   const services = new Set(["", AuthService.typeName, AdminService.typeName]);
   const routes = createHttpRoutes(keyRing);
   const handler = createRpcListener({

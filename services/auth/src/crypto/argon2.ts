@@ -5,9 +5,10 @@ import type { PasswordHasher } from "../domain/ports/password-hasher.ts";
 import { assertAffordable, createDummyHash } from "./argon2-params.ts";
 import { BoundedQueue } from "./argon2-queue.ts";
 import type { Argon2Task } from "./argon2-worker.ts";
+import { type Machine, workersFor } from "./argon2-workers.ts";
 
 export interface PasswordHasherOptions {
-  /** Threads; by default one less than there are cores, at least one. */
+  /** Threads; by default what `workersFor` finds right for this machine. */
   readonly workers?: number;
   /** Calls that may wait for a thread. The default keeps the wait under 2 s where a hash takes 40 ms. */
   readonly queue?: number;
@@ -23,6 +24,11 @@ export interface HashQueue {
 
 const waitingPerWorker = 50;
 
+/** Its cores, and the limit of the memory that is this process's: a container's, where it is in one. */
+export function thisMachine(): Machine {
+  return { cores: availableParallelism(), memoryBytes: process.constrainedMemory() };
+}
+
 /**
  * Argon2id in threads of its own, with the library's synchronous calls: its asynchronous ones take the pool
  * of libuv, where queued logins hold up DNS and files. Disposing of it waits for what has been taken on.
@@ -30,7 +36,7 @@ const waitingPerWorker = 50;
 export function createPasswordHasher(
   options: PasswordHasherOptions = {},
 ): PasswordHasher & HashQueue & AsyncDisposable {
-  const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
+  const workers = options.workers ?? workersFor(thisMachine()).count;
   const limit = options.queue ?? waitingPerWorker * workers;
   const queue = new BoundedQueue({ slots: workers, limit });
   const pool = new Piscina<Argon2Task, string | boolean>({

@@ -21,3 +21,13 @@ export function decodePageToken(token: string): Uuid | undefined {
   }
   return id;
 }
+
+/** A page of rows, of which one more was read than it shows: so a full last page is known to be the last. */
+export function pageOf<T extends { readonly id: Uuid }>(
+  found: readonly T[],
+  size: number,
+): { readonly items: readonly T[]; readonly nextPageToken: string } {
+  const items = found.slice(0, size);
+  const last = items.at(-1);
+  return { items, nextPageToken: found.length > size && last !== undefined ? encodePageToken(last.id) : "" };
+}

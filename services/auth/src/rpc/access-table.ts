@@ -20,6 +20,7 @@ export const accessTable: ReadonlyMap<DescMethod, AccessRule> = new Map<DescMeth
   [AdminService.method.disableUser, ["users"]],
   [AdminService.method.enableUser, ["users"]],
   [AdminService.method.setPassword, ["users"]],
+  [AdminService.method.listAuditEvents, ["admin"]],
   [Health.method.check, "public"],
   [Health.method.watch, "public"],
 ]);

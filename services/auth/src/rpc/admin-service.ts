@@ -1,6 +1,7 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AdminService, GetUserRequest } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { PosternError } from "../domain/errors.ts";
+import type { AuditStore } from "../domain/ports/audit-store.ts";
 import type { UserStore } from "../domain/ports/user-store.ts";
 import { type CreateUserDeps, createUser } from "../domain/user/create-user.ts";
 import { disableUser } from "../domain/user/disable-user.ts";
@@ -8,10 +9,12 @@ import { enableUser } from "../domain/user/enable-user.ts";
 import { type GetUserInput, getUser } from "../domain/user/get-user.ts";
 import { listUsers } from "../domain/user/list-users.ts";
 import { type SetPasswordDeps, setPassword } from "../domain/user/set-password.ts";
+import { answerAuditEvents } from "./audit-handlers.ts";
 import { callerOf, requestIdKey } from "./context.ts";
 import { given, toUser, toUuid } from "./convert.ts";
 
-export type AdminServiceDeps = CreateUserDeps & SetPasswordDeps & { readonly users: UserStore };
+export type AdminServiceDeps = CreateUserDeps &
+  SetPasswordDeps & { readonly users: UserStore; readonly audit: AuditStore };
 
 export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof AdminService> {
   return {
@@ -52,6 +55,7 @@ export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof A
       const { password } = request;
       return { user: toUser(await setPassword(deps, { ...callOf(context), userId, password })) };
     },
+    listAuditEvents: (request, context) => answerAuditEvents(deps, callerOf(context), request),
   };
 }
 

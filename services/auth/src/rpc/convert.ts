@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, TimestampSchema, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   type IntrospectResponse,
   IntrospectResponseSchema,
@@ -24,11 +24,24 @@ export function given(text: string): string | undefined {
   return text === "" ? undefined : text;
 }
 
-export function toUuid(prefix: "usr" | "ses", id: string): Uuid {
+export function toUuid(prefix: "usr" | "ses" | "key", id: string): Uuid {
   const uuid = parseId(prefix, id);
   if (uuid === undefined)
     throw new PosternError("INVALID_REQUEST", { message: `not an id of the form ${prefix}_…` });
   return uuid;
+}
+
+/** As `toUuid`, where there may be none. */
+export function toGivenUuid(prefix: Parameters<typeof toUuid>[0], id: string): Uuid | undefined {
+  return id === "" ? undefined : toUuid(prefix, id);
+}
+
+/** @throws {PosternError} `INVALID_REQUEST` for a time that no clock here tells */
+export function toGivenDate(timestamp: Timestamp | undefined): Date | undefined {
+  if (timestamp === undefined) return undefined;
+  const date = timestampDate(timestamp);
+  if (!Number.isNaN(date.getTime())) return date;
+  throw new PosternError("INVALID_REQUEST", { message: "a time lies outside of the years 1 to 9999" });
 }
 
 export function toTokenSet(tokens: TokenSet): WireTokenSet {

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { User } from "../../user/v1/user_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { AuditEvent } from "./audit_event_pb.js";
 
 /**
  * Describes the file postern/admin/v1/admin_service.proto.
@@ -325,8 +327,140 @@ export declare type SetPasswordResponse = Message<"postern.admin.v1.SetPasswordR
 export declare const SetPasswordResponseSchema: GenMessage<SetPasswordResponse>;
 
 /**
- * AdminService manages users. Permission: `users`; whatever touches an administrator, or makes one,
- * needs `admin`.
+ * ListAuditEventsRequest asks for a page of events; what is empty limits nothing.
+ *
+ * @generated from message postern.admin.v1.ListAuditEventsRequest
+ */
+export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAuditEventsRequest"> & {
+  /**
+   * How many at most; 0: 50.
+   *
+   * @generated from field: uint32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before, of the same request; empty: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Events of any of these names.
+   *
+   * @generated from field: repeated string events = 3;
+   */
+  events: string[];
+
+  /**
+   * Whom they concern.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * The session that they concern.
+   *
+   * @generated from field: string session_id = 5;
+   */
+  sessionId: string;
+
+  /**
+   * The client that the user came through.
+   *
+   * @generated from field: string client_id = 6;
+   */
+  clientId: string;
+
+  /**
+   * Who did it.
+   *
+   * @generated from field: string caller = 7;
+   */
+  caller: string;
+
+  /**
+   * Where the user came from, as it was told.
+   *
+   * @generated from field: string client_address = 8;
+   */
+  clientAddress: string;
+
+  /**
+   * The key that they concern.
+   *
+   * @generated from field: string key_id = 9;
+   */
+  keyId: string;
+
+  /**
+   * What stands as `account` in the detail of refused logins under a name that nobody has.
+   *
+   * @generated from field: string account = 10;
+   */
+  account: string;
+
+  /**
+   * From then on.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 11;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Before then.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 12;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * The oldest first, rather than the newest.
+   *
+   * @generated from field: bool oldest_first = 13;
+   */
+  oldestFirst: boolean;
+};
+
+/**
+ * Describes the message postern.admin.v1.ListAuditEventsRequest.
+ * Use `create(ListAuditEventsRequestSchema)` to create a new message.
+ */
+export declare const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest>;
+
+/**
+ * ListAuditEventsResponse is one page of events. It may hold fewer than were asked for, even none, though
+ * there are more.
+ *
+ * @generated from message postern.admin.v1.ListAuditEventsResponse
+ */
+export declare type ListAuditEventsResponse = Message<"postern.admin.v1.ListAuditEventsResponse"> & {
+  /**
+   * In the order of their ids, the newest first unless asked for otherwise.
+   *
+   * @generated from field: repeated postern.admin.v1.AuditEvent events = 1;
+   */
+  events: AuditEvent[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message postern.admin.v1.ListAuditEventsResponse.
+ * Use `create(ListAuditEventsResponseSchema)` to create a new message.
+ */
+export declare const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse>;
+
+/**
+ * AdminService manages users, and shows the audit. Permission: `users`; whatever touches an
+ * administrator, or makes one, needs `admin`, and so does the audit.
  *
  * @generated from service postern.admin.v1.AdminService
  */
@@ -390,6 +524,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof SetPasswordRequestSchema;
     output: typeof SetPasswordResponseSchema;
+  },
+  /**
+   * ListAuditEvents lists the events that fit all of what is asked for. Permission: `admin`.
+   *
+   * @generated from rpc postern.admin.v1.AdminService.ListAuditEvents
+   */
+  listAuditEvents: {
+    methodKind: "unary";
+    input: typeof ListAuditEventsRequestSchema;
+    output: typeof ListAuditEventsResponseSchema;
   },
 }>;
 

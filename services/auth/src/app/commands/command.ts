@@ -30,6 +30,8 @@ export interface Command {
   readonly options: Readonly<Record<string, Option>>;
   /** How many arguments it takes beside options; none where absent. */
   readonly maxPositionals?: number;
+  /** What such an argument may be; absent: anything. */
+  readonly choices?: readonly string[];
   /** @returns what is printed on stdout, as JSON or as text; nothing where undefined */
   run(args: Args, io: Io): Promise<unknown>;
 }

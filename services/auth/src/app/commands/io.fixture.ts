@@ -18,6 +18,12 @@ export function fakeIo({
   async function* chunks() {
     yield* stdin;
   }
-  const io: Io = { stdout: output("stdout"), stderr: output("stderr"), stdin: chunks(), env };
+  const io: Io = {
+    stdout: output("stdout"),
+    stderr: output("stderr"),
+    stdin: chunks(),
+    env,
+    closed: new AbortController().signal,
+  };
   return { io, written };
 }

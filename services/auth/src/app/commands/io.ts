@@ -13,15 +13,21 @@ export interface Io {
   readonly stderr: Output;
   readonly stdin: AsyncIterable<Uint8Array | string>;
   readonly env: Env;
+  /** Aborted when nobody reads `stdout` any more, which shows when something is written to it. */
+  readonly closed: AbortSignal;
 }
 
 /** The process's own streams and environment. */
 export function processIo(): Io {
   const { stdout, stderr } = process;
+  const closed = new AbortController();
   // A reader that has seen enough, such as `head`, closes the pipe: no fault of the command.
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
+    closed.abort();
   });
+  // What cannot be told is no reason not to do it: the exit code tells as well.
+  stderr.on("error", () => {});
   return {
     stdout,
     stderr,
@@ -30,5 +36,6 @@ export function processIo(): Io {
       return process.stdin;
     },
     env: processEnv(),
+    closed: closed.signal,
   };
 }

@@ -8,9 +8,10 @@ export const migrateCommand: Command = {
   usage: "[--embedded]",
   options: embeddedOption,
   run(args, io) {
-    return withDatabase(io, { embedded: flag(args, "embedded") }, async ({ databaseUrl }) => {
+    const options = { embedded: flag(args, "embedded") };
+    return withDatabase(io, options, async ({ databaseUrl }) => {
       const { migrate } = await import("../../store/postgres/migrate.ts");
-      return { schemaVersion: await tellDatabaseFaults(() => migrate(databaseUrl)) };
+      return { schemaVersion: await tellDatabaseFaults(() => migrate(databaseUrl), options) };
     });
   },
 };

@@ -11,11 +11,21 @@ export function formatJson(answer: unknown): string {
   return `${escapeControls(JSON.stringify(answer))}\n`;
 }
 
-/** A list of objects as a table under their members' names, an object as one member a line. */
+/**
+ * A list of objects as a table under their members' names, an object as one member a line, with those of its members
+ * that are such lists below.
+ */
 export function formatText(answer: unknown): string {
   if (Array.isArray(answer)) return formatTable(answer.map(toRecord));
   if (typeof answer !== "object" || answer === null) return `${formatCell(answer)}\n`;
-  return formatColumns(Object.entries(answer).map(([name, value]) => [name, formatCell(value)]));
+  const members = Object.entries(answer);
+  const lines = members
+    .filter(([, value]) => !isTable(value))
+    .map(([name, value]) => [name, formatCell(value)]);
+  const tables = members.flatMap(([name, value]) =>
+    isTable(value) ? [`\n${name}:\n${formatTable(value.map(toRecord))}`] : [],
+  );
+  return [formatColumns(lines), ...tables].join("");
 }
 
 /** Rows of cells in columns, two spaces apart, without spaces at a line's end. */
@@ -37,11 +47,16 @@ function formatTable(records: readonly Readonly<Record<string, unknown>>[]): str
   return rows.length === 0 ? "" : formatColumns([names, ...rows]);
 }
 
+function isTable(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === "object");
+}
+
 function toRecord(item: unknown): Readonly<Record<string, unknown>> {
   return typeof item === "object" && item !== null ? { ...item } : { value: item };
 }
 
-function formatCell(value: unknown): string {
+/** One value as a person reads it; `-` for none. */
+export function formatCell(value: unknown): string {
   if (value === undefined || value === null || value === "") return "-";
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.length === 0 ? "-" : value.map(formatCell).join(",");

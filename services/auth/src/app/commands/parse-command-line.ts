@@ -77,8 +77,11 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
       tokens: true,
     });
   } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
     // Its first sentence names the option, never the value.
-    if (error instanceof TypeError) throw new UsageError(error.message.split(". ", 1)[0]);
-    throw error;
+    const [text = ""] = error.message.split(". ", 1);
+    const unknown = /^Unknown option '--([^']*)'$/.exec(text)?.[1];
+    const meant = unknown === undefined ? undefined : nearestName(unknown, Object.keys(options));
+    throw new UsageError(meant === undefined ? text : `${text}; did you mean \`--${meant}\`?`);
   }
 }

@@ -6,7 +6,8 @@ import { ConfigError } from "../config-error.ts";
 import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
 import { type ReadyConfig, withEmbedded } from "../embedded-config.ts";
 import { createLogger } from "../log.ts";
-import { startServer } from "../server.ts";
+import { openStderrSink } from "../log-sink.ts";
+import { type ServerLog, startServer } from "../server.ts";
 import { type Command, CommandError, flag } from "./command.ts";
 import type { Io } from "./io.ts";
 import { readConfig } from "./read-config.ts";
@@ -25,25 +26,35 @@ export const serve: Command = {
   async run(args, io) {
     const { config } = readConfig(io, { embedded: flag(args, "embedded") });
     const signals = stopSignals(flag(args, "follow-parent"));
+    const sink = openStderrSink();
+    const log = createLogger(config.logLevel, sink);
+    const outside = { io, signals, log: { log, sink } };
     if (!config.embedded) {
-      await run(requireDatabase(config), io, signals, undefined);
+      await run(requireDatabase(config), outside, undefined);
       return;
     }
-    const log = createLogger(config.logLevel);
     await tellEmbeddedFaults(async () => {
       await using embedded = await startEmbedded({
         dataDir: config.dataDir,
         newSecretToken: () => newSecretToken(randomBytes),
         onLog: (line) => log.debug({ event: "postgres", line }),
       });
-      await run(withEmbedded(config, embedded), io, signals, embedded);
+      await run(withEmbedded(config, embedded), outside, embedded);
     });
   },
 };
 
-async function run(config: ReadyConfig, io: Io, signals: StopSignals, embedded: Embedded | undefined) {
-  const log = createLogger(config.logLevel);
-  const server = await start(config, log, signals.stopping);
+/** What the server meets beside its database. */
+interface Outside {
+  readonly io: Io;
+  readonly signals: StopSignals;
+  readonly log: ServerLog;
+}
+
+async function run(config: ReadyConfig, outside: Outside, embedded: Embedded | undefined) {
+  const { io, signals } = outside;
+  const { log } = outside.log;
+  const server = await start(config, outside.log, signals.stopping);
   if (server === undefined) return;
   for (const [name, url] of Object.entries(server.urls)) io.stdout.write(`${name} ${url}\n`);
   if (embedded !== undefined) {
@@ -61,7 +72,7 @@ async function run(config: ReadyConfig, io: Io, signals: StopSignals, embedded: 
 }
 
 /** @returns undefined where it was told to stop before the database was there */
-async function start(config: ReadyConfig, log: ReturnType<typeof createLogger>, signal: AbortSignal) {
+async function start(config: ReadyConfig, log: ServerLog, signal: AbortSignal) {
   try {
     return await startServer(config, log, signal);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { PosternError } from "../../domain/errors.ts";
 import type { User, UserStore } from "../../domain/ports/user-store.ts";
 import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
 import { parseId } from "../../lib/type-id.ts";
@@ -26,19 +27,30 @@ export function parseUserKey(args: Args): GetUserInput["key"] {
   return guessKey(positional ?? "");
 }
 
-/** No user name looks like an id, and none has an `@`. */
-function guessKey(text: string): GetUserInput["key"] {
+/**
+ * No user name looks like an id, and none has an `@`.
+ * @throws {UsageError} where it begins like an id and is none
+ */
+export function guessKey(text: string): GetUserInput["key"] {
   if (text.startsWith("usr_")) return { id: parseUserId(text) };
   return text.includes("@") ? { email: text } : { username: text };
 }
 
 function parseUserId(text: string): string {
   const id = parseId("usr", text);
-  if (id === undefined) throw new UsageError("an id is `usr_` and 26 characters");
+  if (id === undefined)
+    throw new UsageError("an id is `usr_` and 26 characters: `postern user list` shows them");
   return id;
 }
 
-/** @throws {PosternError} `NOT_FOUND` */
-export function findUser(users: Pick<UserStore, "find">, key: GetUserInput["key"]): Promise<User> {
-  return getUser({ users }, { caller: cliCaller, key });
+/** @throws {PosternError} `NOT_FOUND`, which says where to look */
+export async function findUser(users: Pick<UserStore, "find">, key: GetUserInput["key"]): Promise<User> {
+  try {
+    return await getUser({ users }, { caller: cliCaller, key });
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.reason !== "NOT_FOUND") throw error;
+    const message =
+      "no such user: `postern user list --query TEXT` shows those whose name or address begins so";
+    throw new PosternError("NOT_FOUND", { message });
+  }
 }

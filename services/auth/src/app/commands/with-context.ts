@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
 import { PosternError } from "../../domain/errors.ts";
 import type { Config } from "../config.ts";
 import type { Context } from "../context.ts";
@@ -19,11 +21,12 @@ interface Options {
  */
 export async function withDatabase<T>(
   io: Io,
-  { embedded }: Options,
+  { embedded, mustExist = false }: Options & { readonly mustExist?: boolean },
   work: (config: ReadyConfig) => Promise<T>,
 ): Promise<T> {
   const { config } = readConfig(io, { embedded });
   if (!embedded) return work(requireDatabase(config));
+  if (mustExist) await demandEmbedded(config.dataDir);
   // Loaded only here: most commands, and every --help, need none of it.
   const [{ openEmbedded }, { withEmbedded }, { newSecretToken }] = await Promise.all([
     import("../embedded/embedded.ts"),
@@ -37,6 +40,18 @@ export async function withDatabase<T>(
     });
     return await work(withEmbedded(config, database));
   });
+}
+
+/** In a folder that was mistyped, a new database would not be what anybody looks for. */
+async function demandEmbedded(dataDir: string): Promise<void> {
+  try {
+    await access(join(dataDir, "database"));
+  } catch (error) {
+    throw new CommandError(
+      `there is no embedded database in ${dataDir}: POSTERN_DATA_DIR names its folder, and \`postern serve --embedded\` makes it`,
+      { cause: error },
+    );
+  }
 }
 
 /**
@@ -61,12 +76,12 @@ export function withContext<T>(
   options: Options,
   work: (context: Context, config: ReadyConfig) => Promise<T>,
 ): Promise<T> {
-  return withDatabase(io, options, async (config) => {
+  return withDatabase(io, { ...options, mustExist: true }, async (config) => {
     const [{ openContext }, { checkSchema }] = await Promise.all([
       import("../context.ts"),
       import("../../store/postgres/migrate.ts"),
     ]);
-    await tellDatabaseFaults(() => checkSchema(config.databaseUrl));
+    await tellDatabaseFaults(() => checkSchema(config.databaseUrl), options);
     await using context = openContext(config);
     return await work(context, config);
   });
@@ -76,7 +91,7 @@ export function withContext<T>(
  * Runs `work` on a connection of its own and tells what is wrong with the database or the way to it.
  * @throws {CommandError}
  */
-export async function tellDatabaseFaults<T>(work: () => Promise<T>): Promise<T> {
+export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }: Options): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -84,11 +99,19 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>): Promise<T> 
     const fault = error instanceof PosternError ? (error.cause ?? error) : error;
     const first = fault instanceof AggregateError ? fault.errors[0] : fault;
     if (!(first instanceof Error)) throw error;
-    const isSchema = first.name === "SchemaError";
-    throw new CommandError(isSchema ? first.message : `the database cannot be used: ${first.message}`, {
-      cause: error,
-    });
+    const text =
+      first.name === "SchemaError"
+        ? first.message.replace("`postern migrate`", embedded ? "`postern migrate --embedded`" : "$&")
+        : `the database cannot be used: ${first.message}${embedded ? "" : hintFor(first)}`;
+    throw new CommandError(text, { cause: error });
   }
+}
+
+function hintFor(fault: Error): string {
+  const code = "code" in fault ? String(fault.code) : "";
+  if (/^E[A-Z]+$/.test(code)) return "; does it run where POSTERN_DATABASE_URL says?";
+  if (/^(28|3D)/.test(code)) return "; see to POSTERN_DATABASE_URL, or make the role and the database";
+  return "";
 }
 
 /** The configuration where it names its database itself. */

@@ -33,6 +33,13 @@ export type RevokeOutcome =
   /** The session is of none of the `clients` named. */
   | { readonly kind: "foreign" };
 
+/** What an access token says of itself. */
+export interface TokenOwner {
+  readonly userId: Uuid | undefined;
+  readonly sessionId: Uuid | undefined;
+  readonly clientId: string;
+}
+
 export interface RecoverOutcome {
   readonly seq: number;
 }
@@ -44,8 +51,8 @@ export interface RevocationLog {
   /** The head and every living entry, in one snapshot of the primary. */
   readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[] }>;
 
-  /** `expiresAt` is the token's own end. */
-  revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor): Promise<RevokeOutcome>;
+  /** `expiresAt` is the token's own end; `whose` it is, for the audit. */
+  revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor, whose?: TokenOwner): Promise<RevokeOutcome>;
   /** `clients`: only a session of one of them. */
   revokeSession(
     sessionId: Uuid,

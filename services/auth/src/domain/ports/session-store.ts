@@ -92,6 +92,26 @@ export type RefreshTokenState =
   | { readonly kind: "alive"; readonly grant: SessionGrant; readonly caller: string }
   | { readonly kind: "dead" };
 
+/** What ends everything below a number of the log's. */
+export type Mark = "user" | "client" | "everything";
+
+/** A session, living or not. */
+export interface SessionRecord extends Session {
+  /** Who opened it and alone may refresh it. */
+  readonly caller: string;
+  readonly audience: readonly string[];
+  readonly scope: readonly string[];
+  /** Where something ended this very session; `by` is `revoked`, `reuse` or `too_many`. */
+  readonly ended: { readonly at: Date; readonly by: string } | undefined;
+  /** Revocations at large that hit it, whether it was over by then or not. */
+  readonly marks: readonly Mark[];
+  readonly isUserDisabled: boolean;
+  /** When it ends for want of a refresh. */
+  readonly idleAt: Date;
+  /** The database's time. */
+  readonly now: Date;
+}
+
 /** Sessions. Each method throws PosternError `UNAVAILABLE` when the store is down. */
 export interface SessionStore {
   open(session: NewSession): Promise<OpenOutcome>;
@@ -108,6 +128,16 @@ export interface SessionStore {
     limit: number;
     clients: ReadonlySet<string> | undefined;
   }): Promise<Session[]>;
+  find(id: Uuid): Promise<SessionRecord | undefined>;
+  /** Of a user, or a client, or both; the newest first. */
+  search(page: {
+    userId: Uuid | undefined;
+    clientId: string | undefined;
+    /** Also those that are over, until they are cleaned away. */
+    all: boolean;
+    before: Uuid | undefined;
+    limit: number;
+  }): Promise<SessionRecord[]>;
 }
 
 /** Lives and limits of sessions, from the configuration. */

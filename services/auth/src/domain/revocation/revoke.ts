@@ -9,7 +9,7 @@ import { openAccessToken } from "../session/open-access-token.ts";
 import { openRefreshToken } from "../session/open-refresh-token.ts";
 
 export interface RevokeDeps {
-  readonly keyRing: KeyRing;
+  readonly keyRing: Pick<KeyRing, "findSigningKey" | "findRefreshKey">;
   readonly revocations: RevocationLog;
 }
 
@@ -26,12 +26,20 @@ export interface RevokeInput {
   readonly requestId: string;
 }
 
+export interface Revoked {
+  /** `already`: there was nothing to end: unknown, over, or revoked before. */
+  readonly outcome: "revoked" | "already";
+  /** The number in the revocation log from which on it holds. */
+  readonly seq: number;
+}
+
 /**
  * Ends tokens and sessions; idempotent. An unknown, expired or malformed token is revoked already (RFC 7009
  * section 2.2).
- * @returns the number in the revocation log from which on it holds
+ *
+ * @throws {PosternError} `NOT_PERMITTED`
  */
-export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<{ seq: number }> {
+export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revoked> {
   const { caller, target } = input;
   const log = deps.revocations;
   const actor: Actor = { caller: caller.name, requestId: input.requestId };
@@ -54,22 +62,26 @@ export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<{ se
 }
 
 /** Holding a token is right enough to end it. Only tokens that we made enter the log. */
-async function revokeToken(deps: RevokeDeps, token: string, actor: Actor): Promise<{ seq: number }> {
+async function revokeToken(deps: RevokeDeps, token: string, actor: Actor): Promise<Revoked> {
   const refreshToken = await openRefreshToken(deps, token);
   if (refreshToken !== undefined) {
     return settled(await deps.revocations.revokeSession(refreshToken.sessionId, undefined, actor));
   }
   const accessToken = await openAccessToken(deps, token);
   const tokenId = accessToken === undefined ? undefined : parseId("tok", accessToken.claims.jti);
-  if (accessToken === undefined || tokenId === undefined) return { seq: await deps.revocations.readSeq() };
-  return settled(await deps.revocations.revokeToken(tokenId, new Date(accessToken.claims.exp * 1000), actor));
+  if (accessToken === undefined || tokenId === undefined) {
+    return { outcome: "already", seq: await deps.revocations.readSeq() };
+  }
+  const { exp, sub, sid, client_id: clientId } = accessToken.claims;
+  const whose = { userId: parseId("usr", sub), sessionId: parseId("ses", sid), clientId };
+  return settled(await deps.revocations.revokeToken(tokenId, new Date(exp * 1000), actor, whose));
 }
 
-function settled(outcome: RevokeOutcome): { seq: number } {
+function settled(outcome: RevokeOutcome): Revoked {
   if (outcome.kind === "foreign") {
     throw new PosternError("NOT_PERMITTED", {
       message: "the session is of another caller's client; that needs the permission `revoke:any`",
     });
   }
-  return { seq: outcome.seq };
+  return { outcome: outcome.kind, seq: outcome.seq };
 }

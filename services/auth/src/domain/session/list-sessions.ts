@@ -1,5 +1,5 @@
 import { type Caller, ownClients, permits } from "../access/caller.ts";
-import { decodePageToken, encodePageToken } from "../page-token.ts";
+import { decodePageToken, pageOf } from "../page-token.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
 
@@ -16,7 +16,7 @@ export interface ListSessionsInput {
 export async function listSessions(
   { sessions }: { readonly sessions: Pick<SessionStore, "list"> },
   { caller, userId, pageSize, pageToken }: ListSessionsInput,
-): Promise<{ sessions: Session[]; nextPageToken: string }> {
+): Promise<{ sessions: readonly Session[]; nextPageToken: string }> {
   const limit = pageSize === 0 ? 50 : pageSize;
   const found = await sessions.list({
     userId,
@@ -24,10 +24,6 @@ export async function listSessions(
     limit: limit + 1,
     clients: permits(caller, "sessions:any") ? undefined : ownClients(caller),
   });
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    sessions: page,
-    nextPageToken: found.length > limit && last !== undefined ? encodePageToken(last.id) : "",
-  };
+  const { items, nextPageToken } = pageOf(found, limit);
+  return { sessions: items, nextPageToken };
 }

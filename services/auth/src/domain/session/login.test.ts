@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Caller } from "../access/caller.ts";
+import type { RefusedLogin } from "../audit/refused-logins.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { RefreshKey, SigningKey } from "../ports/key-material.ts";
@@ -58,6 +59,8 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
   const user = "user" in options ? options.user : snapshot;
   const attempts: LoginAttempt[] = [];
   const settle = vi.fn(async (_failed: boolean) => {});
+  const note = vi.fn(async (_login: RefusedLogin, _reason: string) => {});
+  const count = vi.fn((_login: RefusedLogin) => {});
   const readForLogin = vi.fn(async (_key: unknown, _address?: string) => user);
   const open = vi.fn(async (session: NewSession): Promise<OpenOutcome> => outcome ?? opened(session));
   const deps: LoginDeps = {
@@ -74,13 +77,14 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
         return { settle };
       },
     },
+    refusedLogins: { note, count },
     keyRing: {
       ...{ refreshKey, signingKey, findRefreshKey: async () => refreshKey, follow: async () => {} },
     } as unknown as KeyRing,
     ...{ defaultAudience: undefined, issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId },
   };
   return {
-    ...{ attempts, settle, readForLogin, open },
+    ...{ attempts, settle, readForLogin, open, note, count, deps },
     log: (overrides: Partial<LoginInput> = {}) => login(deps, { ...input, ...overrides }),
     reason: (overrides: Partial<LoginInput> = {}) =>
       login(deps, { ...input, ...overrides }).then(
@@ -145,6 +149,48 @@ describe("a place in the budgets", () => {
     expect(await reason()).toBe("OVERLOADED");
     expect(attempts).toEqual([]);
     expect(readForLogin).not.toHaveBeenCalled();
+  });
+});
+
+describe("K03: the audit", () => {
+  const typed = { account: '{"emailKey":"alice@x.example"}', clientId: "web", caller: "web", requestId: "" };
+  const told = { ...typed, userId, clientAddress: "192.0.2.1" };
+
+  const refusals: [string, Options, Partial<LoginInput>, RefusedLogin][] = [
+    ["wrong_password", {}, { password: "wrong" }, told],
+    ["unknown_user", { user: undefined }, {}, { ...told, userId: undefined }],
+    ["disabled", { user: { ...snapshot, disabled: true } }, {}, told],
+    ["no_password", { user: { ...snapshot, passwordHash: undefined } }, {}, told],
+  ];
+  test.each(refusals)("has a refusal before it is told: %s", async (why, options, overrides, login) => {
+    const { reason, note, settle } = bench(options);
+    note.mockImplementationOnce(async () => {
+      expect(settle).toHaveBeenCalled();
+      throw new PosternError("UNAVAILABLE");
+    });
+    expect(await reason(overrides)).toBe("UNAVAILABLE");
+    expect(await reason(overrides)).toBe("INVALID_CREDENTIALS");
+    expect(note.mock.calls).toEqual([
+      [login, why],
+      [login, why],
+    ]);
+  });
+
+  test("counts what no budget admits, and notes nothing of what was not judged", async () => {
+    const { note, count, deps } = bench();
+    for (const reason of ["RATE_LIMITED", "OVERLOADED"] as const) {
+      const admit = () => Promise.reject(new PosternError(reason));
+      await expect(login({ ...deps, loginBudgets: { admit } }, input)).rejects.toThrow(PosternError);
+    }
+    expect(count.mock.calls).toEqual([[told]]);
+    expect(note).not.toHaveBeenCalled();
+  });
+
+  test("has no address that nobody who is believed has told", async () => {
+    const { reason, note } = bench();
+    await reason({ password: "wrong", caller: { ...input.caller, trustedAddress: false } });
+    await reason({ password: "wrong", clientAddress: "" });
+    expect(note.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([undefined, undefined]);
   });
 });
 

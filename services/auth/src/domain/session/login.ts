@@ -1,5 +1,7 @@
 import { allows, type Caller } from "../access/caller.ts";
 import { posternAudience } from "../access/postern-audience.ts";
+import type { RefusalReason } from "../audit/audit-events.ts";
+import type { RefusedLogins } from "../audit/refused-logins.ts";
 import { PosternError } from "../errors.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
@@ -17,6 +19,7 @@ export interface LoginDeps extends MintDeps {
   readonly sessions: Pick<SessionStore, "open">;
   readonly passwordHasher: Pick<PasswordHasher, "verify" | "keepPlace">;
   readonly loginBudgets: LoginBudgets;
+  readonly refusedLogins: Pick<RefusedLogins, "note" | "count">;
   /** `aud` where neither the request nor the caller names one. */
   readonly defaultAudience: string | undefined;
 }
@@ -54,7 +57,7 @@ export interface LoginResult {
  *
  * The hash is read together with what else could end the login (password version, disabled, the revocation
  * log's number), and the session opens only where all of it still holds after the slow check: a password
- * change, a disable or a revocation in between wins.
+ * change, a disable or a revocation in between wins. Opened or refused, the audit has it before the answer.
  */
 export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginResult> {
   const asked = whatIsAsked(deps, input);
@@ -63,8 +66,19 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
   const user = await readUser(deps, key, address);
   const device = deviceOf(await knownDevice(deps, input.deviceToken), user);
   const attempt = { account: accountOf(key, input.identifier), address, knownBy: knownBy(user, device) };
-  const right = await isRight(deps, input, user, attempt);
-  if (user === undefined || !right) throw new PosternError("INVALID_CREDENTIALS");
+  const clientAddress = input.caller.trustedAddress ? input.clientAddress : "";
+  const attempted = {
+    ...{ caller: input.caller.name, requestId: input.requestId, clientId: asked.clientId },
+    ...{ userId: user?.userId, account: attempt.account, clientAddress: clientAddress || undefined },
+  };
+  const right = await isRight(deps, input, user, attempt).catch((error: unknown) => {
+    if (isRateLimited(error)) deps.refusedLogins.count(attempted);
+    throw error;
+  });
+  if (user === undefined || !right) {
+    await deps.refusedLogins.note(attempted, whyRefused(user));
+    throw new PosternError("INVALID_CREDENTIALS");
+  }
 
   const outcome = await deps.sessions.open({
     id: deps.newId(),
@@ -76,7 +90,7 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
     amr: ["pwd"],
     refreshKey: deps.keyRing.refreshKey.number,
     device: input.device,
-    clientAddress: input.caller.trustedAddress ? input.clientAddress : "",
+    clientAddress,
     addressKey: address,
     userAgent: input.userAgent,
     requestId: input.requestId,
@@ -130,6 +144,16 @@ async function isRight(
   } finally {
     await admission.settle(failed);
   }
+}
+
+function isRateLimited(error: unknown): boolean {
+  return error instanceof PosternError && error.reason === "RATE_LIMITED";
+}
+
+function whyRefused(user: LoginSnapshot | undefined): RefusalReason {
+  if (user === undefined) return "unknown_user";
+  if (user.disabled) return "disabled";
+  return user.passwordHash === undefined ? "no_password" : "wrong_password";
 }
 
 /** What is counted as one account: what was typed, folded. */

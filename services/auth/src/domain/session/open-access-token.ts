@@ -8,7 +8,7 @@ import type { KeyRing } from "../keys/key-ring.ts";
  * @throws PosternError `UNAVAILABLE` when an unknown key cannot be looked up
  */
 export async function openAccessToken(
-  { keyRing }: { readonly keyRing: KeyRing },
+  { keyRing }: { readonly keyRing: Pick<KeyRing, "findSigningKey"> },
   token: string,
 ): Promise<ParsedAccessToken | undefined> {
   const parsed = accessTokenOf(token);

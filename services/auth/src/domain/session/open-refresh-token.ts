@@ -6,7 +6,7 @@ import { type ParsedRefreshToken, parseRefreshToken, verifyRefreshToken } from "
  * @throws PosternError `UNAVAILABLE` where the key may have been made a moment ago
  */
 export async function openRefreshToken(
-  { keyRing }: { readonly keyRing: KeyRing },
+  { keyRing }: { readonly keyRing: Pick<KeyRing, "findRefreshKey"> },
   text: string,
 ): Promise<ParsedRefreshToken | undefined> {
   const token = parseRefreshToken(text);

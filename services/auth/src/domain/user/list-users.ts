@@ -1,6 +1,6 @@
 import { type Caller, demand } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
-import { decodePageToken, encodePageToken } from "../page-token.ts";
+import { decodePageToken, pageOf } from "../page-token.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { fold } from "./letters.ts";
 
@@ -38,12 +38,8 @@ export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput)
   const after = decodePageToken(input.pageToken);
   const prefix = parsePrefix(input.query);
 
-  // One more than is shown, so that a full last page is known to be the last.
-  const found = await users.list({ after, limit: size + 1, prefix });
-  const shown = found.slice(0, size);
-  const last = shown.at(-1);
-  const hasMore = found.length > size && last !== undefined;
-  return { users: shown, nextPageToken: hasMore ? encodePageToken(last.id) : "" };
+  const { items, nextPageToken } = pageOf(await users.list({ after, limit: size + 1, prefix }), size);
+  return { users: items, nextPageToken };
 }
 
 function parsePrefix(query: string): string | undefined {

@@ -116,12 +116,15 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
       };
     },
 
-    revokeToken: (tokenId, expiresAt, actor) =>
-      revoke("select outcome, seq::float8 as seq from postern.revoke_token($1, $2, $3, $4)", [
+    revokeToken: (tokenId, expiresAt, actor, whose) =>
+      revoke("select outcome, seq::float8 as seq from postern.revoke_token($1, $2, $3, $4, $5, $6, $7)", [
         tokenId,
         expiresAt,
         actor.caller,
         actor.requestId,
+        whose?.userId ?? null,
+        whose?.sessionId ?? null,
+        whose?.clientId ?? null,
       ]),
     revokeSession: (sessionId, clients, actor) =>
       revoke("select outcome, seq::float8 as seq from postern.revoke_session($1, $2, $3, $4)", [

@@ -10,6 +10,7 @@ import type {
 import type { Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 import { createRotations } from "./rotations.ts";
+import { createSessionRecords } from "./session-records.ts";
 
 /** A session is alive where nobody ended it, it has not expired, and no mark is above its `rev`. */
 const alive = `s.ended_at is null and u.disabled_at is null and s.rev >= postern.min_rev(u, s.client_id)
@@ -30,6 +31,7 @@ export function createSessionStore(
 
   return {
     rotate: createRotations(refreshDb, { grace, idle }),
+    ...createSessionRecords(db, idle),
 
     async open(session: NewSession): Promise<OpenOutcome> {
       const [row] = await db.query<{ outcome: "opened" | "stale" | "revoked"; expires_at: Date } & GrantRow>(

@@ -78,7 +78,8 @@ export function createUserStore(db: Queries): UserStore {
              (id, email, email_key, username, username_key, roles, password_hash, created_at, updated_at)
            select $1, $2, $3, $4, $5, $6, $7, t.now, t.now from t
            on conflict do nothing returning *),
-         noted as (select postern.note('user_created', $8, $9, id, null, null) from made)
+         noted as (select postern.note('user_created', $8, $9, id, null, null,
+           jsonb_build_object('roles', roles)) from made)
          select ${columns}, (select count(*) from noted) as note from made`,
         userValues(user, actor),
       );

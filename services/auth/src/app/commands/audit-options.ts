@@ -1,0 +1,115 @@
+import { auditEvents } from "../../domain/audit/audit-events.ts";
+import type { AuditFilter } from "../../domain/ports/audit-store.ts";
+import type { UserStore } from "../../domain/ports/user-store.ts";
+import type { GetUserInput } from "../../domain/user/get-user.ts";
+import { parseId } from "../../lib/type-id.ts";
+import { SettingError } from "../config-error.ts";
+import { nearestName } from "../nearest-name.ts";
+import { parseSpan } from "../parsers/span.ts";
+import { type Args, type Option, textOption, textOptions, UsageError } from "./command.ts";
+import { findUser, guessKey } from "./user-key.ts";
+
+/** What an event has to have to be shown; of several, all. */
+export const auditOptions = {
+  event: { type: "string", multiple: true, value: "NAME", help: "events of this name; of several, any" },
+  user: { type: "string", value: "USER", help: "of this user, by id, e-mail address or name" },
+  session: { type: "string", value: "ID", help: "of this session (`ses_…`)" },
+  client: { type: "string", value: "ID", help: "of users that came through this client" },
+  caller: { type: "string", value: "NAME", help: "done by this caller; an administrator by id" },
+  address: { type: "string", value: "IP", help: "of users that came from there" },
+  key: { type: "string", value: "ID", help: "of this key (`key_…`)" },
+  account: { type: "string", value: "MARK", help: "of the name nobody has that bears this mark" },
+  since: { type: "string", value: "TIME", help: "from then on: RFC 3339, or how long ago (`1h`, `30d`)" },
+  until: { type: "string", value: "TIME", help: "before then, as --since" },
+} as const satisfies Readonly<Record<string, Option>>;
+
+export const auditUsage = [
+  "[--event NAME]... [--user USER] [--session ID] [--client ID] [--caller NAME] [--address IP]",
+  "[--key ID] [--account MARK] [--since TIME] [--until TIME]",
+].join(" ");
+
+/** A time, or how many milliseconds ago. */
+type Moment = Date | number;
+
+/** What was asked for, before the database was asked for its time and its users. */
+export interface AskedEvents {
+  readonly filter: Omit<AuditFilter, "userId" | "since" | "until">;
+  readonly user: GetUserInput["key"] | undefined;
+  readonly since: Moment | undefined;
+  readonly until: Moment | undefined;
+}
+
+/** @throws {UsageError} */
+export function parseAskedEvents(args: Args): AskedEvents {
+  const user = textOption(args, "user");
+  return {
+    filter: {
+      events: textOptions(args, "event").map(parseEvent),
+      sessionId: parseIdOption(args, "session", "ses"),
+      keyId: parseIdOption(args, "key", "key"),
+      clientId: textOption(args, "client"),
+      caller: textOption(args, "caller"),
+      clientAddress: textOption(args, "address"),
+      account: textOption(args, "account"),
+    },
+    user: user === undefined ? undefined : guessKey(user),
+    since: parseMoment(args, "since"),
+    until: parseMoment(args, "until"),
+  };
+}
+
+/**
+ * @param now the database's time
+ * @throws {PosternError} `NOT_FOUND` where nobody is called like the user
+ */
+export async function toFilter(
+  { filter, user, since, until }: AskedEvents,
+  users: Pick<UserStore, "find">,
+  now: Date,
+): Promise<AuditFilter> {
+  const userId = user === undefined || "id" in user ? user?.id : (await findUser(users, user)).id;
+  return { ...filter, userId, since: toDate(since, now), until: toDate(until, now) };
+}
+
+function toDate(moment: Moment | undefined, now: Date): Date | undefined {
+  return typeof moment === "number" ? new Date(now.getTime() - moment) : moment;
+}
+
+function parseEvent(name: string): string {
+  if (auditEvents.some((event) => event === name)) return name;
+  const nearest = nearestName(name, auditEvents);
+  throw new UsageError(
+    nearest === undefined
+      ? `--event takes one of ${auditEvents.join(", ")}`
+      : `there is no such event; did you mean \`${nearest}\`?`,
+  );
+}
+
+function parseIdOption(args: Args, name: string, prefix: string): string | undefined {
+  const text = textOption(args, name);
+  if (text === undefined) return undefined;
+  const id = parseId(prefix, text);
+  if (id === undefined) throw new UsageError(`--${name} takes an id: \`${prefix}_\` and 26 characters`);
+  return id;
+}
+
+const parseAge = parseSpan("0ms", "36500d");
+/** RFC 3339 section 5.6. */
+const dateTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+function parseMoment(args: Args, name: string): Moment | undefined {
+  const text = textOption(args, name);
+  if (text === undefined) return undefined;
+  if (dateTime.test(text)) {
+    const date = new Date(text.toUpperCase().replace(" ", "T"));
+    if (!Number.isNaN(date.getTime())) return date;
+  }
+  try {
+    return parseAge(text);
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error;
+    throw new UsageError(
+      `--${name} takes a time (\`2026-01-31T12:00:00Z\`) or how long ago (\`1h\`, \`30d\`)`,
+    );
+  }
+}

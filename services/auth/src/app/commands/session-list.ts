@@ -1,0 +1,41 @@
+import { searchSessions } from "../../domain/session/search-sessions.ts";
+import { cliCaller } from "./cli-caller.ts";
+import { type Command, embeddedOption, flag, textOption, UsageError } from "./command.ts";
+import { pageOptions, parsePage, showPage } from "./page-options.ts";
+import { showRecord, showRecordRow } from "./session-view.ts";
+import { findUser, guessKey } from "./user-key.ts";
+import { withContext } from "./with-context.ts";
+
+/** Lists sessions of a user or of a client, the newest first. */
+export const sessionList: Command = {
+  path: ["session", "list"],
+  summary: "List sessions of a user, of a client, or of both, the newest first",
+  usage: "(--user USER | --client ID) [--all] [--page-size N] [--page-token T] [--embedded]",
+  options: {
+    user: { type: "string", value: "USER", help: "of this user, by id, e-mail address or name" },
+    client: { type: "string", value: "ID", help: "through this client" },
+    all: {
+      type: "boolean",
+      help: "also those that are over: they are kept until a day after their latest end",
+    },
+    ...pageOptions,
+    ...embeddedOption,
+  },
+  async run(args, io) {
+    const [user, clientId] = [textOption(args, "user"), textOption(args, "client")];
+    if (user === undefined && clientId === undefined) throw new UsageError("name a --user or a --client");
+    const key = user === undefined ? undefined : guessKey(user);
+    const page = parsePage(args);
+    const json = flag(args, "json");
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+      const userId = key === undefined ? undefined : (await findUser(context.users, key)).id;
+      const { sessions, nextPageToken } = await searchSessions(context, {
+        ...{ caller: cliCaller, userId, clientId, all: flag(args, "all"), ...page },
+      });
+      const ids = new Set(sessions.map((session) => session.userId));
+      const names = json ? new Map() : await context.userNames.readMany(ids);
+      const items = sessions.map((session) => (json ? showRecord(session) : showRecordRow(session, names)));
+      return showPage(args, io, "sessions", items, nextPageToken);
+    });
+  },
+};

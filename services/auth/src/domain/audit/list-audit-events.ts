@@ -1,0 +1,43 @@
+import { type Caller, demand } from "../access/caller.ts";
+import { decodePageToken, encodePageToken, pageOf } from "../page-token.ts";
+import type { AuditEvent, AuditFilter, AuditPage, AuditStore } from "../ports/audit-store.ts";
+
+export interface ListAuditEventsInput {
+  readonly caller: Caller;
+  readonly filter: AuditFilter;
+  readonly order: AuditPage["order"];
+  /** 0: 50. */
+  readonly pageSize: number;
+  /** Empty: the first page. */
+  readonly pageToken: string;
+  /** Milliseconds after which a page is not filled any further; `Infinity`: whatever it takes. */
+  readonly patienceMs: number;
+}
+
+/**
+ * Lists events of the audit. A page may hold fewer than were asked for, even none, though there are more: where few
+ * rows of many fit, they are looked for from page to page.
+ *
+ * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours
+ */
+export async function listAuditEvents(
+  { audit }: { readonly audit: Pick<AuditStore, "scan"> },
+  { caller, filter, order, pageSize, pageToken, patienceMs }: ListAuditEventsInput,
+): Promise<{ events: readonly AuditEvent[]; nextPageToken: string }> {
+  demand(caller, "admin");
+  const size = pageSize === 0 ? 50 : pageSize;
+  const untilMs = performance.now() + patienceMs;
+  const events: AuditEvent[] = [];
+  let beyond = decodePageToken(pageToken);
+  for (;;) {
+    // One more than is shown, so that a full last page is known to be the last.
+    const slice = await audit.scan(filter, { order, beyond, limit: size + 1 - events.length });
+    events.push(...slice.events);
+    beyond = slice.reached;
+    if (events.length > size || beyond === undefined) {
+      const { items, nextPageToken } = pageOf(events, size);
+      return { events: items, nextPageToken };
+    }
+    if (performance.now() >= untilMs) return { events, nextPageToken: encodePageToken(beyond) };
+  }
+}

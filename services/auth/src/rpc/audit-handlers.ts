@@ -1,0 +1,62 @@
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ListAuditEventsRequest } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
+import {
+  AuditEventSchema,
+  type AuditEvent as WireAuditEvent,
+} from "@postern/proto/postern/admin/v1/audit_event_pb.js";
+import type { Caller } from "../domain/access/caller.ts";
+import { listAuditEvents } from "../domain/audit/list-audit-events.ts";
+import type { AuditEvent, AuditFilter, AuditStore } from "../domain/ports/audit-store.ts";
+import { formatId } from "../lib/type-id.ts";
+import { given, toGivenDate, toGivenUuid } from "./convert.ts";
+
+/** A call looks for events so long before it answers with those that it has; well within any deadline. */
+const patienceMs = 2_000;
+
+/** `AdminService.ListAuditEvents`. */
+export async function answerAuditEvents(
+  deps: { readonly audit: AuditStore },
+  caller: Caller,
+  request: ListAuditEventsRequest,
+): Promise<{ events: WireAuditEvent[]; nextPageToken: string }> {
+  const { events, nextPageToken } = await listAuditEvents(deps, {
+    caller,
+    filter: toFilter(request),
+    order: request.oldestFirst ? "oldest first" : "newest first",
+    pageSize: request.pageSize,
+    pageToken: request.pageToken,
+    patienceMs,
+  });
+  return { events: events.map(toAuditEvent), nextPageToken };
+}
+
+function toFilter(request: ListAuditEventsRequest): AuditFilter {
+  return {
+    events: request.events,
+    userId: toGivenUuid("usr", request.userId),
+    sessionId: toGivenUuid("ses", request.sessionId),
+    account: given(request.account),
+    clientId: given(request.clientId),
+    caller: given(request.caller),
+    clientAddress: given(request.clientAddress),
+    keyId: toGivenUuid("key", request.keyId),
+    since: toGivenDate(request.since),
+    until: toGivenDate(request.until),
+  };
+}
+
+function toAuditEvent(event: AuditEvent): WireAuditEvent {
+  const { id, at, userId, sessionId, keyId, clientId, clientAddress, detail, ...rest } = event;
+  return create(AuditEventSchema, {
+    ...rest,
+    id: formatId("aud", id),
+    at: timestampFromDate(at),
+    userId: userId === undefined ? "" : formatId("usr", userId),
+    sessionId: sessionId === undefined ? "" : formatId("ses", sessionId),
+    keyId: keyId === undefined ? "" : formatId("key", keyId),
+    clientId: clientId ?? "",
+    clientAddress: clientAddress ?? "",
+    detail: detail as JsonObject,
+  });
+}

@@ -1,0 +1,152 @@
+import type {
+  AuditEvent,
+  AuditFilter,
+  AuditNote,
+  AuditPage,
+  AuditStore,
+  Json,
+} from "../../domain/ports/audit-store.ts";
+import type { Uuid } from "../../domain/ports/ids.ts";
+import { formatId } from "../../lib/type-id.ts";
+import type { Queries } from "./database.ts";
+
+interface AuditRow {
+  readonly edge: Uuid | null;
+  readonly now: Date;
+  /** Null where the slice holds nothing. */
+  readonly id: Uuid | null;
+  readonly at: Date;
+  readonly event: string;
+  readonly caller: string;
+  readonly request_id: string;
+  readonly user_id: Uuid | null;
+  readonly session_id: Uuid | null;
+  readonly client_id: string | null;
+  readonly client_address: string | null;
+  readonly detail: Readonly<Record<string, Json>>;
+}
+
+/** What has an index of its own, the most telling first: one of them bounds the slice. */
+const indexed = [
+  ["sessionId", "session_id = "],
+  ["userId", "user_id = "],
+  ["account", "detail ->> 'account' = "],
+] as const;
+const others = [
+  ["clientId", "client_id = "],
+  ["caller", "caller = "],
+  ["clientAddress", "client_address = "],
+  ["keyId", "detail ->> 'key' = "],
+] as const;
+
+const firstUuid = "00000000-0000-0000-0000-000000000000";
+const lastUuid = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+/** Rows that one statement looks at, some milliseconds' worth. */
+const defaultSliceRows = 20_000;
+
+export interface AuditStoreDatabases {
+  /** For reading, and for purging. */
+  readonly db: Queries;
+  /** For notes that calls wait for: connections of their own, so that no queue stands in front of them. */
+  readonly notesDb: Queries;
+}
+
+/** The audit in Postgres. */
+export function createAuditStore(
+  { db, notesDb }: AuditStoreDatabases,
+  { sliceRows = defaultSliceRows }: { readonly sliceRows?: number } = {},
+): AuditStore {
+  return {
+    async note(notes) {
+      await notesDb.query("select postern.note_many($1)", [JSON.stringify(notes.map(toJson))]);
+    },
+
+    async scan(filter, page) {
+      const { sql, values } = sliceOf(filter, page, sliceRows);
+      const rows = await db.query<AuditRow>(sql, values);
+      const [first] = rows;
+      if (first === undefined) throw new Error("a slice of the audit has no time");
+      const events = rows.flatMap((row) => (row.id === null ? [] : [toEvent(row, row.id)]));
+      const last = events.length < page.limit ? undefined : events.at(-1);
+      return { events, reached: last?.id ?? first.edge ?? undefined, now: first.now };
+    },
+
+    async readTime() {
+      const [row] = await db.query<{ now: Date }>("select postern.now() as now");
+      if (row === undefined) throw new Error("there is no time");
+      return row.now;
+    },
+
+    async purge(keptForMs, limit) {
+      const [row] = await db.query<{ count: number | null }>(
+        "select postern.purge_audit(postern.now() - $1::interval, $2) as count",
+        [`${keptForMs} milliseconds`, limit],
+      );
+      return row?.count ?? "busy";
+    },
+  };
+}
+
+/** The slice ends after so many rows of the time and the index asked for, whether they fit or not. */
+function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, sliceRows: number) {
+  const values: unknown[] = [];
+  const add = (value: unknown) => `$${values.push(value)}`;
+  const [beyondIs, direction, edgeIs, end] =
+    order === "newest first" ? ["<", "desc", ">=", firstUuid] : [">", "asc", "<=", lastUuid];
+  const within = ["true"];
+  const fitting = ["true"];
+  if (beyond !== undefined) within.push(`id ${beyondIs} ${add(beyond)}::uuid`);
+  if (filter.since !== undefined) {
+    const since = `${add(filter.since)}::timestamptz`;
+    within.push(`id >= postern.first_id(${since} - interval '1 second')`);
+    fitting.push(`at >= ${since}`);
+  }
+  if (filter.until !== undefined) {
+    const until = `${add(filter.until)}::timestamptz`;
+    within.push(`id < postern.first_id(${until} + interval '1 second')`);
+    fitting.push(`at < ${until}`);
+  }
+  const [by, ...rest] = indexed.filter(([name]) => filter[name] !== undefined);
+  if (by !== undefined) within.push(by[1] + add(filter[by[0]]));
+  for (const [name, condition] of [...rest, ...others]) {
+    const value = filter[name];
+    if (value !== undefined) fitting.push(condition + add(value));
+  }
+  if (filter.events !== undefined && filter.events.length > 0)
+    fitting.push(`event = any (${add([...filter.events])}::text[])`);
+  const slice = within.join(" and ");
+  const sql = `with edge as materialized (
+      select id from postern.audit where ${slice} order by id ${direction} offset ${sliceRows - 1} limit 1)
+    select t.edge, t.now, r.*
+    from (select (select id from edge) as edge, postern.now() as now) t left join lateral (
+      select id, at, event, caller, request_id, user_id, session_id, client_id, client_address, detail
+      from postern.audit
+      where ${slice} and id ${edgeIs} coalesce(t.edge, '${end}') and ${fitting.join(" and ")}
+      order by id ${direction} limit ${add(limit)}) r on true
+    order by r.id ${direction}`;
+  return { sql, values };
+}
+
+function toEvent(row: AuditRow, id: Uuid): AuditEvent {
+  const { key, token, ...detail } = row.detail;
+  return {
+    id,
+    at: row.at,
+    event: row.event,
+    caller: row.caller,
+    requestId: row.request_id,
+    userId: row.user_id ?? undefined,
+    sessionId: row.session_id ?? undefined,
+    clientId: row.client_id ?? undefined,
+    clientAddress: row.client_address ?? undefined,
+    keyId: typeof key === "string" ? key : undefined,
+    detail: typeof token === "string" ? { token: formatId("tok", token), ...detail } : detail,
+  };
+}
+
+function toJson({ event, caller, requestId, userId, clientId, clientAddress, detail }: AuditNote) {
+  return {
+    ...{ event, caller, detail, request_id: requestId, user_id: userId },
+    ...{ client_id: clientId, client_address: clientAddress },
+  };
+}

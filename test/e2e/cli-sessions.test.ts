@@ -1,0 +1,229 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, runPostern } from "../integration/postern-command.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients.ts";
+import { advanceClock } from "../support/clock.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+
+const slow = 60_000;
+const patient = { timeoutMs: 20_000 };
+const pastTheGrace = 31_000;
+const masterKey = randomBytes(32).toString("base64");
+
+let database: TestDatabase;
+let server: ServerProcess;
+let web: Clients;
+let other: Clients;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  server = await startServer({ databaseUrl: database.url, env: { POSTERN_MASTER_KEY: masterKey } });
+  web = createClients({ baseUrl: server.http, credential: TOKENS.web });
+  other = createClients({ baseUrl: server.http, credential: TOKENS.other });
+  environment = {
+    POSTERN_DATABASE_URL: database.url,
+    POSTERN_MASTER_KEY: masterKey,
+    POSTERN_ISSUER: ISSUER,
+    POSTERN_AUDIENCE: AUDIENCE,
+  };
+});
+afterAll(async () => {
+  web?.[Symbol.dispose]();
+  other?.[Symbol.dispose]();
+  await server?.[Symbol.asyncDispose]();
+  await database?.[Symbol.asyncDispose]();
+});
+
+function run(args: readonly string[], options: { stdin?: string } = {}): Promise<Ended> {
+  return runPostern(args, environment, options);
+}
+
+/** The answer of a command that has to succeed, by `--json`. */
+async function answer(args: readonly string[], options: { stdin?: string } = {}) {
+  const { code, stdout, stderr } = await run([...args, "--json"], options);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+async function newUser(): Promise<{ email: string; password: string }> {
+  const email = `${randomBytes(6).toString("hex")}@example.com`;
+  return { email, password: (await answer(["user", "create", "--email", email])).password };
+}
+
+async function logIn({ email, password }: { email: string; password: string }, { auth } = web, more = {}) {
+  const { outcome } = await auth.login({ identifier: email, password, ...more }, patient);
+  const { accessToken = "", refreshToken = "" } = outcome.value?.tokens ?? {};
+  return { accessToken, refreshToken, sessionId: outcome.value?.session?.id ?? "" };
+}
+
+async function isActive(token: string, { auth } = web): Promise<boolean> {
+  return (await auth.introspect({ token }, patient)).active;
+}
+
+describe("postern session", () => {
+  test("tells an attacker's session from its user's, ends it, and says why it is over", {
+    timeout: slow,
+  }, async () => {
+    const user = await newUser();
+    const own = await logIn(user, web, {
+      device: "Ann's phone",
+      clientAddress: "192.0.2.7",
+      userAgent: "Firefox",
+    });
+    const strange = await logIn(user, web, { clientAddress: "203.0.113.66", userAgent: "curl/8\u001b[2J" });
+    const { sessions } = await answer(["session", "list", "--user", user.email]);
+    expect(sessions).toMatchObject([
+      { id: strange.sessionId, state: "active", device: "", clientAddress: "203.0.113.66", clientId: "web" },
+      {
+        id: own.sessionId,
+        state: "active",
+        device: "Ann's phone",
+        clientAddress: "192.0.2.7",
+        userAgent: "Firefox",
+      },
+    ]);
+    const table = (await run(["session", "list", "--user", user.email])).stdout;
+    expect(table).toMatch(/^session +state +user +client +address +device/);
+    expect(table).toContain("203.0.113.66");
+    expect(table).not.toContain("\u001b");
+
+    expect(await answer(["session", "end", strange.sessionId])).toEqual({
+      outcome: "revoked",
+      sequence: expect.any(Number),
+    });
+    expect(await isActive(strange.accessToken)).toBe(false);
+    expect(await isActive(own.accessToken)).toBe(true);
+    expect((await answer(["session", "list", "--user", user.email])).sessions).toHaveLength(1);
+    const all = (await answer(["session", "list", "--user", user.email, "--all"])).sessions;
+    expect(all).toMatchObject([{ state: "ended" }, { state: "active" }]);
+
+    const story = await answer(["session", "get", strange.sessionId]);
+    expect(story).toMatchObject({
+      ...{ id: strange.sessionId, state: "ended", why: "it was revoked", caller: "web" },
+      endedAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      endedBy: { event: "session_revoked", caller: "cli" },
+      events: [{ event: "login", caller: "web" }, { event: "session_revoked" }],
+    });
+    const { stdout } = await run(["session", "get", strange.sessionId]);
+    expect(stdout).toMatch(/^endedBy +cli \(session_revoked\)$/m);
+    expect(stdout).toMatch(
+      /\nevents:\nat +event +address +caller .*\n.* login +203\.0\.113\.66 +web .*\n.* session_revoked /,
+    );
+    for (const { accessToken, refreshToken } of [own, strange]) {
+      for (const secret of [accessToken, refreshToken])
+        expect(stdout + JSON.stringify(story)).not.toContain(secret);
+    }
+  });
+
+  test("C01: says of a session whose token was stolen that it was, and who showed it", {
+    timeout: slow,
+  }, async () => {
+    const stolen = await logIn(await newUser());
+    const refresh = () => web.auth.refresh({ refreshToken: stolen.refreshToken }, patient);
+    await advanceClock(database.url, pastTheGrace);
+    await refresh();
+    await advanceClock(database.url, pastTheGrace);
+    expect(await refresh().catch(reasonOf)).toBe("REFRESH_TOKEN_REUSED");
+    expect(await answer(["session", "get", stolen.sessionId])).toMatchObject({
+      ...{ state: "ended", why: expect.stringContaining("stolen") },
+      endedBy: { event: "refresh_reuse", caller: "web" },
+    });
+  });
+
+  test("lists everything of a client, by pages", { timeout: slow }, async () => {
+    const users = [await newUser(), await newUser(), await newUser()];
+    const ids: string[] = [];
+    for (const user of users) ids.unshift((await logIn(user, other)).sessionId);
+    await logIn(users[0] ?? { email: "", password: "" });
+    const page = async (...more: string[]) =>
+      answer(["session", "list", "--client", "other", "--page-size", "2", ...more]);
+    const first = await page();
+    const second = await page("--page-token", first.nextPageToken);
+    const listed = [...first.sessions, ...second.sessions].map(({ id }: { id: string }) => id);
+    expect(listed).toEqual(ids);
+    expect(second.nextPageToken).toBe("");
+    const { stdout, stderr } = await run(["session", "list", "--client", "other", "--page-size", "2"]);
+    expect(stdout.split("\n")).toHaveLength(4);
+    expect(stderr).toBe(`there are more: --page-token ${first.nextPageToken}\n`);
+  });
+});
+
+describe("postern revoke", () => {
+  test("ends a session, a user's, a client's, everybody's", { timeout: slow }, async () => {
+    const [user, bystander] = [await newUser(), await newUser()];
+    const revoked = { outcome: "revoked", sequence: expect.any(Number) };
+    const one = await logIn(user);
+    const two = await logIn(user, other);
+    const three = await logIn(bystander, other);
+    const four = await logIn(bystander);
+    expect(await answer(["revoke", "--session", one.sessionId])).toEqual(revoked);
+    expect(await isActive(one.accessToken)).toBe(false);
+    expect(await isActive(two.accessToken)).toBe(true);
+    expect(await answer(["revoke", "--user", user.email])).toEqual(revoked);
+    expect(await isActive(two.accessToken)).toBe(false);
+    expect(await isActive(three.accessToken)).toBe(true);
+    expect(await answer(["revoke", "--client", "other"])).toEqual(revoked);
+    expect(await isActive(three.accessToken)).toBe(false);
+    expect(await isActive(four.accessToken)).toBe(true);
+    const unsaid = await run(["revoke", "--everything"]);
+    expect(unsaid).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("--yes") });
+    expect(await isActive(four.accessToken)).toBe(true);
+    expect(await answer(["revoke", "--everything", "--yes"])).toEqual(revoked);
+    expect(await isActive(four.accessToken)).toBe(false);
+    expect(await isActive((await logIn(bystander)).accessToken)).toBe(true);
+  });
+
+  test("ends a token that a file or stdin holds: an access token alone, of a refresh token its session", {
+    timeout: slow,
+  }, async () => {
+    const user = await newUser();
+    const [one, two] = [await logIn(user), await logIn(user)];
+    const folder = await mkdtemp(join(tmpdir(), "postern-test-cli-"));
+    try {
+      const path = join(folder, "token");
+      await writeFile(path, `${one.accessToken}\n`, { mode: 0o600 });
+      expect(await answer(["revoke", "--token-file", path])).toMatchObject({ outcome: "revoked" });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    expect(await isActive(one.accessToken)).toBe(false);
+    expect(await isActive(one.refreshToken)).toBe(true);
+    const fromStdin = await run(["revoke", "--token-file", "-"], { stdin: two.refreshToken });
+    expect(fromStdin).toMatchObject({ code: 0, stderr: "" });
+    expect(fromStdin.stdout).not.toContain(two.refreshToken);
+    expect(await isActive(two.accessToken)).toBe(false);
+    expect(await isActive(two.refreshToken)).toBe(false);
+  });
+
+  test("succeeds, and says so, where there is nothing to end", { timeout: slow }, async () => {
+    const secret = `ptn_rt_${randomBytes(40).toString("hex")}`;
+    for (const [args, stdin] of [
+      [["revoke", "--token-file", "-"], secret],
+      [["revoke", "--session", `ses_${"0".repeat(26)}`], ""],
+    ] as const) {
+      const { code, stdout, stderr } = await run([...args, "--json"], { stdin });
+      expect({ code, answer: JSON.parse(stdout) }).toMatchObject({ code: 0, answer: { outcome: "already" } });
+      expect(stderr).toContain("nothing to end");
+      expect(stdout + stderr).not.toContain(secret);
+    }
+  });
+});
+
+describe("what is not there is told, and where to look", () => {
+  test.each<[string, string[], number, string]>([
+    ["a session", ["session", "get", `ses_${"0".repeat(26)}`], 1, "no session has this id"],
+    ["a session to end", ["session", "end", `ses_${"0".repeat(26)}`], 1, "no session has this id"],
+    ["a user", ["session", "list", "--user", "nobody@example.com"], 1, "postern user list"],
+    ["a user to revoke", ["revoke", "--user", "nobody"], 1, "postern user list"],
+    ["a page", ["session", "list", "--client", "x", "--page-token", "x"], 2, "page_token"],
+  ])("%s", { timeout: slow }, async (_, args, code, told) => {
+    const ended = await run(args);
+    expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(told) });
+    expect(ended.stderr).not.toContain("unexpected");
+  });
+});
