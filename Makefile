@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format gen proto-release clean
+.PHONY: help setup run test check bench format gen proto-release clean
 .NOTPARALLEL:
 
 SYSTEM_PATH := $(PATH)
@@ -30,6 +30,11 @@ test: ## Runs every check and every test; installs Postgres and Redis where ther
 
 check: setup ## Runs the static checks only
 	@.ci/check.sh
+
+bench: ## Measures what a call costs on this machine, in about ten minutes; BENCH=--help says more
+	@$(MAKE) --no-print-directory setup >&2
+	@.ci/stores.sh >&2
+	@node test/bench/main.ts $(BENCH)
 
 format: setup ## Formats code and contracts
 	@biome check --write .

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees to it that the tests can start a Postgres and a Redis: from Debian's packages, or in containers. With the
-# packages come the PgBouncer and the JWT library that some of them want besides.
+# packages come the PgBouncer and the JWT library that some of them want besides, and the load generators of `make bench`.
 set -u
 
 missing=()
@@ -16,6 +16,8 @@ want redis-tools test -x /usr/bin/redis-cli
 want pgbouncer test -x /usr/sbin/pgbouncer
 want python3-jwt /usr/bin/python3 -c 'import jwt'
 want python3-cryptography /usr/bin/python3 -c 'import cryptography'
+want wrk command -v wrk
+want nghttp2-client command -v h2load
 ((${#missing[@]} == 0)) && exit 0
 
 install() {

@@ -46,8 +46,8 @@ const connections = {
   revoke: 4,
   /** Two batches of refreshes at once; the third is for introspecting refresh tokens, and where an answer is late. */
   refresh: 3,
-  /** Head reads, one at a time; the other is there when an answer is late. */
-  head: 2,
+  /** Head reads, one at a time, and sometimes one of the keys; the third is there when an answer is late. */
+  head: 3,
   /** The same for the names that Introspect shows. */
   names: 2,
   /** The same for the notes of refused logins. */
@@ -83,7 +83,7 @@ export function openContext(
     userNames: createUserNames(namesDb),
     sessions: createSessionStore(db, config.sessions, refreshDb),
     revocations: createRevocationLog(revokeDb, headDb),
-    keys: createKeyStore(db),
+    keys: createKeyStore(db, headDb),
     cleaner: createCleaner(db),
     audit: createAuditStore({ db, notesDb }),
     passwordHasher,

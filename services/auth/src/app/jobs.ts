@@ -26,6 +26,8 @@ export function startJobs(
       metrics.jobs.inc({ job: name, outcome: "failed" });
       log.warn({ event: "job_failed", job: name, error });
     };
+    // An alert needs a number to grow from.
+    for (const outcome of ["done", "failed"]) metrics.jobs.inc({ job: name, outcome }, 0);
     running.use(repeat(work, { everyMs, random: Math.random, onFault }));
   }
   return running;

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
@@ -11,20 +10,20 @@ import { createMac } from "../crypto/mac.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
 import { authenticate } from "../domain/access/authenticate.ts";
 import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
-import { PosternError } from "../domain/errors.ts";
 import { openKeyRing } from "../domain/keys/key-ring.ts";
-import { type HeadRead, openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
+import { openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
 import { createLoginBudgets } from "../domain/session/login-budgets.ts";
 import { createOwnBudgets } from "../domain/session/own-budgets.ts";
 import { createHttpRoutes } from "../http/routes.ts";
 import { createBatch } from "../lib/batch.ts";
 import { createAdminService } from "../rpc/admin-service.ts";
 import { createAuthService } from "../rpc/auth-service.ts";
-import { type FinishedCall, methodName } from "../rpc/chain.ts";
+import { methodName } from "../rpc/chain.ts";
 import { createHealthService } from "../rpc/health-service.ts";
 import { createRpcListener } from "../rpc/listener.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import { auditJobs } from "./audit-jobs.ts";
+import { countCall, countRead, mayHaveRevoked } from "./calls.ts";
 import { cleaningJob } from "./cleaning-job.ts";
 import type { Context } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
@@ -48,14 +47,6 @@ export interface ServiceOptions {
 
 /** An idle replica reads the head so often: what it knows is never much older. */
 const idleReadMs = 1_000;
-/** Methods that may have put something into the log where they are answered; a login ends the oldest session. */
-const revoking: ReadonlySet<DescMethod> = new Set<DescMethod>([
-  AuthService.method.login,
-  AuthService.method.revoke,
-  AdminService.method.setPassword,
-  AdminService.method.disableUser,
-]);
-
 export interface Service extends AsyncDisposable {
   readonly handler: NodeHandler;
   /** Whether Redis answers now; undefined: there is none. */
@@ -189,33 +180,4 @@ export async function openService(options: ServiceOptions): Promise<Service> {
             ),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
-}
-
-/** Whether the log may have grown by the call; of refreshes, which are many, by those alone that end their session. */
-function mayHaveRevoked({ method, error }: FinishedCall): boolean {
-  return error === undefined ? revoking.has(method) : isReuse(error);
-}
-
-function isReuse(error: unknown): boolean {
-  return error instanceof PosternError && error.reason === "REFRESH_TOKEN_REUSED";
-}
-
-function countCall(metrics: Metrics, { method, error, durationMs }: FinishedCall): void {
-  const name = methodName(method);
-  metrics.calls.inc({ method: name, outcome: outcomeOf(error) });
-  metrics.callSeconds.observe({ method: name }, durationMs / 1000);
-  if (isReuse(error)) metrics.reuse.inc();
-}
-
-function outcomeOf(error: unknown): string {
-  if (error === undefined) return "ok";
-  if (error instanceof PosternError) return error.reason;
-  return error instanceof ConnectError ? Code[error.code] : "INTERNAL";
-}
-
-function countRead(metrics: Metrics, { isAnswered, durationMs, copied, fetched }: HeadRead): void {
-  metrics.headReads.inc({ outcome: isAnswered ? "answered" : "failed" });
-  metrics.headReadSeconds.observe(durationMs / 1000);
-  metrics.logEntries.inc({ source: "redis" }, copied);
-  metrics.logEntries.inc({ source: "postgres" }, fetched);
 }

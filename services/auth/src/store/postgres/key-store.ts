@@ -32,8 +32,12 @@ interface KeyRow {
   readonly retired_at: Date | null;
 }
 
-/** Sealed keys in Postgres. */
-export function createKeyStore(db: Queries): KeyStore {
+/**
+ * Sealed keys in Postgres.
+ *
+ * @param readDb for reading them: connections that no login takes, since tokens may have to wait for it
+ */
+export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
   async function call<T>(sql: string, values: readonly unknown[]): Promise<T> {
     const [row] = await db.query<{ answer: T }>(`select ${sql} as answer`, values);
     if (row === undefined) throw new Error("a change of keys has no outcome");
@@ -42,7 +46,7 @@ export function createKeyStore(db: Queries): KeyStore {
 
   return {
     async list() {
-      const rows = await db.query<ListRow>(
+      const rows = await readDb.query<ListRow>(
         `select h.keys_version, postern.now() as now, k.id, k.number::float8 as number, k.purpose, k.alg, k.state,
            k.public_jwk, k.sealed, k.created_at, k.activated_at, k.retired_at
          from postern.revocation_head h left join postern.keys k on k.state <> 'removed' order by k.number`,

@@ -1,0 +1,42 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chartOf } from "./chart.ts";
+import type { Report } from "./report.ts";
+import { factsOf, sectionsOf } from "./sections.ts";
+import { markdownTable, textTable } from "./table.ts";
+
+const docs = `${import.meta.dirname}/../../docs`;
+const [begin, end] = ["<!-- figures of a run: `make bench BENCH=--docs` -->", "<!-- end of the figures -->"];
+
+/** What a person is shown at a terminal. */
+export function textOf(report: Report): string {
+  const tables = sectionsOf(report).map(({ title, cells }) => `${title}\n\n${textTable(cells)}`);
+  return `${[...tables, factsOf(report).join("\n")].join("\n\n")}\n`;
+}
+
+/** Writes `bench.json` and `bench.svg`, and sees to it that Git does not look at the folder. */
+export async function writeFolder(folder: string, report: Report): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${folder}/.gitignore`, "*\n");
+  await writeFile(`${folder}/bench.json`, `${JSON.stringify(report, undefined, 2)}\n`);
+  await writeFile(`${folder}/bench.svg`, chartOf(report));
+}
+
+/** Puts the figures into `docs/benchmarks.md` in the place of those of the last run, and their chart beside it. */
+export async function writeDocs(report: Report): Promise<void> {
+  const file = `${docs}/benchmarks.md`;
+  await writeFile(file, withFigures(await readFile(file, "utf8"), report));
+  await writeFile(`${docs}/benchmarks.svg`, chartOf(report));
+}
+
+/** @throws {Error} where the document does not say where they go */
+export function withFigures(document: string, report: Report): string {
+  const [before, after] = [document.indexOf(begin), document.indexOf(end)];
+  if (before === -1 || after < before) throw new Error("the document has no place for the figures");
+  const figures = [
+    ...factsOf(report).map((fact) => `- ${fact}`),
+    "",
+    "![Processor time of 1,000 calls](benchmarks.svg)",
+    ...sectionsOf(report).flatMap(({ title, cells }) => ["", `### ${title}`, "", markdownTable(cells)]),
+  ];
+  return `${document.slice(0, before + begin.length)}\n\n${figures.join("\n")}\n\n${document.slice(after)}`;
+}
