@@ -114,6 +114,19 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
     ]);
   });
 
+  test("leaves the purge to whoever is at it", async () => {
+    await advanceClock(database.url, 31 * day);
+    await withClient(database.url, async (client) => {
+      await client.query("begin");
+      await client.query("select postern.purge_audit(postern.now(), 1)");
+      expect(await query(serviceUrl, "select postern.purge_audit(postern.now(), 1) as count")).toEqual([
+        { count: null },
+      ]);
+      await client.query("rollback");
+    });
+    await advanceClock(database.url, -31 * day);
+  });
+
   test.each([
     ...changes,
     "insert into postern.audit (id, at, event, caller, request_id) values (postern.new_id(), now(), 'login', '', '')",
