@@ -67,7 +67,7 @@ test("SIGTERM: neither a call that never ends nor a client that never closes kee
   for (const socket of silent) socket.destroy();
 });
 
-describe("L/O07: from SIGTERM to the end of POSTERN_DRAIN_DELAY", () => {
+describe("O07: from SIGTERM to the end of POSTERN_DRAIN_DELAY", () => {
   /** A server with an endless delay: only a second signal ends it. */
   async function startSlow(env: Readonly<Record<string, string>> = {}) {
     const database = await createDatabase();

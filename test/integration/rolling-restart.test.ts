@@ -195,7 +195,7 @@ interface Tokens {
   readonly refreshToken: string;
 }
 
-test("L/O07: two servers restarted in turn under load, ten times: no call fails that is tried once more", {
+test("O07: two servers restarted in turn under load, ten times: no call fails that is tried once more", {
   timeout: 180_000,
 }, async ({ annotate }) => {
   await using database = await createDatabase();

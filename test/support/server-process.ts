@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, type SpawnOptions, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { poll } from "./poll.ts";
 
 const BINARY = `${import.meta.dirname}/../../services/auth/bin/postern.js`;
@@ -41,6 +41,14 @@ export interface ServerOptions {
   readonly databaseUrl: string;
   /** Settings beside or instead of the usual ones; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A module that is loaded before its own. */
+  readonly preload?: string;
+  /** Words of a command that runs what follows them, as `env` does; it must become it, not start it. */
+  readonly under?: readonly string[];
+  /** Whose process it is, and where. */
+  readonly as?: Readonly<Pick<SpawnOptions, "uid" | "gid" | "cwd">>;
+  /** What its log goes to: an open file; or a pipe that is not read, or closed. By default it is read. */
+  readonly stderr?: number | "unread" | "closed";
 }
 
 /** A running server, as a process of its own. */
@@ -61,13 +69,22 @@ export interface ServerProcess extends AsyncDisposable {
 /** Starts the real binary on free ports of 127.0.0.1, and resolves once it says that it is ready. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
   // Nothing of our own environment: a POSTERN_* of the developer's shell must not change a test.
-  const child = spawn(process.execPath, ["--import", PRELOAD, BINARY, "serve"], {
+  const { preload, under = [], as = {}, stderr = "read" } = options;
+  const imports = [PRELOAD, ...(preload === undefined ? [] : [preload])].flatMap((path) => [
+    "--import",
+    path,
+  ]);
+  const [command = process.execPath, ...words] = [...under, process.execPath, ...imports, BINARY, "serve"];
+  const child = spawn(command, words, {
+    ...as,
     env: settings(options),
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+    stdio: ["pipe", "pipe", typeof stderr === "number" ? stderr : "pipe"],
+  }) as ChildProcessByStdio<Writable, Readable, Readable | null>;
   const exit = once(child, "exit").then(([code]) => code as number | null);
   const logs: Record<string, unknown>[] = [];
-  createInterface(child.stderr).on("line", (line) => logs.push(parse(line)));
+  if (stderr === "closed") child.stderr?.destroy();
+  else if (child.stderr !== null && stderr === "read")
+    createInterface(child.stderr).on("line", (line) => logs.push(parse(line)));
   const urls = readUrls(child.stdout);
   const ended = () => child.exitCode !== null || child.signalCode !== null;
 

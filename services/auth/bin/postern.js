@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript that old versions of Node can run as well: it finds one that is new enough.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -50,6 +50,20 @@ function runWith(node) {
   });
 }
 
+/**
+ * Keeps memory, which holds keys, out of core dumps, and SIGUSR1 from opening Node's debugger on a port of the loopback
+ * interface, which the other containers of a pod can reach.
+ */
+function closeMemory() {
+  try {
+    writeFileSync("/proc/self/coredump_filter", "0");
+  } catch {
+    // Not Linux, or nothing that we may say.
+  }
+  process.on("SIGUSR1", () => {});
+}
+
+closeMemory();
 if (isNewEnough(process.version)) {
   const { main } = await import("../src/main.ts");
   process.exitCode = await main(process.argv.slice(2));

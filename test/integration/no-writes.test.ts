@@ -1,0 +1,136 @@
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createClients } from "../support/clients.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { createLeanClient } from "../support/load/lean-client.ts";
+import { readMetrics } from "../support/metrics.ts";
+import { filesOpenForWriting } from "../support/open-files.ts";
+import { createPerson, login } from "../support/people.ts";
+import { type ServerOptions, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { answered, each } from "./two-servers.ts";
+
+const isLinux = process.platform === "linux";
+/** Lines of more than what a pipe and the server's own memory keep of them. */
+const refusals = 12_000;
+/** `nobody`, where that may be chosen and can read the server's files. */
+const nobody = { uid: 65_534, gid: 65_534 };
+const binary = `${import.meta.dirname}/../../services/auth/bin/postern.js`;
+const canBeNobody =
+  process.getuid?.() === 0 && spawnSync(process.execPath, ["--check", binary], nobody).status === 0;
+const env = { POSTERN_MASTER_KEY: randomBytes(32).toString("base64") };
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database?.drop());
+
+async function start(options: Omit<ServerOptions, "databaseUrl"> = {}): Promise<ServerProcess> {
+  const server = await startServer({ databaseUrl: database.url, env, ...options });
+  onTestFinished(async () => void (await server.kill9()));
+  return server;
+}
+
+/** A login, a refresh, a revocation, and what is told of the tokens before and after; throws where one goes wrong. */
+async function useSession({ grpc }: ServerProcess): Promise<void> {
+  const of = (credential: string) => createClients({ baseUrl: grpc, protocol: "grpc", credential });
+  using admin = of(TOKENS.admin);
+  using web = of(TOKENS.web);
+  const { email } = await answered(() => createPerson(admin.admin));
+  const session = await answered(() => login(web.auth, email));
+  const { tokens } = await answered(() => web.auth.refresh({ refreshToken: session.refreshToken }));
+  const token = tokens?.accessToken ?? "";
+  const isActive = async () => (await answered(() => web.auth.introspect({ token }))).active;
+  expect(await isActive()).toBe(true);
+  const target = { case: "sessionId", value: session.sessionId } as const;
+  await answered(() => web.auth.revoke({ target }));
+  expect(await isActive()).toBe(false);
+}
+
+/** Calls of a stranger: each is a line of the log. */
+async function fillLog({ http }: ServerProcess): Promise<void> {
+  using stranger = createLeanClient({
+    ...{ url: () => http, credential: "nobody's", deadlineMs: 9_000, slackMs: 11_000 },
+  });
+  const answers = await each(Array(refusals).fill(undefined), 50, () => stranger.call("Introspect", {}));
+  for (const answer of answers) expect(answer).toEqual({ ok: false, reason: "INVALID_CLIENT" });
+}
+
+async function droppedLines({ ops }: ServerProcess): Promise<number> {
+  return (await readMetrics(ops)).get("postern_log_lines_dropped_total") ?? Number.NaN;
+}
+
+describe.runIf(isLinux)("O10: a server that may write nowhere", () => {
+  test("writes no file, as another user, in /, with no byte of any file allowed", async () => {
+    const server = await start({
+      as: { ...(canBeNobody ? nobody : {}), cwd: "/" },
+      // More than that would end it, by SIGXFSZ.
+      under: ["sh", "-c", 'ulimit -f 0 && exec "$@"', "sh"],
+    });
+    expect(readFileSync(`/proc/${server.pid}/limits`, "utf8")).toMatch(/^Max file size +0 +0 /m);
+    const calls = { areOver: false };
+    const work = each(Array(5).fill(undefined), 2, () => useSession(server)).finally(() => {
+      calls.areOver = true;
+    });
+    while (!calls.areOver) {
+      expect(filesOpenForWriting(server.pid)).toEqual([]);
+      await new Promise(setImmediate);
+    }
+    await work;
+    expect(await server.stop()).toBe(0);
+  });
+
+  test("so it is told of one that does", async () => {
+    const folder = await mkdtemp(`${tmpdir()}/postern-`);
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await writeFile(`${folder}/file`, "");
+    const fd = openSync(`${folder}/file`, "a");
+    onTestFinished(() => closeSync(fd));
+    expect(filesOpenForWriting(process.pid)).toContain(`${folder}/file`);
+  });
+});
+
+describe("O10: its log", () => {
+  test.runIf(isLinux)(
+    "on a full disk: calls go on, and what is not told is counted",
+    async () => {
+      const fd = openSync("/dev/full", "w");
+      onTestFinished(() => closeSync(fd));
+      const server = await start({ stderr: fd });
+      await fillLog(server);
+      expect(await droppedLines(server)).toBeGreaterThan(0);
+      await useSession(server);
+      expect(await server.stop()).toBe(0);
+    },
+    120_000,
+  );
+
+  test.each(["unread", "closed"] as const)(
+    "in a pipe that is %s: calls go on, and what is not told is counted",
+    async (stderr) => {
+      const server = await start({ stderr });
+      await fillLog(server);
+      expect(await droppedLines(server)).toBeGreaterThan(0);
+      await useSession(server);
+      expect(await server.stop()).toBe(0);
+    },
+    120_000,
+  );
+
+  test("in a pipe that is read: every line is told, in order", async () => {
+    const server = await start();
+    await fillLog(server);
+    await useSession(server);
+    expect(await droppedLines(server)).toBe(0);
+    expect(await server.stop()).toBe(0);
+    await expect.poll(() => server.logs.at(-1)).toMatchObject({ event: "stopped" });
+    expect(server.logs.filter(({ reason }) => reason === "INVALID_CLIENT")).toHaveLength(refusals);
+    const times = server.logs.map(({ time }) => String(time));
+    expect(times).toEqual([...times].sort());
+  }, 120_000);
+});
