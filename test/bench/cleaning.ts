@@ -9,8 +9,7 @@ import { Pool } from "pg";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
 import { describeSpread, spreadOf } from "../integration/open-loop.ts";
 import { openSessionSource } from "../integration/session-source.ts";
-import { createClients } from "../support/clients.ts";
-import { createLeanClient } from "../support/load/lean-client.ts";
+import { createClients, reasonOf } from "../support/clients.ts";
 import { readMetrics } from "../support/metrics.ts";
 import { fillNeedlessRows } from "../support/needless-rows.ts";
 import { createPerson } from "../support/people.ts";
@@ -62,23 +61,27 @@ await using source = await openSessionSource({ databaseUrl: postgres.url, master
 const resting: string[] = [];
 for (let i = 0; i < 200; i++) resting.push((await source.open(userId)).refreshToken);
 
-using lean = createLeanClient({
-  ...{ url: () => server.http, credential: TOKENS.web },
-  ...{ deadlineMs: 9_000, slackMs: 1_000 },
-});
+// One connection, never idle: of several, the server may close one that rests while a call is on its way to it.
+using web = createClients({ baseUrl: server.grpc, protocol: "grpc", credential: TOKENS.web });
 let phase: Phase = "before";
 const samples: Sample[] = [];
 
 async function refresh(dueMs: number): Promise<void> {
   const begun = phase;
-  const refreshToken = resting.shift();
-  const answer =
-    refreshToken === undefined
-      ? { ok: false as const, reason: "every session is being refreshed" }
-      : await lean.call<{ tokens: { refreshToken: string } }>("Refresh", { refreshToken });
-  if (answer.ok) resting.push(answer.message.tokens.refreshToken);
-  const outcome = answer.ok ? "granted" : answer.reason;
+  const outcome = await rotated();
   samples.push({ phase: begun, outcome, ms: performance.now() - dueMs });
+}
+
+async function rotated(): Promise<string> {
+  const refreshToken = resting.shift();
+  if (refreshToken === undefined) return "every session is being refreshed";
+  try {
+    const { tokens } = await web.auth.refresh({ refreshToken }, { timeoutMs: 9_000 });
+    resting.push(tokens?.refreshToken ?? "");
+    return "granted";
+  } catch (error) {
+    return reasonOf(error);
+  }
 }
 
 const stopping = new AbortController();

@@ -61,7 +61,7 @@ test.each([
   ["the live list as well", () => redis.url, () => Promise.resolve()],
   ["a live list that was flushed in between", () => redis.url, () => redis.command("FLUSHALL")],
 ])(
-  "a replica so far behind that entries are gone loads the log anew, with %s: nothing revoked is alive, and it is no rewind",
+  "a replica so far behind that entries are gone, with %s: nothing revoked is alive, and it is no rewind",
   { timeout: 90_000 },
   async (_, redisUrl, flush) => {
     const url = redisUrl();

@@ -44,6 +44,16 @@ async function cleanAsReplica(): Promise<Record<string, number>> {
   return cleaned;
 }
 
+/** What the server itself has cleaned so far. */
+async function cleanedByServer(): Promise<Record<string, number>> {
+  const metrics = await readMetrics(site.server.ops);
+  const found = [...metrics].map(([name, count]) => {
+    const [, table] = /^postern_cleaned_rows_total\{table="(\w+)"\}$/.exec(name) ?? [];
+    return table === undefined ? [] : [[table, count] as const];
+  });
+  return Object.fromEntries(found.flat());
+}
+
 beforeAll(async () => {
   database = await createDatabase();
   await withClient(database.url, (client) =>
@@ -79,6 +89,8 @@ describe("a batch under way", { timeout: 60_000 }, () => {
     await holder.client.query("select from postern.revocation_head for update");
     {
       await using batch = await begun();
+      // The tests' Postgres syncs nothing by itself.
+      await batch.client.query("set local synchronous_commit = on");
       for (const table of ["sessions", "revocations", "user_addresses"]) {
         const { rows: found } = await batch.client.query("select cleaned from postern.clean($1, 100, null)", [
           table,
@@ -152,6 +164,9 @@ test("thousands of needless rows go by two replicas at once, the others stay, an
   for (const granted of await Promise.all(refreshing)) expect(granted).toBeGreaterThan(0);
 
   expect(await counts()).toEqual([{ sessions: 5, entries: 5, addresses: young[0]?.["count"] }]);
+  // On a slow machine the server has begun to clean as well.
+  for (const [table, count] of Object.entries(await cleanedByServer()))
+    total[table] = (total[table] ?? 0) + count;
   expect(total).toEqual({
     sessions: many.sessions,
     revocations: many.entries - 5,
@@ -195,7 +210,8 @@ test("a rotation updates no index, so the index of ends costs it nothing", { tim
     const [after] = await updates();
     const [all, hot] = ["all", "hot"].map((name) => Number(after?.[name]) - Number(before?.[name]));
     if (all === undefined || all < 20) return undefined;
-    expect(hot).toBe(all);
+    // Now and then a row finds no room in its page.
+    expect(hot).toBeGreaterThan(0.8 * all);
     return true;
   });
 });
@@ -208,12 +224,11 @@ function updates(): Promise<Record<string, unknown>[]> {
 
 test("a server cleans by itself, and counts what went", { timeout: 120_000 }, async () => {
   await rows(
-    `update postern.user_addresses set last_login_at = postern.now() - interval '180 days'
-     where (user_id, address) in (select user_id, address from postern.user_addresses limit 1)`,
+    `insert into postern.user_addresses (user_id, address, last_login_at)
+     select id, '203.0.113.1', postern.now() - interval '180 days' from postern.users limit 1`,
   );
   await poll("a server has cleaned", 100_000, async () => {
-    const metrics = await readMetrics(site.server.ops);
-    return (metrics.get('postern_cleaned_rows_total{table="user_addresses"}') ?? 0) > 0 ? true : undefined;
+    return ((await cleanedByServer())["user_addresses"] ?? 0) > 0 ? true : undefined;
   });
   expect(
     await rows(
