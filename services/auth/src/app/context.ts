@@ -56,17 +56,26 @@ const connections = {
 /** Orchestrators wait for a probe one second by default, and take one that is late for a server not ready. */
 const probeMs = 500;
 
+export interface ContextOptions {
+  /** Told of store faults, for the log. */
+  readonly onFault?: (error: unknown) => void;
+  /** How long to wait for the database; absent: as long as calls have. */
+  readonly patienceMs?: number;
+  /** Threads that hash passwords; absent: what is right for this machine. */
+  readonly hashWorkers?: number;
+}
+
 /**
  * Opens the stores. Connects to nothing yet: a database that is away shows at the first use.
- * @param onFault told of store faults, for the log
  */
 export function openContext(
   config: Pick<Config, "sessions"> & { readonly databaseUrl: string },
-  onFault: (error: unknown) => void = () => {},
+  { onFault = () => {}, patienceMs, hashWorkers }: ContextOptions = {},
 ): Context {
   const open = (name: keyof typeof connections, options: Partial<DatabaseOptions> = {}) =>
     openDatabase({
       ...{ url: config.databaseUrl, name: `postern ${name}`, maxConnections: connections[name], onFault },
+      ...(patienceMs === undefined ? {} : { patienceMs }),
       ...options,
     });
   // In a storm of logins it is kinder to say so early.
@@ -77,7 +86,7 @@ export function openContext(
   const namesDb = open("names", { readsOnly: true });
   const notesDb = open("notes");
   const pools = [db, revokeDb, refreshDb, headDb, namesDb, notesDb];
-  const passwordHasher = createPasswordHasher();
+  const passwordHasher = createPasswordHasher(hashWorkers === undefined ? {} : { workers: hashWorkers });
   return {
     users: createUserStore(db),
     userNames: createUserNames(namesDb),

@@ -7,7 +7,10 @@ export interface Job {
   /** For logs and metrics. */
   readonly name: string;
   readonly everyMs: number;
-  /** Gives up soon after the signal. */
+  /**
+   * The server waits for it when it stops: work without a known end gives up between two batches at the signal, what
+   * ends after a few dozen statements at the most may go on to its end.
+   */
   run(signal: AbortSignal): Promise<void>;
 }
 

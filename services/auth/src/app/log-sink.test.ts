@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createLogSink } from "./log-sink.ts";
 
+const patience = { timeout: 20_000 };
 const busy = Object.assign(new Error("no room now"), { code: "EAGAIN" });
 const full = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
 
@@ -34,7 +35,7 @@ test("keeps what there is no room for, and puts it out in order, a line cut in t
   for (const line of ["one\n", "two\n", "three\n"]) sink.write(line);
   expect(target.taken).toBe("one\ntw");
   target.room = 100;
-  await expect.poll(() => target.taken).toBe("one\ntwo\nthree\n");
+  await expect.poll(() => target.taken, patience).toBe("one\ntwo\nthree\n");
   sink.write("four\n");
   expect(target.taken).toBe("one\ntwo\nthree\nfour\n");
   expect(sink.dropped).toBe(0);
@@ -46,7 +47,7 @@ test("O10: drops and counts what it cannot keep, and goes on when there is room 
   for (const line of ["one\n", "two\n", "three\n", "\n", "four\n"]) sink.write(line);
   expect(sink.dropped).toBe(2);
   target.room = 100;
-  await expect.poll(() => target.taken).toBe("one\ntwo\n\n");
+  await expect.poll(() => target.taken, patience).toBe("one\ntwo\n\n");
   sink.write("five\n");
   expect(target.taken).toBe("one\ntwo\n\nfive\n");
   expect(sink.dropped).toBe(2);

@@ -76,8 +76,8 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     ),
     cleanedRows: counter(
       "postern_cleaned_rows_total",
-      "Rows that nobody needed any more and that this replica deleted, by table.",
-      ["table"],
+      "Rows that nobody needed any more and that this replica deleted, by kind (`sessions`, `revocations`, `addresses`).",
+      ["kind"],
     ),
   };
   const read = {

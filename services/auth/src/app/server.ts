@@ -50,7 +50,9 @@ export async function startServer(
   const metrics = createMetrics({ droppedLines: () => sink.dropped });
   const draining = new AbortController();
   const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
-  const context = opened.use(openContext(config, (error) => log.warn({ event: "store_fault", error })));
+  const context = opened.use(
+    openContext(config, { onFault: (error) => log.warn({ event: "store_fault", error }) }),
+  );
 
   // Made last, and wanted by calls until the listeners have ended.
   opened.defer(async () => state.service?.[Symbol.asyncDispose]());

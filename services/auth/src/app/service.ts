@@ -23,7 +23,7 @@ import { createHealthService } from "../rpc/health-service.ts";
 import { createRpcListener } from "../rpc/listener.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import { auditJobs } from "./audit-jobs.ts";
-import { countCall, countRead, mayHaveRevoked } from "./calls.ts";
+import { countCall, countRead, mayHaveRevoked } from "./call-metrics.ts";
 import { cleaningJob } from "./cleaning-job.ts";
 import type { Context } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
@@ -118,6 +118,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     ...context,
     keyRing,
     readIndex,
+    monotonicMs,
     issuer,
     nameOf: createBatch(shared.userNames.readMany),
     policy: config.sessions,

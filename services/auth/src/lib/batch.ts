@@ -1,4 +1,4 @@
-import { withoutDeadline } from "./deadline.ts";
+import { createSharedRun } from "./shared-run.ts";
 
 /**
  * Gathers what is asked for: what comes while a load is in flight goes into the next one, so a lone key waits for
@@ -10,26 +10,14 @@ import { withoutDeadline } from "./deadline.ts";
 export function createBatch<K, V>(
   load: (keys: ReadonlySet<K>) => Promise<ReadonlyMap<K, V>>,
 ): (key: K) => Promise<V | undefined> {
-  let inFlight: Promise<unknown> = Promise.resolve();
-  let next: { readonly keys: Set<K>; readonly loaded: Promise<ReadonlyMap<K, V>> } | undefined;
-
-  function open() {
-    const keys = new Set<K>();
-    const loaded = withoutDeadline(() =>
-      inFlight.then(() => {
-        next = undefined;
-        const loading = load(keys);
-        inFlight = loading.catch(() => {});
-        return loading;
-      }),
-    );
-    return { keys, loaded };
-  }
-
+  let asked = new Set<K>();
+  const run = createSharedRun(() => {
+    const keys = asked;
+    asked = new Set();
+    return load(keys);
+  });
   return async (key) => {
-    next ??= open();
-    const { keys, loaded } = next;
-    keys.add(key);
-    return (await loaded).get(key);
+    asked.add(key);
+    return (await run()).get(key);
   };
 }

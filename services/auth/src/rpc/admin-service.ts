@@ -1,7 +1,7 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AdminService, GetUserRequest } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
+import type { ListAuditEventsDeps } from "../domain/audit/list-audit-events.ts";
 import { PosternError } from "../domain/errors.ts";
-import type { AuditStore } from "../domain/ports/audit-store.ts";
 import type { UserStore } from "../domain/ports/user-store.ts";
 import { type CreateUserDeps, createUser } from "../domain/user/create-user.ts";
 import { disableUser } from "../domain/user/disable-user.ts";
@@ -14,7 +14,8 @@ import { callerOf, requestIdKey } from "./context.ts";
 import { given, toUser, toUuid } from "./convert.ts";
 
 export type AdminServiceDeps = CreateUserDeps &
-  SetPasswordDeps & { readonly users: UserStore; readonly audit: AuditStore };
+  SetPasswordDeps &
+  ListAuditEventsDeps & { readonly users: UserStore };
 
 export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof AdminService> {
   return {

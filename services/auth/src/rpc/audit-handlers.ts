@@ -6,8 +6,8 @@ import {
   type AuditEvent as WireAuditEvent,
 } from "@postern/proto/postern/admin/v1/audit_event_pb.js";
 import type { Caller } from "../domain/access/caller.ts";
-import { listAuditEvents } from "../domain/audit/list-audit-events.ts";
-import type { AuditEvent, AuditFilter, AuditStore } from "../domain/ports/audit-store.ts";
+import { type ListAuditEventsDeps, listAuditEvents } from "../domain/audit/list-audit-events.ts";
+import type { AuditEvent, AuditFilter } from "../domain/ports/audit-store.ts";
 import { formatId } from "../lib/type-id.ts";
 import { given, toGivenDate, toGivenUuid } from "./convert.ts";
 
@@ -16,7 +16,7 @@ const patienceMs = 2_000;
 
 /** `AdminService.ListAuditEvents`. */
 export async function answerAuditEvents(
-  deps: { readonly audit: AuditStore },
+  deps: ListAuditEventsDeps,
   caller: Caller,
   request: ListAuditEventsRequest,
 ): Promise<{ events: WireAuditEvent[]; nextPageToken: string }> {

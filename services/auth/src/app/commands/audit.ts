@@ -27,10 +27,13 @@ export const audit: Command = {
     return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
       const filter = await toFilter(asked, context.users, await context.audit.readTime());
       if (follows) return printFollowing(context, io, filter, { json });
-      const { events, nextPageToken } = await listAuditEvents(context, {
-        ...{ caller: cliCaller, filter, order: "newest first", ...page },
-        patienceMs: Number.POSITIVE_INFINITY,
-      });
+      const { events, nextPageToken } = await listAuditEvents(
+        { ...context, monotonicMs: () => performance.now() },
+        {
+          ...{ caller: cliCaller, filter, order: "newest first", ...page },
+          patienceMs: Number.POSITIVE_INFINITY,
+        },
+      );
       const ids = new Set(events.flatMap(({ userId }) => userId ?? []));
       const names = json ? new Map() : await context.userNames.readMany(ids);
       const items = events.map((event) => (json ? showEvent(event) : showRow(event, names)));

@@ -1,5 +1,7 @@
 import type { Command } from "./command.ts";
-import { keyOptions, parsePurpose, showKey, withKeys } from "./key-support.ts";
+import { keyOptions, parsePurpose } from "./key-options.ts";
+import { showKey } from "./key-view.ts";
+import { withKeys } from "./with-keys.ts";
 
 /** Lists the keys that are not removed. */
 export const keyList: Command = {

@@ -1,7 +1,9 @@
 import { prepareKey } from "../../domain/keys/prepare-key.ts";
 import { cliActor } from "./cli-caller.ts";
 import { type Command, textOption, UsageError } from "./command.ts";
-import { keyOptions, requirePurpose, showKeyNow, withKeys } from "./key-support.ts";
+import { keyOptions, requirePurpose } from "./key-options.ts";
+import { showKeyNow } from "./key-view.ts";
+import { withKeys } from "./with-keys.ts";
 
 const algs = ["ES256", "EdDSA", "RS256"] as const;
 

@@ -2,7 +2,8 @@ import { removeKey } from "../../domain/keys/remove-key.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { cliActor } from "./cli-caller.ts";
 import { type Command, embeddedOption, flag } from "./command.ts";
-import { findKey, parseKeyId, withKeys } from "./key-support.ts";
+import { findKey, parseKeyId } from "./named-key.ts";
+import { withKeys } from "./with-keys.ts";
 
 /** Deletes the secret of a key. */
 export const keyRemove: Command = {
@@ -17,7 +18,7 @@ export const keyRemove: Command = {
   async run(args, io) {
     const id = parseKeyId(args.positionals[0]);
     return withKeys(args, io, async (context) => {
-      const key = await findKey(context, { id });
+      const key = await findKey(context.keys, { id });
       await removeKey(context, { ...key, evenIfNeeded: flag(args, "force") }, cliActor(context.newId));
       return { id: formatId("key", id), state: "removed" };
     });

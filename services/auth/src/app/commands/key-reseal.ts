@@ -1,7 +1,7 @@
 import { resealKeys } from "../../domain/keys/reseal-keys.ts";
 import { cliActor } from "./cli-caller.ts";
 import { type Command, embeddedOption } from "./command.ts";
-import { withKeys } from "./key-support.ts";
+import { withKeys } from "./with-keys.ts";
 
 /** Seals every key under the first master key. */
 export const keyReseal: Command = {

@@ -1,7 +1,10 @@
 import { taintKey } from "../../domain/keys/taint-key.ts";
 import { cliActor } from "./cli-caller.ts";
 import { type Command, flag, UsageError } from "./command.ts";
-import { findKey, keyOptions, parseKey, showKeyNow, withKeys } from "./key-support.ts";
+import { keyOptions } from "./key-options.ts";
+import { showKeyNow } from "./key-view.ts";
+import { findKey, parseKey } from "./named-key.ts";
+import { withKeys } from "./with-keys.ts";
 
 /** Ends what a stolen key has made. */
 export const keyTaint: Command = {
@@ -16,7 +19,7 @@ export const keyTaint: Command = {
   async run(args, io) {
     const named = parseKey(args);
     return withKeys(args, io, async (context) => {
-      const key = await findKey(context, named);
+      const key = await findKey(context.keys, named);
       if (key.purpose === "refresh" && !flag(args, "yes")) {
         throw new UsageError(
           "with a refresh key every session ends and everybody has to log in again: say --yes",

@@ -1,18 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { newSecretToken } from "../../domain/keys/secret-token.ts";
-import { MasterKeyError } from "../../domain/ports/key-material.ts";
-import { SchemaError } from "../../store/postgres/migrate.ts";
-import { ConfigError } from "../config-error.ts";
-import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
-import { type ReadyConfig, withEmbedded } from "../embedded-config.ts";
-import { createLogger } from "../log.ts";
-import { openStderrSink } from "../log-sink.ts";
-import { type ServerLog, startServer } from "../server.ts";
-import { type Command, CommandError, flag } from "./command.ts";
-import type { Io } from "./io.ts";
-import { readConfig } from "./read-config.ts";
-import { tryOutLines } from "./try-out-lines.ts";
-import { requireDatabase, tellEmbeddedFaults } from "./with-context.ts";
+import type { Command } from "./command.ts";
 
 /** `postern serve`: the server. */
 export const serve: Command = {
@@ -24,105 +10,8 @@ export const serve: Command = {
     "follow-parent": { type: "boolean", help: "end when the process that started it ends" },
   },
   async run(args, io) {
-    const { config } = readConfig(io, { embedded: flag(args, "embedded") });
-    const signals = stopSignals(flag(args, "follow-parent"));
-    const sink = openStderrSink();
-    const log = createLogger(config.logLevel, sink);
-    const outside = { io, signals, log: { log, sink } };
-    if (!config.embedded) {
-      await run(requireDatabase(config), outside, undefined);
-      return;
-    }
-    await tellEmbeddedFaults(async () => {
-      await using embedded = await startEmbedded({
-        dataDir: config.dataDir,
-        newSecretToken: () => newSecretToken(randomBytes),
-        onLog: (line) => log.debug({ event: "postgres", line }),
-      });
-      await run(withEmbedded(config, embedded), outside, embedded);
-    });
+    // All that a server is of: no other command needs it, and none is to wait for it.
+    const { runServer } = await import("./run-server.ts");
+    await runServer(args, io);
   },
 };
-
-/** What the server meets beside its database. */
-interface Outside {
-  readonly io: Io;
-  readonly signals: StopSignals;
-  readonly log: ServerLog;
-}
-
-async function run(config: ReadyConfig, outside: Outside, embedded: Embedded | undefined) {
-  const { io, signals } = outside;
-  const { log } = outside.log;
-  const server = await start(config, outside.log, signals.stopping);
-  if (server === undefined) return;
-  for (const [name, url] of Object.entries(server.urls)) io.stdout.write(`${name} ${url}\n`);
-  if (embedded !== undefined) {
-    for (const line of await tryOutLines(server, embedded, config.bootstrap)) io.stdout.write(`${line}\n`);
-  }
-  log.info({ event: "ready", ...server.urls });
-  const died = embedded?.ended.then(() => "postgres" as const);
-  const why = await Promise.race([aborted(signals.stopping), ...(died === undefined ? [] : [died])]);
-  log.info({ event: "draining" });
-  // Without Postgres no call comes to anything.
-  await server.stop(why === "postgres" ? AbortSignal.abort() : signals.hurry);
-  log.info({ event: "stopped" });
-  if (why === "postgres")
-    throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
-}
-
-/** @returns undefined where it was told to stop before the database was there */
-async function start(config: ReadyConfig, log: ServerLog, signal: AbortSignal) {
-  try {
-    return await startServer(config, log, signal);
-  } catch (error) {
-    if (signal.aborted) return undefined;
-    if (error instanceof MasterKeyError) throw new ConfigError([fault("POSTERN_MASTER_KEY", error)]);
-    if (error instanceof SchemaError) throw new ConfigError([fault("POSTERN_MIGRATE", error)]);
-    if (!(error instanceof Error) || !("code" in error)) throw error;
-    // No such user, password or database; of the addresses, the message names the one.
-    if (/^(28|3D)/.test(String(error.code))) throw new ConfigError([fault("POSTERN_DATABASE_URL", error)]);
-    if ("syscall" in error && error.syscall === "listen")
-      throw new CommandError(`cannot listen: ${error.message}`);
-    throw error;
-  }
-}
-
-function fault(setting: string, error: Error) {
-  return { setting, message: error.message };
-}
-
-/** A third signal does what it does to any process. */
-interface StopSignals {
-  /** Aborted by the first SIGTERM or SIGINT, and where that is wanted by the end of the parent. */
-  readonly stopping: AbortSignal;
-  /** Aborted by the second one. */
-  readonly hurry: AbortSignal;
-}
-
-function stopSignals(followParent: boolean): StopSignals {
-  const [stopping, hurry] = [new AbortController(), new AbortController()];
-  const names = ["SIGTERM", "SIGINT"] as const;
-  function onSignal(): void {
-    if (!stopping.signal.aborted) {
-      stopping.abort();
-      return;
-    }
-    hurry.abort();
-    for (const name of names) process.off(name, onSignal);
-  }
-  for (const name of names) process.on(name, onSignal);
-  if (followParent) {
-    const parent = process.ppid;
-    setInterval(() => {
-      if (process.ppid !== parent) stopping.abort();
-    }, 500).unref();
-  }
-  return { stopping: stopping.signal, hurry: hurry.signal };
-}
-
-async function aborted(signal: AbortSignal): Promise<"signal"> {
-  if (!signal.aborted)
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  return "signal";
-}

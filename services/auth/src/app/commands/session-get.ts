@@ -15,7 +15,10 @@ export const sessionGet: Command = {
   async run(args, io) {
     const sessionId = sessionArgument(args);
     return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const story = await describeSession(context, { caller: cliCaller, sessionId });
+      const story = await describeSession(
+        { ...context, monotonicMs: () => performance.now() },
+        { caller: cliCaller, sessionId },
+      );
       if (flag(args, "json")) return showStory(story);
       return showStoryLines(story, await context.userNames.readMany(new Set([story.session.userId])));
     });

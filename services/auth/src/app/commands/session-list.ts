@@ -1,6 +1,8 @@
-import { searchSessions } from "../../domain/session/search-sessions.ts";
+import { type SearchSessionsInput, searchSessions } from "../../domain/session/search-sessions.ts";
+import type { Context } from "../context.ts";
 import { cliCaller } from "./cli-caller.ts";
-import { type Command, embeddedOption, flag, textOption, UsageError } from "./command.ts";
+import { type Args, type Command, embeddedOption, flag, textOption, UsageError } from "./command.ts";
+import type { Io } from "./io.ts";
 import { pageOptions, parsePage, showPage } from "./page-options.ts";
 import { showRecord, showRecordRow } from "./session-view.ts";
 import { findUser, guessKey } from "./user-key.ts";
@@ -26,16 +28,24 @@ export const sessionList: Command = {
     if (user === undefined && clientId === undefined) throw new UsageError("name a --user or a --client");
     const key = user === undefined ? undefined : guessKey(user);
     const page = parsePage(args);
-    const json = flag(args, "json");
     return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
       const userId = key === undefined ? undefined : (await findUser(context.users, key)).id;
-      const { sessions, nextPageToken } = await searchSessions(context, {
-        ...{ caller: cliCaller, userId, clientId, all: flag(args, "all"), ...page },
-      });
-      const ids = new Set(sessions.map((session) => session.userId));
-      const names = json ? new Map() : await context.userNames.readMany(ids);
-      const items = sessions.map((session) => (json ? showRecord(session) : showRecordRow(session, names)));
-      return showPage(args, io, "sessions", items, nextPageToken);
+      return searchAndShow(context, args, io, { userId, clientId, all: flag(args, "all"), ...page });
     });
   },
 };
+
+/** A page of the sessions that fit, with `--json` for programs. */
+export async function searchAndShow(
+  context: Context,
+  args: Args,
+  io: Io,
+  asked: Omit<SearchSessionsInput, "caller">,
+): Promise<unknown> {
+  const json = flag(args, "json");
+  const { sessions, nextPageToken } = await searchSessions(context, { caller: cliCaller, ...asked });
+  const ids = new Set(sessions.map(({ userId }) => userId));
+  const names = json ? new Map() : await context.userNames.readMany(ids);
+  const items = sessions.map((session) => (json ? showRecord(session) : showRecordRow(session, names)));
+  return showPage(args, io, "sessions", items, nextPageToken);
+}

@@ -1,5 +1,5 @@
-import { cliActor } from "./cli-caller.ts";
 import { type Command, embeddedOption, flag } from "./command.ts";
+import { revokeAndShow } from "./revoke.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "./user-key.ts";
 import { withContext } from "./with-context.ts";
 
@@ -12,10 +12,9 @@ export const userRevokeSessions: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const key = parseUserKey(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async ({ users, revocations, newId }) => {
-      const { id } = await findUser(users, key);
-      const outcome = await revocations.revokeUser(id, cliActor(newId));
-      return outcome.kind === "foreign" ? undefined : { sequence: outcome.seq };
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+      const { id: userId } = await findUser(context.users, key);
+      return revokeAndShow(context, config, io, { kind: "user", userId });
     });
   },
 };

@@ -1,9 +1,7 @@
-import { listSessions } from "../../domain/session/list-sessions.ts";
-import { cliCaller } from "./cli-caller.ts";
 import { type Command, embeddedOption, flag } from "./command.ts";
-import { pageOptions, parsePage, showPage } from "./page-options.ts";
+import { pageOptions, parsePage } from "./page-options.ts";
+import { searchAndShow } from "./session-list.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "./user-key.ts";
-import { showSession } from "./user-view.ts";
 import { withContext } from "./with-context.ts";
 
 /** Lists a user's living sessions, the newest first. */
@@ -18,8 +16,7 @@ export const userSessions: Command = {
     const page = parsePage(args);
     return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
       const { id: userId } = await findUser(context.users, key);
-      const { sessions, nextPageToken } = await listSessions(context, { caller: cliCaller, userId, ...page });
-      return showPage(args, io, "sessions", sessions.map(showSession), nextPageToken);
+      return searchAndShow(context, args, io, { userId, clientId: undefined, all: false, ...page });
     });
   },
 };

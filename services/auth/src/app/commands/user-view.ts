@@ -1,4 +1,3 @@
-import type { Session } from "../../domain/ports/session-store.ts";
 import type { User } from "../../domain/ports/user-store.ts";
 import { formatId } from "../../lib/type-id.ts";
 
@@ -12,10 +11,4 @@ export function showUser(user: User) {
   const { disabled, createdAt, updatedAt, lastLoginAt, loginCount } = user;
   const rest = { disabled, createdAt, updatedAt, lastLoginAt: lastLoginAt ?? null, loginCount };
   return { ...showIdentity(user), ...rest };
-}
-
-/** All that is shown of a session. */
-export function showSession(session: Session) {
-  const { id, userId, ...rest } = session;
-  return { id: formatId("ses", id), userId: formatId("usr", userId), ...rest };
 }

@@ -10,6 +10,9 @@ import { CommandError } from "./command.ts";
 import type { Io } from "./io.ts";
 import { readConfig } from "./read-config.ts";
 
+/** Whoever has typed a command would rather wait than type it again; and it hashes one password at the most. */
+const forPeople = { patienceMs: 10_000, hashWorkers: 1 };
+
 interface Options {
   /** Act on the embedded database in the data folder, also while a server runs on it. */
   readonly embedded: boolean;
@@ -82,7 +85,7 @@ export function withContext<T>(
       import("../../store/postgres/migrate.ts"),
     ]);
     await tellDatabaseFaults(() => checkSchema(config.databaseUrl), options);
-    await using context = openContext(config);
+    await using context = openContext(config, forPeople);
     return await work(context, config);
   });
 }

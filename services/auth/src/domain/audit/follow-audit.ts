@@ -49,11 +49,12 @@ export async function* followAudit(
       const now = await audit.readTime();
       for await (const event of readFrom(audit, { ...filter, since })) {
         if (seen.has(event.id)) continue;
-        seen.set(event.id, event.at);
+        if (event.at >= lateFrom(now)) seen.set(event.id, event.at);
         yield event;
         if (signal.aborted) return;
       }
-      if (lateFrom(now) > since) since = lateFrom(now);
+      // Also where the database's clock was put back.
+      since = lateFrom(now);
       for (const [id, at] of seen) if (at < since) seen.delete(id);
     } catch (error) {
       if (!(error instanceof PosternError && error.reason === "UNAVAILABLE")) throw error;

@@ -1,6 +1,12 @@
 import { type Caller, demand } from "../access/caller.ts";
-import { decodePageToken, encodePageToken, pageOf } from "../page-token.ts";
+import { decodePageToken, encodePageToken, pageOf } from "../page.ts";
 import type { AuditEvent, AuditFilter, AuditPage, AuditStore } from "../ports/audit-store.ts";
+
+export interface ListAuditEventsDeps {
+  readonly audit: Pick<AuditStore, "scan">;
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number;
+}
 
 export interface ListAuditEventsInput {
   readonly caller: Caller;
@@ -21,12 +27,12 @@ export interface ListAuditEventsInput {
  * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours
  */
 export async function listAuditEvents(
-  { audit }: { readonly audit: Pick<AuditStore, "scan"> },
+  { audit, monotonicMs }: ListAuditEventsDeps,
   { caller, filter, order, pageSize, pageToken, patienceMs }: ListAuditEventsInput,
 ): Promise<{ events: readonly AuditEvent[]; nextPageToken: string }> {
   demand(caller, "admin");
   const size = pageSize === 0 ? 50 : pageSize;
-  const untilMs = performance.now() + patienceMs;
+  const untilMs = monotonicMs() + patienceMs;
   const events: AuditEvent[] = [];
   let beyond = decodePageToken(pageToken);
   for (;;) {
@@ -38,6 +44,6 @@ export async function listAuditEvents(
       const { items, nextPageToken } = pageOf(events, size);
       return { events: items, nextPageToken };
     }
-    if (performance.now() >= untilMs) return { events, nextPageToken: encodePageToken(beyond) };
+    if (monotonicMs() >= untilMs) return { events, nextPageToken: encodePageToken(beyond) };
   }
 }

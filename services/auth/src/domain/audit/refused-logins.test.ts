@@ -90,7 +90,7 @@ describe("those that were refused without being hashed", () => {
       unknown,
       { ...unknown, account: "another" },
     ]) {
-      refused.count(login);
+      refused.count(login, "account");
     }
     expect(written).toEqual([]);
     await refused.flush();
@@ -102,10 +102,40 @@ describe("those that were refused without being hashed", () => {
     expect(written.flat()).toHaveLength(6);
   });
 
+  test.each([
+    ["address", { userId: undefined, clientAddress: unknown.clientAddress }],
+    ["total", { userId: undefined, clientAddress: undefined }],
+  ] as const)(
+    "names that a stranger makes up are one row where the budget of %s is spent",
+    async (budget, of) => {
+      const { written, refused } = bench();
+      for (let index = 0; index < 500; index++) refused.count({ ...unknown, account: `${index}` }, budget);
+      refused.count({ ...known, clientAddress: unknown.clientAddress }, budget);
+      await refused.flush();
+      expect(written.flat()).toHaveLength(1);
+      expect(written.flat()[0]).toMatchObject({
+        ...of,
+        detail: { reason: "rate_limited", budget, count: 501 },
+      });
+      expect(written.flat()[0]?.detail).not.toHaveProperty("account");
+    },
+  );
+
+  test("addresses that guess at one account are one row where its budget of all is spent", async () => {
+    const { written, refused } = bench();
+    for (let index = 0; index < 500; index++) {
+      refused.count({ ...known, clientAddress: `192.0.2.${index}` }, "account_all");
+    }
+    await refused.flush();
+    expect(written.flat()).toMatchObject([
+      { userId: known.userId, clientAddress: undefined, detail: { budget: "account_all", count: 500 } },
+    ]);
+  });
+
   test("keep no more rows than a thousand; the rest is told as a number", async () => {
     const { written, refused } = bench();
-    for (let index = 0; index < 1_200; index++) refused.count({ ...unknown, account: `${index}` });
-    refused.count({ ...unknown, account: "0" });
+    for (let index = 0; index < 1_200; index++) refused.count({ ...unknown, account: `${index}` }, "account");
+    refused.count({ ...unknown, account: "0" }, "account");
     await refused.flush();
     const rows = written.flat();
     expect(rows).toHaveLength(1_001);
@@ -123,9 +153,9 @@ describe("those that were refused without being hashed", () => {
     state.fail = new Error("full");
     const gate = Promise.withResolvers<void>();
     state.release = gate.promise;
-    for (let index = 0; index < 300; index++) refused.count({ ...unknown, account: `${index}` });
+    for (let index = 0; index < 300; index++) refused.count({ ...unknown, account: `${index}` }, "account");
     const flushing = refused.flush();
-    refused.count({ ...unknown, account: "0" });
+    refused.count({ ...unknown, account: "0" }, "account");
     gate.resolve();
     await expect(flushing).rejects.toBe(state.fail);
     expect(written).toEqual([]);

@@ -1,5 +1,6 @@
 import { createBatch } from "../../lib/batch.ts";
 import type { AuditNote, AuditStore } from "../ports/audit-store.ts";
+import type { BudgetName } from "../ports/budget-store.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Mac } from "../ports/mac.ts";
 import type { RefusalReason } from "./audit-events.ts";
@@ -24,10 +25,14 @@ export interface RefusedLogins {
    * @throws {PosternError} `UNAVAILABLE` where it cannot be
    */
   note(login: RefusedLogin, reason: RefusalReason): Promise<void>;
-  /** Counts one that was refused without being hashed, of which there may be thousands a second. */
-  count(login: RefusedLogin): void;
   /**
-   * Notes what was counted, a row for each account and address.
+   * Counts one that was refused without being hashed, of which there may be thousands a second.
+   * @param budget the one that was spent: rows tell of what it stands for alone, so that there are no more of them
+   * than of spent budgets, whatever names and addresses a stranger makes up
+   */
+  count(login: RefusedLogin, budget: BudgetName): void;
+  /**
+   * Notes what was counted.
    * @throws {PosternError} `UNAVAILABLE`; what could not be noted stays counted
    */
   flush(): Promise<void>;
@@ -44,6 +49,9 @@ const mostRows = 1_000;
 const rowsAtOnce = 250;
 /** 96 bits in base64url. */
 const markLength = 16;
+
+/** Budgets that are of no account. */
+const isOfAll: ReadonlySet<BudgetName> = new Set<BudgetName>(["address", "total"]);
 
 interface Counted {
   readonly note: AuditNote;
@@ -70,13 +78,28 @@ export function createRefusedLogins({ audit, mac }: RefusedLoginsDeps): RefusedL
       await write(toNote(login, reason));
     },
 
-    count(login) {
+    count(login, budget) {
       const { caller, userId, account, clientId, clientAddress } = login;
-      const key = JSON.stringify([caller, userId ?? account, clientId, clientAddress]);
+      const [ofAccount, ofAddress] = [!isOfAll.has(budget), budget !== "account_all" && budget !== "total"];
+      const whom = ofAccount ? (userId ?? account) : undefined;
+      const key = JSON.stringify([budget, caller, clientId, whom, ofAddress ? clientAddress : undefined]);
       const known = counted.get(key);
-      if (known !== undefined) known.count += 1;
-      else if (counted.size < mostRows) counted.set(key, { note: toNote(login, "rate_limited"), count: 1 });
-      else others += 1;
+      if (known !== undefined) {
+        known.count += 1;
+      } else if (counted.size < mostRows) {
+        const note = toNote(login, "rate_limited");
+        counted.set(key, {
+          note: {
+            ...note,
+            userId: ofAccount ? userId : undefined,
+            clientAddress: ofAddress ? clientAddress : undefined,
+            detail: ofAccount ? { ...note.detail, budget } : { reason: "rate_limited", budget },
+          },
+          count: 1,
+        });
+      } else {
+        others += 1;
+      }
     },
 
     async flush() {

@@ -1,28 +1,28 @@
 import { expect, test } from "vitest";
-import { type CleanedTable, type Cleaner, cleanedTables } from "../ports/cleaner.ts";
+import { type CleanedKind, type Cleaner, cleanedKinds } from "../ports/cleaner.ts";
 import { clean } from "./clean.ts";
 
 interface Batch {
-  readonly table: CleanedTable;
+  readonly kind: CleanedKind;
   readonly limit: number;
   readonly from: Date | undefined;
 }
 
-/** Cleans tables of so many rows, each of which takes a batch `msPerRow`. */
-function bench(rows: Partial<Record<CleanedTable, number>>, msPerRow = 0.01) {
-  const left = { sessions: 0, revocations: 0, user_addresses: 0, ...rows };
+/** Cleans so many rows, each of which takes a batch `msPerRow`. */
+function bench(rows: Partial<Record<CleanedKind, number>>, msPerRow = 0.01) {
+  const left = { sessions: 0, revocations: 0, addresses: 0, ...rows };
   const state = { nowMs: 0, busyAfter: Number.POSITIVE_INFINITY };
   const batches: Batch[] = [];
   const pauses: number[] = [];
   const cleaned: Record<string, number> = {};
   const stopping = new AbortController();
   const cleaner: Cleaner = {
-    async clean(table, { limit, from }) {
+    async clean(kind, { limit, from }) {
       if (batches.length >= state.busyAfter) return { kind: "busy" };
-      const count = Math.min(limit, left[table]);
-      left[table] -= count;
+      const count = Math.min(limit, left[kind]);
+      left[kind] -= count;
       state.nowMs += count * msPerRow;
-      batches.push({ table, limit, from });
+      batches.push({ kind, limit, from });
       return { kind: "cleaned", rows: count, upTo: count === 0 ? undefined : new Date(batches.length) };
     },
   };
@@ -32,8 +32,8 @@ function bench(rows: Partial<Record<CleanedTable, number>>, msPerRow = 0.01) {
         cleaner,
         monotonicMs: () => state.nowMs,
         pause: async (ms) => void pauses.push(ms),
-        onCleaned(table, count) {
-          cleaned[table] = (cleaned[table] ?? 0) + count;
+        onCleaned(kind, count) {
+          cleaned[kind] = (cleaned[kind] ?? 0) + count;
         },
       },
       stopping.signal,
@@ -41,25 +41,25 @@ function bench(rows: Partial<Record<CleanedTable, number>>, msPerRow = 0.01) {
   return { state, batches, pauses, cleaned, left, stopping, run };
 }
 
-test("looks at every table, and has done with those that are clean", async () => {
+test("looks at every kind, and has done with those that are clean", async () => {
   const { run, batches } = bench({});
   await run();
-  expect(batches.map(({ table }) => table)).toEqual(cleanedTables);
+  expect(batches.map(({ kind }) => kind)).toEqual(cleanedKinds);
 });
 
 test("goes on until a batch comes back short, from where the one before ended", async () => {
   const { run, batches, cleaned, left } = bench({ sessions: 2_400, revocations: 100 });
   await run();
-  expect(left).toEqual({ sessions: 0, revocations: 0, user_addresses: 0 });
-  expect(cleaned).toEqual({ sessions: 2_400, revocations: 100, user_addresses: 0 });
-  expect(batches.filter(({ table }) => table === "sessions")).toEqual(
+  expect(left).toEqual({ sessions: 0, revocations: 0, addresses: 0 });
+  expect(cleaned).toEqual({ sessions: 2_400, revocations: 100, addresses: 0 });
+  expect(batches.filter(({ kind }) => kind === "sessions")).toEqual(
     [100, 200, 400, 800, 1_000].map((limit, index) => ({
-      table: "sessions",
+      kind: "sessions",
       limit,
       from: index === 0 ? undefined : new Date(index),
     })),
   );
-  expect(batches.filter(({ table }) => table === "revocations").map(({ from }) => from)).toEqual([
+  expect(batches.filter(({ kind }) => kind === "revocations").map(({ from }) => from)).toEqual([
     undefined,
     new Date(6),
   ]);
@@ -68,7 +68,7 @@ test("goes on until a batch comes back short, from where the one before ended", 
 test("takes fewer at once where batches are slow, and rests after each three times as long as it took", async () => {
   const { run, batches, pauses } = bench({ sessions: 1_000 }, 0.3);
   await run();
-  const limits = batches.filter(({ table }) => table === "sessions").map(({ limit }) => limit);
+  const limits = batches.filter(({ kind }) => kind === "sessions").map(({ limit }) => limit);
   expect(limits).toEqual([100, 200, 100, 200, 100, 200, 100, 200]);
   expect(pauses.map(Math.round)).toEqual([90, 180, 90, 180, 90, 180, 90]);
 });

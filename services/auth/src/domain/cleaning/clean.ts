@@ -1,4 +1,4 @@
-import { type CleanedTable, type Cleaner, cleanedTables } from "../ports/cleaner.ts";
+import { type CleanedKind, type Cleaner, cleanedKinds } from "../ports/cleaner.ts";
 
 export interface CleanDeps {
   readonly cleaner: Cleaner;
@@ -6,7 +6,7 @@ export interface CleanDeps {
   readonly monotonicMs: () => number;
   /** Throws where the signal comes first. */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<unknown>;
-  readonly onCleaned: (table: CleanedTable, rows: number) => void;
+  readonly onCleaned: (kind: CleanedKind, rows: number) => void;
 }
 
 /** Rows of the first batch; twice as many as long as batches are quick, half as many once one is not. */
@@ -22,14 +22,14 @@ const rest = 3;
  * takes a quarter of one connection at the most. Of replicas that meet all but one give up.
  */
 export async function clean(deps: CleanDeps, signal: AbortSignal): Promise<void> {
-  for (const table of cleanedTables) {
-    if ((await cleanTable(deps, table, signal)) === "busy") return;
+  for (const kind of cleanedKinds) {
+    if ((await cleanKind(deps, kind, signal)) === "busy") return;
   }
 }
 
-async function cleanTable(
+async function cleanKind(
   { cleaner, monotonicMs, pause, onCleaned }: CleanDeps,
-  table: CleanedTable,
+  kind: CleanedKind,
   signal: AbortSignal,
 ): Promise<"clean" | "busy"> {
   let limit = firstAtOnce;
@@ -37,10 +37,10 @@ async function cleanTable(
   for (;;) {
     signal.throwIfAborted();
     const startedAtMs = monotonicMs();
-    const outcome = await cleaner.clean(table, { limit, from });
+    const outcome = await cleaner.clean(kind, { limit, from });
     const tookMs = monotonicMs() - startedAtMs;
     if (outcome.kind === "busy") return "busy";
-    onCleaned(table, outcome.rows);
+    onCleaned(kind, outcome.rows);
     if (outcome.rows < limit) return "clean";
     from = outcome.upTo;
     limit = tookMs > quickMs ? Math.max(firstAtOnce, limit / 2) : Math.min(mostAtOnce, limit * 2);

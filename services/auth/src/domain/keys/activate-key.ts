@@ -1,15 +1,14 @@
 import { PosternError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
-import type { KeyPurpose, KeyStore } from "../ports/key-store.ts";
-import { nextKey } from "./key-policy.ts";
-import { type PrepareKeyDeps, prepareKey, prepareNext } from "./prepare-key.ts";
+import type { KeyStore } from "../ports/key-store.ts";
+import { type PrepareKeyDeps, prepareNext } from "./prepare-key.ts";
 
 export interface ActivateKeyDeps extends PrepareKeyDeps {
   readonly keys: Pick<KeyStore, "list" | "prepare" | "activate">;
 }
 
-interface Haste {
+export interface Haste {
   /** A signing key too that has not been published for the lead. */
   readonly atOnce: boolean;
 }
@@ -39,21 +38,4 @@ export async function activateKey(
     case "activated":
       await prepareNext(deps, "signing", actor);
   }
-}
-
-/**
- * Lets the next key take over; where none is prepared one is made, which is of use at once only to refresh keys and to
- * those in haste.
- * @returns the key that is active now
- * @throws PosternError `PRECONDITION_FAILED`
- */
-export async function rotateKey(
-  deps: ActivateKeyDeps,
-  { purpose, atOnce }: { readonly purpose: KeyPurpose } & Haste,
-  actor: Actor,
-): Promise<{ readonly id: Uuid }> {
-  const { id } =
-    nextKey(await deps.keys.list(), purpose, deps.keyPolicy) ?? (await prepareKey(deps, { purpose }, actor));
-  await activateKey(deps, { id, atOnce }, actor);
-  return { id };
 }

@@ -219,6 +219,16 @@ describe("a key that is not known", () => {
   });
 });
 
+test("a number that a database which was put back gives a second time is another key", async () => {
+  const { ring, keys } = await openRing();
+  const lost = await ring.findRefreshKey(2);
+  keys.rows.pop();
+  keys.put("refresh", "mac of another history", "active");
+  await ring.follow(keys.version);
+  expect(ring.refreshKey.number).toBe(2);
+  expect(await ring.findRefreshKey(2)).not.toBe(lost);
+});
+
 describe("a master key that is missing while the server runs", () => {
   test("what is open stays open; what is unknown then is UNAVAILABLE, never 'no such key'", async () => {
     const { ring, keys, unreadable, use } = await openRing();
@@ -229,6 +239,8 @@ describe("a master key that is missing while the server runs", () => {
     expect(ring.signingKey.kid).toBe(kid("sign"));
     await expect(ring.findSigningKey(kid("next"))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
     await expect(ring.findRefreshKey(9)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    // However often strangers have the keys read.
+    expect(unreadable).toHaveLength(1);
   });
 
   test("with an active key that cannot be opened nothing is signed", async () => {

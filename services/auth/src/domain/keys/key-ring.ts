@@ -48,10 +48,12 @@ interface OpenKeys {
   readonly version: Uuid;
   readonly signing: ReadonlyMap<string, SigningKey>;
   readonly refresh: ReadonlyMap<number, RefreshKey>;
+  /** The same by its id: a database that was put back gives a number a second time. */
+  readonly refreshById: ReadonlyMap<Uuid, RefreshKey>;
   readonly activeSigning: SigningKey | undefined;
   readonly activeRefresh: RefreshKey | undefined;
-  /** Of a key that is not among these it cannot be said that there is none. */
-  readonly isComplete: boolean;
+  /** Keys that cannot be opened: where there are any, of no other can be said that there is none. */
+  readonly unreadable: ReadonlySet<Uuid>;
 }
 
 /** Names that nobody knows are looked up no more often than this, however many are shown. */
@@ -87,7 +89,7 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
     if (known !== undefined) return known;
     await look();
     const found = keysOf(open).get(name);
-    if (found === undefined && !open.isComplete) throw new PosternError("UNAVAILABLE");
+    if (found === undefined && open.unreadable.size > 0) throw new PosternError("UNAVAILABLE");
     return found;
   }
 
@@ -130,9 +132,10 @@ function openKeys(
 ): OpenKeys {
   const signing = new Map<string, SigningKey>();
   const refresh = new Map<number, RefreshKey>();
+  const refreshById = new Map<Uuid, RefreshKey>();
   let activeSigning: SigningKey | undefined;
   let activeRefresh: RefreshKey | undefined;
-  let isComplete = true;
+  const unreadable = new Set<Uuid>();
   for (const key of keys) {
     if (key.state === "tainted") continue;
     try {
@@ -141,17 +144,19 @@ function openKeys(
         signing.set(opened.kid, opened);
         if (key.state === "active") activeSigning = opened;
       } else {
-        const opened = before?.refresh.get(key.number) ?? material.openRefreshKey(key);
+        const opened = before?.refreshById.get(key.id) ?? material.openRefreshKey(key);
         refresh.set(opened.number, opened);
+        refreshById.set(key.id, opened);
         if (key.state === "active") activeRefresh = opened;
       }
     } catch (error) {
       if (!(error instanceof MasterKeyError)) throw error;
-      isComplete = false;
-      onUnreadable(error);
+      unreadable.add(key.id);
+      // Told once: strangers may have the keys read as often as they like.
+      if (before?.unreadable.has(key.id) !== true) onUnreadable(error);
     }
   }
-  return { version, signing, refresh, activeSigning, activeRefresh, isComplete };
+  return { version, signing, refresh, refreshById, activeSigning, activeRefresh, unreadable };
 }
 
 function unavailable(): never {

@@ -1,4 +1,5 @@
 import { ownActor } from "../ports/actor.ts";
+import type { Uuid } from "../ports/ids.ts";
 import type { KeyMaterial } from "../ports/key-material.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import { dueStep, type KeyStep, keptForMs } from "./key-policy.ts";
@@ -8,6 +9,11 @@ import { resealKeys } from "./reseal-keys.ts";
 export interface TurnKeysDeps extends PrepareKeyDeps {
   readonly keys: KeyStore;
   readonly material: Pick<KeyMaterial, "generate" | "reseal">;
+  /**
+   * Keys that this replica has sealed anew since it started. Each is so once: while replicas are given another first
+   * master key one after the other, they would else undo each other's work.
+   */
+  readonly resealed: Set<Uuid>;
 }
 
 /** A run takes so many steps at the most: should one never take effect, the others still have their turn. */
@@ -19,7 +25,7 @@ const mostSteps = 32;
  * @returns the steps that it took itself
  */
 export async function turnKeys(deps: TurnKeysDeps): Promise<KeyStep[]> {
-  await resealKeys(deps, ownActor);
+  await resealKeys(deps, ownActor, deps.resealed);
   const taken: KeyStep[] = [];
   for (let steps = 0; steps < mostSteps; steps++) {
     const step = dueStep(await deps.keys.list(), deps.keyPolicy);

@@ -54,8 +54,6 @@ export interface AuditSlice {
   readonly events: readonly AuditEvent[];
   /** The row up to which it was looked for them; undefined where the end was reached. */
   readonly reached: Uuid | undefined;
-  /** The database's time. */
-  readonly now: Date;
 }
 
 /** A note of its own, that stands for no change of anything. */

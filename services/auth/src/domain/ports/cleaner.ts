@@ -1,7 +1,7 @@
-/** The tables that are cleaned, in this order. */
-export const cleanedTables = ["sessions", "revocations", "user_addresses"] as const;
+/** What is cleaned away, in this order; addresses are those that users have logged in from. */
+export const cleanedKinds = ["sessions", "revocations", "addresses"] as const;
 
-export type CleanedTable = (typeof cleanedTables)[number];
+export type CleanedKind = (typeof cleanedKinds)[number];
 
 export type CleanOutcome =
   /** `upTo`: where the next batch may begin. Fewer rows than asked for: there were no more. */
@@ -16,7 +16,7 @@ export interface Cleaner {
    * @param batch `from`: `upTo` of the batch before; undefined: the first one
    */
   clean(
-    table: CleanedTable,
+    of: CleanedKind,
     batch: { readonly limit: number; readonly from: Date | undefined },
   ): Promise<CleanOutcome>;
 }

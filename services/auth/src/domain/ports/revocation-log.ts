@@ -52,7 +52,7 @@ export interface RevocationLog {
   readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[] }>;
 
   /** `expiresAt` is the token's own end; `whose` it is, for the audit. */
-  revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor, whose?: TokenOwner): Promise<RevokeOutcome>;
+  revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor, whose: TokenOwner): Promise<RevokeOutcome>;
   /** `clients`: only a session of one of them. */
   revokeSession(
     sessionId: Uuid,

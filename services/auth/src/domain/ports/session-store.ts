@@ -105,7 +105,6 @@ export interface SessionRecord extends Session {
   readonly ended: { readonly at: Date; readonly by: string } | undefined;
   /** Revocations at large that hit it, whether it was over by then or not. */
   readonly marks: readonly Mark[];
-  readonly isUserDisabled: boolean;
   /** When it ends for want of a refresh. */
   readonly idleAt: Date;
   /** The database's time. */

@@ -43,6 +43,8 @@ export interface LoginSnapshot {
   readonly knowsAddress: boolean;
   /** The database's time. */
   readonly now: Date;
+  /** Which keys there were then (`KeyList.version`). */
+  readonly keysVersion: Uuid;
 }
 
 export type ChangeUserOutcome =

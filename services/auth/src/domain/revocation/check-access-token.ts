@@ -21,7 +21,10 @@ export async function checkAccessToken(
   const parsed = await openAccessToken(deps, token);
   if (parsed === undefined) return undefined;
   const { header, claims } = parsed;
-  const { revocations, head, now } = await deps.readIndex.fresh();
+  const { revocations, head, now, keysVersion } = await deps.readIndex.fresh();
+  // The key may have been removed since it was looked up.
+  await deps.keyRing.follow(keysVersion);
+  if ((await deps.keyRing.findSigningKey(header.kid)) === undefined) return undefined;
   const nowSeconds = now.getTime() / 1000;
   try {
     checkClaims(claims, { issuer: deps.issuer, nowSeconds });

@@ -69,6 +69,9 @@ async function refreshToken(deps: IntrospectDeps, { caller, token }: IntrospectI
   if (parsed === undefined) return undefined;
   const state = await deps.sessions.readRefreshToken({ ...parsed, refreshKey: parsed.keyNumber });
   if (state.kind === "dead" || state.caller !== caller.name) return undefined;
+  // The key may have been removed since it was looked up.
+  await deps.keyRing.follow(state.grant.keysVersion);
+  if ((await deps.keyRing.findRefreshKey(parsed.keyNumber)) === undefined) return undefined;
   return describeGrant(deps.issuer, state.grant, await username(deps, formatId("usr", state.grant.userId)));
 }
 

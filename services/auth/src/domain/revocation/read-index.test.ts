@@ -58,6 +58,7 @@ async function open(overrides: Partial<ReadIndexDeps> = {}) {
     stalenessMs: 0,
     monotonicMs: () => clock.ms,
     onRewind: (found) => rewinds.push(found),
+    onKeys() {},
     ...overrides,
   });
   return { log, clock, rewinds, index };

@@ -41,7 +41,7 @@ export interface ReadIndexDeps {
   /** The log was found shorter than it was, or with another history: the database was put back. */
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;
   /** Told by every read of the head which keys there are. */
-  readonly onKeys?: (version: Uuid) => void;
+  readonly onKeys: (version: Uuid) => void;
   /** A read of the head has ended; `copied` entries came from the live list, `fetched` ones from the log. */
   readonly onRead?: (read: HeadRead) => void;
 }
@@ -117,7 +117,7 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       reads += 1;
       if (reads % forgetEvery === 0) view.revocations.forget(view.now.getTime());
       readAtMs = startedAtMs;
-      deps.onKeys?.(view.keysVersion);
+      deps.onKeys(view.keysVersion);
       told(true, counts);
     } catch (error) {
       told(false);

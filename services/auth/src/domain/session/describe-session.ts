@@ -1,14 +1,13 @@
 import { type Caller, demand } from "../access/caller.ts";
-import { listAuditEvents } from "../audit/list-audit-events.ts";
+import { type ListAuditEventsDeps, listAuditEvents } from "../audit/list-audit-events.ts";
 import { PosternError } from "../errors.ts";
-import type { AuditEvent, AuditFilter, AuditStore } from "../ports/audit-store.ts";
+import type { AuditEvent, AuditFilter } from "../ports/audit-store.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Mark, SessionRecord, SessionStore } from "../ports/session-store.ts";
 import { type SessionState, sessionState } from "./session-state.ts";
 
-export interface DescribeSessionDeps {
+export interface DescribeSessionDeps extends ListAuditEventsDeps {
   readonly sessions: Pick<SessionStore, "find">;
-  readonly audit: Pick<AuditStore, "scan">;
 }
 
 /** What became of a session, and why. */
@@ -69,12 +68,11 @@ export async function describeSession(
   const [end] = endsOf(session, own, marked).sort((a, b) => a.at.getTime() - b.at.getTime());
   const endedBy = end?.event;
   const events = endedBy === undefined || own.some(({ id }) => id === endedBy.id) ? own : [...own, endedBy];
-  const unknown = session.marks.length > 0 || session.isUserDisabled;
   return {
     session,
     state: end?.state ?? sessionState(session),
     endedAt: end?.at,
-    why: end?.why ?? (unknown ? "the audit no longer tells when" : "nothing has ended it"),
+    why: end?.why ?? (session.marks.length > 0 ? "the audit no longer tells when" : "nothing has ended it"),
     endedBy,
     events: events.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
   };
@@ -135,11 +133,11 @@ function endsSessions({ event, detail }: AuditEvent): boolean {
 }
 
 async function read(
-  { audit }: DescribeSessionDeps,
+  deps: DescribeSessionDeps,
   caller: Caller,
   filter: AuditFilter,
   pageSize: number,
 ): Promise<readonly AuditEvent[]> {
   const page = { order: "oldest first", pageSize, pageToken: "", patienceMs } as const;
-  return (await listAuditEvents({ audit }, { caller, filter, ...page })).events;
+  return (await listAuditEvents(deps, { caller, filter, ...page })).events;
 }

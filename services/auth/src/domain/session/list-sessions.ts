@@ -1,5 +1,5 @@
 import { type Caller, ownClients, permits } from "../access/caller.ts";
-import { decodePageToken, pageOf } from "../page-token.ts";
+import { decodePageToken, pageOf } from "../page.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
 

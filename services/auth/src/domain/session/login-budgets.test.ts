@@ -5,6 +5,7 @@ import { type Admission, budgetsOf, createLoginBudgets, type LoginAttempt } from
 import type { LoginLimits } from "./login-limits.ts";
 import { createOwnBudgets } from "./own-budgets.ts";
 
+const patience = { timeout: 20_000 };
 const never = new AbortController().signal;
 const minute = 60_000;
 const limits: LoginLimits = {
@@ -223,7 +224,7 @@ describe("waiting", () => {
     const resume = Promise.withResolvers<void>();
     pause.mockReturnValue(resume.promise);
     const waiting = ["alice", "alice", "bob"].map((account) => refusal(by(undefined, account)));
-    await vi.waitUntil(() => pause.mock.calls.length === 3);
+    await vi.waitUntil(() => pause.mock.calls.length === 3, patience);
     expect(pause.mock.calls.map(([ms]) => ms)).toEqual([10, 20, 10]);
     await Promise.all(held.map((admission) => admission.settle(false)));
     resume.resolve();
@@ -251,7 +252,7 @@ describe("waiting", () => {
     const resume = Promise.withResolvers<void>();
     pause.mockReturnValue(resume.promise);
     const waiting = Array.from({ length: 500 }, () => refusal(by("192.0.2.1")));
-    await vi.waitUntil(() => pause.mock.calls.length === 500);
+    await vi.waitUntil(() => pause.mock.calls.length === 500, patience);
     expect(await refusal(by("192.0.2.1"))).toBe("OVERLOADED");
     await Promise.all(held.map((admission) => admission.settle(true)));
     resume.resolve();

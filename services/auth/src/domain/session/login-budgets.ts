@@ -26,9 +26,20 @@ export interface Admission {
 export interface LoginBudgets {
   /**
    * Waits while attempts in flight could use up what is left.
-   * @throws PosternError `RATE_LIMITED` where a budget is spent, `OVERLOADED` where the wait is too long
+   * @throws LoginLimitError `RATE_LIMITED` where a budget is spent
+   * @throws PosternError `OVERLOADED` where the wait is too long
    */
   admit(attempt: LoginAttempt, signal: AbortSignal): Promise<Admission>;
+}
+
+/** A budget of failed logins is spent. */
+export class LoginLimitError extends PosternError {
+  readonly budget: BudgetName;
+
+  constructor(budget: BudgetName, retryAfterMs: number) {
+    super("RATE_LIMITED", { retryAfterMs });
+    this.budget = budget;
+  }
 }
 
 export interface LoginBudgetsDeps {
@@ -88,7 +99,7 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
       // The total is everybody's: a stranger waits where there will be room in it in time.
       if (refusal.kind === "spent" && (budget.name !== "total" || retryAfterMs > leftMs)) {
         deps.onLimit(budget.name, "refused");
-        throw new PosternError("RATE_LIMITED", { retryAfterMs });
+        throw new LoginLimitError(budget.name, retryAfterMs);
       }
       if (leftMs <= 0) throw new PosternError("OVERLOADED");
       if (isFirst) deps.onLimit(budget.name, "waited");

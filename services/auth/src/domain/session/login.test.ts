@@ -9,7 +9,7 @@ import type { NewSession, OpenOutcome } from "../ports/session-store.ts";
 import type { LoginSnapshot } from "../ports/user-store.ts";
 import { mintDeviceToken } from "./device-token.ts";
 import { type LoginDeps, type LoginInput, login } from "./login.ts";
-import type { LoginAttempt } from "./login-budgets.ts";
+import { type LoginAttempt, LoginLimitError } from "./login-budgets.ts";
 
 const userId = "0188bac7-4afa-78aa-bc3b-bd1eef28d881";
 const deviceId = "0188bac7-4afa-78aa-bc3b-bd1eef28d882";
@@ -33,6 +33,7 @@ const snapshot: LoginSnapshot = {
   rev: 0,
   knowsAddress: false,
   now,
+  keysVersion: "k",
 };
 const input: LoginInput = {
   caller: {
@@ -60,7 +61,7 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
   const attempts: LoginAttempt[] = [];
   const settle = vi.fn(async (_failed: boolean) => {});
   const note = vi.fn(async (_login: RefusedLogin, _reason: string) => {});
-  const count = vi.fn((_login: RefusedLogin) => {});
+  const count = vi.fn((_login: RefusedLogin, _budget: string) => {});
   const readForLogin = vi.fn(async (_key: unknown, _address?: string) => user);
   const open = vi.fn(async (session: NewSession): Promise<OpenOutcome> => outcome ?? opened(session));
   const deps: LoginDeps = {
@@ -178,11 +179,11 @@ describe("K03: the audit", () => {
 
   test("counts what no budget admits, and notes nothing of what was not judged", async () => {
     const { note, count, deps } = bench();
-    for (const reason of ["RATE_LIMITED", "OVERLOADED"] as const) {
-      const admit = () => Promise.reject(new PosternError(reason));
+    for (const error of [new LoginLimitError("account", 1_000), new PosternError("OVERLOADED")]) {
+      const admit = () => Promise.reject(error);
       await expect(login({ ...deps, loginBudgets: { admit } }, input)).rejects.toThrow(PosternError);
     }
-    expect(count.mock.calls).toEqual([[told]]);
+    expect(count.mock.calls).toEqual([[told, "account"]]);
     expect(note).not.toHaveBeenCalled();
   });
 

@@ -11,7 +11,7 @@ import { normalizePassword } from "../user/password-policy.ts";
 import { addressKey } from "./address-key.ts";
 import { type Device, isDeviceExpired, mintDeviceToken } from "./device-token.ts";
 import { knownDevice } from "./known-device.ts";
-import type { LoginAttempt, LoginBudgets } from "./login-budgets.ts";
+import { type LoginAttempt, type LoginBudgets, LoginLimitError } from "./login-budgets.ts";
 import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
 
 export interface LoginDeps extends MintDeps {
@@ -72,7 +72,7 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
     ...{ userId: user?.userId, account: attempt.account, clientAddress: clientAddress || undefined },
   };
   const right = await isRight(deps, input, user, attempt).catch((error: unknown) => {
-    if (isRateLimited(error)) deps.refusedLogins.count(attempted);
+    if (error instanceof LoginLimitError) deps.refusedLogins.count(attempted, error.budget);
     throw error;
   });
   if (user === undefined || !right) {
@@ -80,6 +80,8 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
     throw new PosternError("INVALID_CREDENTIALS");
   }
 
+  // A key that was tainted since must not be the session's.
+  await deps.keyRing.follow(user.keysVersion);
   const outcome = await deps.sessions.open({
     id: deps.newId(),
     userId: user.userId,
@@ -97,13 +99,13 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
   });
   switch (outcome.kind) {
     case "opened": {
+      const tokens = await mintTokens(deps, outcome.grant, asked);
       const deviceToken = mintDeviceToken(deps.keyRing.refreshKey, {
         userId: user.userId,
         deviceId: device?.deviceId ?? deps.newId(),
         passwordVersion: user.passwordVersion,
         issuedAt: Math.floor(outcome.grant.now.getTime() / 1000),
       });
-      const tokens = await mintTokens(deps, outcome.grant, asked);
       return { tokens, session: outcome.session, deviceToken };
     }
     case "stale":
@@ -144,10 +146,6 @@ async function isRight(
   } finally {
     await admission.settle(failed);
   }
-}
-
-function isRateLimited(error: unknown): boolean {
-  return error instanceof PosternError && error.reason === "RATE_LIMITED";
 }
 
 function whyRefused(user: LoginSnapshot | undefined): RefusalReason {

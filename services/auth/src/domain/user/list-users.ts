@@ -1,6 +1,6 @@
 import { type Caller, demand } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
-import { decodePageToken, pageOf } from "../page-token.ts";
+import { decodePageToken, pageOf } from "../page.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { fold } from "./letters.ts";
 

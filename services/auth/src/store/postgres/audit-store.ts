@@ -12,7 +12,6 @@ import type { Queries } from "./database.ts";
 
 interface AuditRow {
   readonly edge: Uuid | null;
-  readonly now: Date;
   /** Null where the slice holds nothing. */
   readonly id: Uuid | null;
   readonly at: Date;
@@ -23,7 +22,7 @@ interface AuditRow {
   readonly session_id: Uuid | null;
   readonly client_id: string | null;
   readonly client_address: string | null;
-  readonly detail: Readonly<Record<string, Json>>;
+  readonly detail: Json;
 }
 
 /** What has an index of its own, the most telling first: one of them bounds the slice. */
@@ -65,10 +64,9 @@ export function createAuditStore(
       const { sql, values } = sliceOf(filter, page, sliceRows);
       const rows = await db.query<AuditRow>(sql, values);
       const [first] = rows;
-      if (first === undefined) throw new Error("a slice of the audit has no time");
       const events = rows.flatMap((row) => (row.id === null ? [] : [toEvent(row, row.id)]));
       const last = events.length < page.limit ? undefined : events.at(-1);
-      return { events, reached: last?.id ?? first.edge ?? undefined, now: first.now };
+      return { events, reached: last?.id ?? first?.edge ?? undefined };
     },
 
     async readTime() {
@@ -117,8 +115,8 @@ function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, slice
   const slice = within.join(" and ");
   const sql = `with edge as materialized (
       select id from postern.audit where ${slice} order by id ${direction} offset ${sliceRows - 1} limit 1)
-    select t.edge, t.now, r.*
-    from (select (select id from edge) as edge, postern.now() as now) t left join lateral (
+    select t.edge, r.*
+    from (select (select id from edge) as edge) t left join lateral (
       select id, at, event, caller, request_id, user_id, session_id, client_id, client_address, detail
       from postern.audit
       where ${slice} and id ${edgeIs} coalesce(t.edge, '${end}') and ${fitting.join(" and ")}
@@ -128,7 +126,7 @@ function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, slice
 }
 
 function toEvent(row: AuditRow, id: Uuid): AuditEvent {
-  const { key, token, ...detail } = row.detail;
+  const { key, token, ...detail } = membersOf(row.detail);
   return {
     id,
     at: row.at,
@@ -139,9 +137,32 @@ function toEvent(row: AuditRow, id: Uuid): AuditEvent {
     sessionId: row.session_id ?? undefined,
     clientId: row.client_id ?? undefined,
     clientAddress: row.client_address ?? undefined,
-    keyId: typeof key === "string" ? key : undefined,
-    detail: typeof token === "string" ? { token: formatId("tok", token), ...detail } : detail,
+    keyId: isUuid(key) ? key : undefined,
+    detail: {
+      ...(key === undefined || isUuid(key) ? {} : { key }),
+      ...(token === undefined ? {} : { token: isUuid(token) ? formatId("tok", token) : token }),
+      ...detail,
+    },
   };
+}
+
+/** Whoever may write rows must not be able to write one that keeps all others from being read. */
+function membersOf(detail: Json): Record<string, Json> {
+  const members =
+    typeof detail === "object" && detail !== null && !Array.isArray(detail) ? detail : { detail };
+  return Object.fromEntries(Object.entries(members).map(([name, value]) => [name, finite(value)]));
+}
+
+/** Postgres knows numbers that JSON's readers do not. */
+function finite(value: Json): Json {
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(finite);
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, finite(member)]));
+}
+
+function isUuid(value: Json | undefined): value is Uuid {
+  return typeof value === "string" && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
 }
 
 function toJson({ event, caller, requestId, userId, clientId, clientAddress, detail }: AuditNote) {

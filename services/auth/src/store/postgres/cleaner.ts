@@ -1,13 +1,19 @@
-import type { Cleaner } from "../../domain/ports/cleaner.ts";
+import type { CleanedKind, Cleaner } from "../../domain/ports/cleaner.ts";
 import type { Queries } from "./database.ts";
+
+const tables = {
+  sessions: "sessions",
+  revocations: "revocations",
+  addresses: "user_addresses",
+} as const satisfies Readonly<Record<CleanedKind, string>>;
 
 /** Cleaning in Postgres; what may go stands in `postern.clean`. */
 export function createCleaner(db: Queries): Cleaner {
   return {
-    async clean(table, { limit, from }) {
+    async clean(kind, { limit, from }) {
       const [row] = await db.query<{ cleaned: number | null; up_to: Date | null }>(
         "select cleaned, up_to from postern.clean($1, $2, $3)",
-        [table, limit, from ?? null],
+        [tables[kind], limit, from ?? null],
       );
       const rows = row?.cleaned ?? undefined;
       return rows === undefined ? { kind: "busy" } : { kind: "cleaned", rows, upTo: row?.up_to ?? undefined };

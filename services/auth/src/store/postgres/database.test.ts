@@ -103,9 +103,10 @@ describe("a caller's deadline", () => {
     await using _ = db;
     {
       await using _lock = await hold();
-      const late = withDeadline(performance.now() + 200, () => db.query(stuck, ["carried out"]));
+      await db.query("select 1");
+      const late = outcomeOf(withDeadline(performance.now() + 900, () => db.query(stuck, ["carried out"])));
       await waiting(1);
-      expect(await outcomeOf(late)).toBe("UNAVAILABLE");
+      expect(await late).toBe("UNAVAILABLE");
       // Nothing goes behind it: its connection is set aside.
       expect(db.state()).toMatchObject({ used: 1, idle: 0 });
     }

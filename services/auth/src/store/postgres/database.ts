@@ -40,6 +40,8 @@ export interface PoolState {
 }
 
 export interface DatabaseOptions {
+  /** Instead of the `patienceMs` that calls have: for those who would rather wait. */
+  readonly patienceMs?: number;
   readonly url: string;
   readonly maxConnections: number;
   readonly name: string;
@@ -57,10 +59,11 @@ export interface DatabaseOptions {
  * nothing else is sent behind it, and the call is answered `UNAVAILABLE` at once.
  */
 export function openDatabase(options: DatabaseOptions): Database {
+  const { patienceMs: patience = patienceMs } = options;
   const pool = new Pool({
     connectionString: options.url,
     max: options.maxConnections,
-    connectionTimeoutMillis: patienceMs,
+    connectionTimeoutMillis: patience,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: options.name,
@@ -85,7 +88,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     const isFull = pool.idleCount === 0 && sockets.size >= options.maxConnections;
     const connecting = pool.connect();
     try {
-      const waitMs = isFull ? Math.min(options.fullPoolMs ?? patienceMs, leftMs) : leftMs;
+      const waitMs = isFull ? Math.min(options.fullPoolMs ?? patience, leftMs) : leftMs;
       const client = await within(waitMs, "connection", connecting);
       if (performance.now() < untilMs) return client;
       throw new LateError("the caller has given up");
@@ -99,7 +102,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     async query<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const untilMs = performance.now() + Math.min(patienceMs, remainingMs());
+      const untilMs = performance.now() + Math.min(patience, remainingMs());
       const client = await connect(untilMs);
       // A connection that breaks between two statements reports to its own listeners as well as to the pool.
       const onError = () => {};
@@ -110,7 +113,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.release(broken);
       };
       // The statement below then fails and releases.
-      const lost = setTimeout(() => socketOf(client).destroy(), options.readsOnly ? patienceMs : lostAfterMs);
+      const lost = setTimeout(() => socketOf(client).destroy(), options.readsOnly ? patience : lostAfterMs);
       lost.unref();
       const answer = client.query<Row>(sql, values as unknown[]).then(
         (result) => {

@@ -47,9 +47,9 @@ export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
   return {
     async list() {
       const rows = await readDb.query<ListRow>(
-        `select h.keys_version, postern.now() as now, k.id, k.number::float8 as number, k.purpose, k.alg, k.state,
-           k.public_jwk, k.sealed, k.created_at, k.activated_at, k.retired_at
-         from postern.revocation_head h left join postern.keys k on k.state <> 'removed' order by k.number`,
+        `select keys_version, now, id, number::float8 as number, purpose, alg, state, public_jwk, sealed, created_at,
+           activated_at, retired_at
+         from postern.list_keys()`,
       );
       const [first] = rows;
       if (first === undefined) throw new Error("the revocation log has no head");

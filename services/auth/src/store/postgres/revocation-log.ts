@@ -122,9 +122,9 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
         expiresAt,
         actor.caller,
         actor.requestId,
-        whose?.userId ?? null,
-        whose?.sessionId ?? null,
-        whose?.clientId ?? null,
+        whose.userId ?? null,
+        whose.sessionId ?? null,
+        whose.clientId,
       ]),
     revokeSession: (sessionId, clients, actor) =>
       revoke("select outcome, seq::float8 as seq from postern.revoke_session($1, $2, $3, $4)", [

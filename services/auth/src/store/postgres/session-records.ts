@@ -1,6 +1,7 @@
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { SessionRecord, SessionStore } from "../../domain/ports/session-store.ts";
 import type { Queries } from "./database.ts";
+import { aliveWhere } from "./session-alive.ts";
 
 interface RecordRow {
   readonly id: Uuid;
@@ -19,7 +20,6 @@ interface RecordRow {
   readonly idle_at: Date;
   readonly ended_at: Date | null;
   readonly ended_by: string | null;
-  readonly is_disabled: boolean;
   readonly by_user: boolean;
   readonly by_client: boolean;
   readonly by_everything: boolean;
@@ -28,7 +28,7 @@ interface RecordRow {
 
 const records = `select s.id, s.user_id, s.caller, s.client_id, s.audience, s.scope, s.amr, s.device,
     s.client_address, s.user_agent, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.ended_by,
-    s.last_used_at + $1::interval as idle_at, u.disabled_at is not null as is_disabled,
+    s.last_used_at + $1::interval as idle_at,
     s.rev < u.min_rev as by_user, s.rev < coalesce(m.min_rev, 0) as by_client,
     s.rev < h.everything_rev as by_everything, postern.now() as now
   from postern.sessions s join postern.users u on u.id = s.user_id cross join postern.revocation_head h
@@ -47,8 +47,7 @@ export function createSessionRecords(db: Queries, idle: string): Pick<SessionSto
         `${records}
          where ($2::uuid is null or s.user_id = $2) and ($3::text is null or s.client_id = $3)
            and ($4::uuid is null or s.id < $4)
-           and ($5 or (s.ended_at is null and u.disabled_at is null and s.rev >= postern.min_rev(u, s.client_id)
-             and postern.now() < least(s.expires_at, s.last_used_at + $1::interval)))
+           and ($5 or (${aliveWhere("$1")}))
          order by s.id desc limit $6`,
         [idle, userId ?? null, clientId ?? null, before ?? null, all, limit],
       );
@@ -80,7 +79,6 @@ function toRecord(row: RecordRow): SessionRecord {
       ...(row.by_client ? (["client"] as const) : []),
       ...(row.by_everything ? (["everything"] as const) : []),
     ],
-    isUserDisabled: row.is_disabled,
     now: row.now,
   };
 }

@@ -10,11 +10,8 @@ import type {
 import type { Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 import { createRotations } from "./rotations.ts";
+import { aliveWhere } from "./session-alive.ts";
 import { createSessionRecords } from "./session-records.ts";
-
-/** A session is alive where nobody ended it, it has not expired, and no mark is above its `rev`. */
-const alive = `s.ended_at is null and u.disabled_at is null and s.rev >= postern.min_rev(u, s.client_id)
-  and postern.now() < least(s.expires_at, s.last_used_at + $2::interval)`;
 
 /**
  * Sessions in Postgres.
@@ -88,7 +85,7 @@ export function createSessionStore(
          from (select pg_is_in_recovery() as in_recovery) r left join (
            select s.caller, postern.to_grant(s, u.roles, $2::interval, postern.now()) as granted
            from postern.sessions s join postern.users u on u.id = s.user_id
-           where s.id = $1 and ${alive} and s.refresh_key = $3
+           where s.id = $1 and ${aliveWhere("$2")} and s.refresh_key = $3
              and ($4 >= s.generation
                or ($4 = s.generation - 1 and postern.now() - $5::interval < s.rotated_at))
          ) t on true`,
@@ -117,7 +114,7 @@ export function createSessionStore(
         `select s.id, s.user_id, s.client_id, s.device, s.client_address, s.user_agent, s.created_at,
            s.last_used_at, s.expires_at, s.amr
          from postern.sessions s join postern.users u on u.id = s.user_id
-         where s.user_id = $1 and ${alive} and ($3::uuid is null or s.id < $3)
+         where s.user_id = $1 and ${aliveWhere("$2")} and ($3::uuid is null or s.id < $3)
            and ($4::text[] is null or s.client_id = any ($4))
          order by s.id desc limit $5`,
         [userId, idle, before ?? null, clients === undefined ? null : [...clients], limit],

@@ -116,10 +116,12 @@ export function createUserStore(db: Queries): UserStore {
         disabled: boolean;
         rev: number;
         knows_address: boolean;
+        keys_version: Uuid;
       }>(
         `select pg_is_in_recovery() as in_recovery, t.now, u.id, u.password_hash,
            u.password_version::float8 as password_version, u.disabled_at is not null as disabled,
-           h.seq::float8 as rev, a.address is not null as knows_address
+           h.seq::float8 as rev, a.address is not null as knows_address,
+           h.keys_version
          from (select postern.now() as now) t
            cross join postern.revocation_head h
            left join postern.users u on ${condition}
@@ -138,6 +140,7 @@ export function createUserStore(db: Queries): UserStore {
         rev: row.rev,
         knowsAddress: row.knows_address,
         now: row.now,
+        keysVersion: row.keys_version,
       } satisfies LoginSnapshot;
     },
 

@@ -22,6 +22,8 @@ if failed >= count then
   local first = redis.call('ZRANGE', KEYS[1], failed - count, failed - count, 'WITHSCORES')
   return {'spent', first[2] - now}
 end
+-- ioredis sends a command again where a connection to a Cluster was lost on the way, and the first may have arrived.
+if redis.call('ZSCORE', KEYS[2], ARGV[3]) then return {'reserved', 0} end
 if failed + redis.call('ZCARD', KEYS[2]) >= count then return {'busy', 0} end
 redis.call('ZADD', KEYS[2], now + held, ARGV[3])
 redis.call('PEXPIRE', KEYS[2], held)

@@ -30,8 +30,9 @@ begin
   case p_table
     -- Until its end a session's row is what tells a token that was spent; for a day after, what became of it.
     when 'sessions' then v_column := 'expires_at'; v_kept := '1 day';
-    -- A replica that is so far behind finds a gap, and loads the log anew.
-    when 'revocations' then v_column := 'forget_after'; v_kept := '5 minutes';
+    -- A replica that is so far behind finds a gap, and loads the log anew. An hour, since a clock may
+    -- have been ahead.
+    when 'revocations' then v_column := 'forget_after'; v_kept := '1 hour';
     -- Logins ask for those of the last 90 days.
     when 'user_addresses' then v_column := 'last_login_at'; v_kept := '180 days';
   end case;
