@@ -98,7 +98,7 @@ const load = (async () => {
 async function cleaned(): Promise<number> {
   const metrics = await readMetrics(server.ops);
   return ["sessions", "revocations"]
-    .map((table) => metrics.get(`postern_cleaned_rows_total{table="${table}"}`) ?? 0)
+    .map((kind) => metrics.get(`postern_cleaned_rows_total{kind="${kind}"}`) ?? 0)
     .reduce((sum, count) => sum + count);
 }
 

@@ -5,7 +5,7 @@ import { formatId } from "../../services/auth/src/lib/type-id.ts";
 import { createNewId } from "../../services/auth/src/lib/uuid.ts";
 import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
 import { createUserStore } from "../../services/auth/src/store/postgres/user-store.ts";
-import { inLanes } from "./lanes.ts";
+import { each } from "../support/each.ts";
 
 /** Of every user here. */
 export const password = "nine lanterns above a slow river";
@@ -21,7 +21,7 @@ export async function createPeople(databaseUrl: string, count: number): Promise<
   const users = createUserStore(db);
   const newId = createNewId({ now: Date.now, random: randomBytes });
   const passwordHash = hashSync(password, params);
-  return await inLanes(count, 4, async () => {
+  return await each(Array.from({ length: count }), 4, async () => {
     const id = newId();
     const email = `${id}@people.test`;
     const names = { email, emailKey: email, username: undefined, usernameKey: undefined };

@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import { Client } from "pg";
 import { type OpenedSession, openSessionSource, type SessionSource } from "../integration/session-source.ts";
 import { type Clients, createClients } from "../support/clients.ts";
+import { each } from "../support/each.ts";
 import type { PostgresServer } from "../support/postgres-server.ts";
 import type { RedisServer } from "../support/redis.ts";
+import { TOKENS } from "../support/server-process.ts";
 import { clusterCpuMs, cpuMs } from "./cpu.ts";
-import { inLanes } from "./lanes.ts";
 import { createPeople, type Person } from "./people.ts";
 import { type Server, startServer } from "./server.ts";
 import type { Protocol } from "./wire-forms.ts";
@@ -47,8 +48,8 @@ export interface SystemOptions {
 export async function openSystem({ postgres, redis, logFile, people }: SystemOptions): Promise<System> {
   await using opened = new AsyncDisposableStack();
   const databaseUrl = await createDatabase(postgres.url);
-  const [masterKey, credential] = [randomBytes(32).toString("base64"), randomBytes(32).toString("hex")];
-  const start = () => startServer({ databaseUrl, redisUrl: redis?.url, masterKey, credential, logFile });
+  const [masterKey, credential] = [randomBytes(32).toString("base64"), TOKENS.web];
+  const start = () => startServer({ databaseUrl, redisUrl: redis?.url, masterKey, logFile });
   const server = opened.use(await start());
   const source = opened.use(await openSessionSource({ databaseUrl, masterKey }));
   const [own, logins] = [await createPeople(databaseUrl, people), await createPeople(databaseUrl, people)];
@@ -84,7 +85,9 @@ function openSessions(
   own: readonly Person[],
   count: number,
 ): Promise<OpenedSession[]> {
-  return inLanes(count, 4, async () => source.open(own[opened++ % own.length]?.id ?? ""));
+  return each(Array.from({ length: count }), 4, async () =>
+    source.open(own[opened++ % own.length]?.id ?? ""),
+  );
 }
 
 async function createDatabase(admin: string): Promise<string> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PosternError } from "../../services/auth/src/domain/errors.ts";
 import {
   type Budget,
   type BudgetStore,
@@ -87,7 +88,8 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
     const [held = ""] = await hold(budget, 1);
     expect(await kindOf(budget)).toBe("busy");
     await store.settle(budget, held, false);
-    await fixture.advanceClock(200_000);
+    // What went by of itself between the two failures, the second has yet to wait for.
+    await fixture.advanceClock(230_000);
     await hold(budget, 2);
   });
 
@@ -143,19 +145,30 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
 
   describe("D06", () => {
     test("of 100 that ask at once, as many get a place as there are", async () => {
-      const budget = newBudget(10);
-      const asked = Array.from({ length: 100 }, (_, index) => {
-        const reservation = newId();
-        return (index % 2 === 0 ? store : other)
-          .reserve(budget, reservation)
-          .then(({ kind }) => ({ kind, reservation }));
-      });
-      const got = await Promise.all(asked);
-      const held = got.filter(({ kind }) => kind === "reserved");
-      expect(held).toHaveLength(10);
-      expect(got.filter(({ kind }) => kind === "busy")).toHaveLength(90);
-      await Promise.all(held.map(({ reservation }) => other.settle(budget, reservation, true)));
-      expect(await kindOf(budget)).toBe("spent");
+      const askAtOnce = (budget: Budget) =>
+        Promise.all(
+          Array.from({ length: 100 }, async (_, index) => {
+            const reservation = newId();
+            const asked = (index % 2 === 0 ? store : other).reserve(budget, reservation);
+            return { kind: await asked.then(({ kind }) => kind, unanswered), reservation };
+          }),
+        );
+      for (let rounds = 1; ; rounds += 1) {
+        const budget = newBudget(10);
+        const got = await askAtOnce(budget);
+        const held = got.filter(({ kind }) => kind === "reserved");
+        expect(held.length).toBeLessThanOrEqual(10);
+        // Of one that was not answered nobody knows whether it has a place.
+        if (got.some(({ kind }) => kind === "unanswered")) {
+          expect(rounds).toBeLessThan(10);
+          continue;
+        }
+        expect(held).toHaveLength(10);
+        expect(got.filter(({ kind }) => kind === "busy")).toHaveLength(90);
+        await Promise.all(held.map(({ reservation }) => other.settle(budget, reservation, true)));
+        expect(await kindOf(budget)).toBe("spent");
+        break;
+      }
     });
 
     test("failures that are settled at once are all counted", async () => {
@@ -168,6 +181,12 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
       expect(await kindOf(budget)).toBe("spent");
     });
   });
+}
+
+/** What a call comes to whose answer a machine with too much to do has lost. */
+function unanswered(error: unknown): "unanswered" {
+  if (error instanceof PosternError && error.reason === "UNAVAILABLE") return "unanswered";
+  throw error;
 }
 
 /** Of an account that no other test has. */

@@ -114,6 +114,14 @@ describe("what stands in Redis", () => {
     await store.settle(budget, reservation, true);
   }
 
+  test("a place that is asked for again, because the answer was lost, is held once", async () => {
+    await using site = await open();
+    for (const reservation of ["one", "one", "two", "two", "one"]) {
+      expect(await site.store.reserve(budget, reservation)).toEqual({ kind: "reserved" });
+    }
+    expect(await site.store.reserve(budget, "three")).toEqual({ kind: "busy" });
+  });
+
   test("nothing that an outsider chose, and nothing for ever", async () => {
     await using redis = await open();
     await failed(redis.store);

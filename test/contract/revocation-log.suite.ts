@@ -7,7 +7,7 @@ import type {
 } from "../../services/auth/src/domain/ports/revocation-log.ts";
 import { formatId } from "../../services/auth/src/lib/type-id.ts";
 import { newId } from "../support/stores.ts";
-import type { SessionStoreFixture, SessionStores } from "./session-bench.ts";
+import { ofNobody, type SessionStoreFixture, type SessionStores } from "./session-bench.ts";
 
 const actor = { caller: "test", requestId: "r" };
 const later = () => new Date(Date.now() + 24 * 3_600_000);
@@ -74,7 +74,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
 
     test("what follows a known head links up with it, on both replicas alike", async () => {
       const { head } = await log.readAll();
-      for (let i = 0; i < 5; i++) await log.revokeToken(newId(), later(), actor);
+      for (let i = 0; i < 5; i++) await log.revokeToken(newId(), later(), actor, ofNobody);
       const read = await log.readAfter(head);
       expect(read.entries).toHaveLength(5);
       expectLinked(head, read.entries ?? [], read.head);
@@ -98,7 +98,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
       const [sessionId, userId] = [await newSession(), await newUser()];
       const outcomes: RevokeOutcome[] = [];
       const entries = await added(async () => {
-        outcomes.push(await log.revokeToken(tokenId, later(), actor));
+        outcomes.push(await log.revokeToken(tokenId, later(), actor, ofNobody));
         outcomes.push(await log.revokeSession(sessionId, undefined, actor));
         outcomes.push(await log.revokeUser(userId, actor));
         outcomes.push(await log.revokeClient("Web client", actor));
@@ -117,11 +117,11 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
     test("a token revoked twice is one entry, also where two replicas race", async () => {
       const [once, raced] = [newId(), newId()];
       const entries = await added(async () => {
-        expect((await log.revokeToken(once, later(), actor)).kind).toBe("revoked");
-        expect((await other.revocations.revokeToken(once, later(), actor)).kind).toBe("already");
+        expect((await log.revokeToken(once, later(), actor, ofNobody)).kind).toBe("revoked");
+        expect((await other.revocations.revokeToken(once, later(), actor, ofNobody)).kind).toBe("already");
         const outcomes = await Promise.all(
           Array.from({ length: 20 }, (_, i) =>
-            (i % 2 === 0 ? log : other.revocations).revokeToken(raced, later(), actor),
+            (i % 2 === 0 ? log : other.revocations).revokeToken(raced, later(), actor, ofNobody),
           ),
         );
         expect(outcomes.filter(({ kind }) => kind === "revoked")).toHaveLength(1);
@@ -132,7 +132,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
 
     test("an expired token needs no entry", async () => {
       const entries = await added(async () => {
-        const outcome = await log.revokeToken(newId(), new Date(0), actor);
+        const outcome = await log.revokeToken(newId(), new Date(0), actor, ofNobody);
         expect(outcome).toEqual({ kind: "already", seq: await log.readSeq() });
       });
       expect(entries).toEqual([]);
@@ -140,7 +140,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
 
     test("a token's entry is kept until the token's own end, and a little longer", async () => {
       const end = later();
-      const [entry] = await added(() => log.revokeToken(newId(), end, actor));
+      const [entry] = await added(() => log.revokeToken(newId(), end, actor, ofNobody));
       expect(entry?.forgetAfterMs).toBe(end.getTime() + 120_000);
     });
 
@@ -186,7 +186,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
 
     test("each revocation leaves an audit event", async () => {
       const before = await fixture.auditEvents();
-      await log.revokeToken(newId(), later(), actor);
+      await log.revokeToken(newId(), later(), actor, ofNobody);
       await log.revokeClient("audited", actor);
       await log.revokeEverything(actor);
       const events = (await fixture.auditEvents()).slice(before.length);
@@ -201,7 +201,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
       const one = i % 2 === 0 ? log : other.revocations;
       return [
         () => one.revokeSession(sessionId, undefined, actor),
-        () => one.revokeToken(newId(), later(), actor),
+        () => one.revokeToken(newId(), later(), actor, ofNobody),
         () => one.revokeUser(userId, actor),
         () => one.revokeClient("crowd", actor),
         () => one.revokeEverything(actor),
@@ -229,7 +229,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
     let isDone = false;
     const writing = Promise.all(
       Array.from({ length: 100 }, (_, i) =>
-        (i % 2 === 0 ? log : other.revocations).revokeToken(newId(), later(), actor),
+        (i % 2 === 0 ? log : other.revocations).revokeToken(newId(), later(), actor, ofNobody),
       ),
     ).finally(() => {
       isDone = true;
@@ -273,7 +273,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
 
   test("what can hit nothing any more is not loaded, but for `everything`", async () => {
     const tokenId = newId();
-    await log.revokeToken(tokenId, later(), actor);
+    await log.revokeToken(tokenId, later(), actor, ofNobody);
     const { seq } = (await log.revokeEverything(actor)) as { seq: number };
     await log.revokeClient("forgotten", actor);
     await fixture.advanceClock(2 * 3_600_000);

@@ -3,66 +3,27 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ended, runPostern } from "../integration/postern-command.ts";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
+import { reasonOf } from "../support/clients.ts";
 import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { type CliSite, openCliSite } from "./cli-site.ts";
 
 const slow = 60_000;
-const patient = { timeoutMs: 20_000 };
 const pastTheGrace = 31_000;
-const masterKey = randomBytes(32).toString("base64");
 
-let database: TestDatabase;
-let server: ServerProcess;
-let web: Clients;
-let other: Clients;
-let environment: Record<string, string>;
+let site: CliSite;
+const run: CliSite["run"] = (...args) => site.run(...args);
+const answer: CliSite["answer"] = (...args) => site.answer(...args);
+const logIn: CliSite["logIn"] = (...args) => site.logIn(...args);
+const isActive: CliSite["isActive"] = (token) => site.isActive(token);
 
 beforeAll(async () => {
-  database = await createDatabase();
-  server = await startServer({ databaseUrl: database.url, env: { POSTERN_MASTER_KEY: masterKey } });
-  web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-  other = createClients({ baseUrl: server.http, credential: TOKENS.other });
-  environment = {
-    POSTERN_DATABASE_URL: database.url,
-    POSTERN_MASTER_KEY: masterKey,
-    POSTERN_ISSUER: ISSUER,
-    POSTERN_AUDIENCE: AUDIENCE,
-  };
+  site = await openCliSite();
 });
-afterAll(async () => {
-  web?.[Symbol.dispose]();
-  other?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-  await database?.[Symbol.asyncDispose]();
-});
-
-function run(args: readonly string[], options: { stdin?: string } = {}): Promise<Ended> {
-  return runPostern(args, environment, options);
-}
-
-/** The answer of a command that has to succeed, by `--json`. */
-async function answer(args: readonly string[], options: { stdin?: string } = {}) {
-  const { code, stdout, stderr } = await run([...args, "--json"], options);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return JSON.parse(stdout);
-}
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 async function newUser(): Promise<{ email: string; password: string }> {
   const email = `${randomBytes(6).toString("hex")}@example.com`;
   return { email, password: (await answer(["user", "create", "--email", email])).password };
-}
-
-async function logIn({ email, password }: { email: string; password: string }, { auth } = web, more = {}) {
-  const { outcome } = await auth.login({ identifier: email, password, ...more }, patient);
-  const { accessToken = "", refreshToken = "" } = outcome.value?.tokens ?? {};
-  return { accessToken, refreshToken, sessionId: outcome.value?.session?.id ?? "" };
-}
-
-async function isActive(token: string, { auth } = web): Promise<boolean> {
-  return (await auth.introspect({ token }, patient)).active;
 }
 
 describe("postern session", () => {
@@ -70,14 +31,21 @@ describe("postern session", () => {
     timeout: slow,
   }, async () => {
     const user = await newUser();
-    const own = await logIn(user, web, {
+    const own = await logIn(user, site.web, {
       device: "Ann's phone",
       clientAddress: "192.0.2.7",
       userAgent: "Firefox",
     });
-    const strange = await logIn(user, web, { clientAddress: "203.0.113.66", userAgent: "curl/8\u001b[2J" });
-    const { sessions } = await answer(["session", "list", "--user", user.email]);
-    expect(sessions).toMatchObject([
+    const strange = await logIn(user, site.web, {
+      clientAddress: "203.0.113.66",
+      userAgent: "curl/8\u001b[2J",
+    });
+    const listed = async (...more: string[]): Promise<{ id: string }[]> => {
+      const { sessions } = await answer(["session", "list", "--user", user.email, ...more]);
+      const known = [own, strange].map(({ sessionId }) => sessionId);
+      return sessions.filter(({ id }: { id: string }) => known.includes(id));
+    };
+    expect(await listed()).toMatchObject([
       { id: strange.sessionId, state: "active", device: "", clientAddress: "203.0.113.66", clientId: "web" },
       {
         id: own.sessionId,
@@ -98,9 +66,8 @@ describe("postern session", () => {
     });
     expect(await isActive(strange.accessToken)).toBe(false);
     expect(await isActive(own.accessToken)).toBe(true);
-    expect((await answer(["session", "list", "--user", user.email])).sessions).toHaveLength(1);
-    const all = (await answer(["session", "list", "--user", user.email, "--all"])).sessions;
-    expect(all).toMatchObject([{ state: "ended" }, { state: "active" }]);
+    expect(await listed()).toMatchObject([{ id: own.sessionId }]);
+    expect(await listed("--all")).toMatchObject([{ state: "ended" }, { state: "active" }]);
 
     const story = await answer(["session", "get", strange.sessionId]);
     expect(story).toMatchObject({
@@ -124,11 +91,12 @@ describe("postern session", () => {
     timeout: slow,
   }, async () => {
     const stolen = await logIn(await newUser());
-    const refresh = () => web.auth.refresh({ refreshToken: stolen.refreshToken }, patient);
-    await advanceClock(database.url, pastTheGrace);
+    const refresh = () => site.refresh(stolen.refreshToken);
+    await advanceClock(site.database.url, pastTheGrace);
     await refresh();
-    await advanceClock(database.url, pastTheGrace);
-    expect(await refresh().catch(reasonOf)).toBe("REFRESH_TOKEN_REUSED");
+    await advanceClock(site.database.url, pastTheGrace);
+    // The latter where a try before it had no verdict.
+    expect(["REFRESH_TOKEN_REUSED", "SESSION_ENDED"]).toContain(await refresh().catch(reasonOf));
     expect(await answer(["session", "get", stolen.sessionId])).toMatchObject({
       ...{ state: "ended", why: expect.stringContaining("stolen") },
       endedBy: { event: "refresh_reuse", caller: "web" },
@@ -138,15 +106,19 @@ describe("postern session", () => {
   test("lists everything of a client, by pages", { timeout: slow }, async () => {
     const users = [await newUser(), await newUser(), await newUser()];
     const ids: string[] = [];
-    for (const user of users) ids.unshift((await logIn(user, other)).sessionId);
+    for (const user of users) ids.unshift((await logIn(user, site.other)).sessionId);
     await logIn(users[0] ?? { email: "", password: "" });
     const page = async (...more: string[]) =>
       answer(["session", "list", "--client", "other", "--page-size", "2", ...more]);
     const first = await page();
-    const second = await page("--page-token", first.nextPageToken);
-    const listed = [...first.sessions, ...second.sessions].map(({ id }: { id: string }) => id);
-    expect(listed).toEqual(ids);
-    expect(second.nextPageToken).toBe("");
+    const listed: string[] = [];
+    for (let one = first; ; one = await page("--page-token", one.nextPageToken)) {
+      listed.push(...one.sessions.map(({ id }: { id: string }) => id));
+      expect(one.sessions.length).toBeLessThanOrEqual(2);
+      if (one.nextPageToken === "") break;
+    }
+    expect(listed.filter((id) => ids.includes(id))).toEqual(ids);
+    expect(new Set(listed).size).toBe(listed.length);
     const { stdout, stderr } = await run(["session", "list", "--client", "other", "--page-size", "2"]);
     expect(stdout.split("\n")).toHaveLength(4);
     expect(stderr).toBe(`there are more: --page-token ${first.nextPageToken}\n`);
@@ -158,8 +130,8 @@ describe("postern revoke", () => {
     const [user, bystander] = [await newUser(), await newUser()];
     const revoked = { outcome: "revoked", sequence: expect.any(Number) };
     const one = await logIn(user);
-    const two = await logIn(user, other);
-    const three = await logIn(bystander, other);
+    const two = await logIn(user, site.other);
+    const three = await logIn(bystander, site.other);
     const four = await logIn(bystander);
     expect(await answer(["revoke", "--session", one.sessionId])).toEqual(revoked);
     expect(await isActive(one.accessToken)).toBe(false);

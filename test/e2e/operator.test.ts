@@ -5,6 +5,7 @@ import { decodeProtectedHeader } from "jose";
 import { expect, test } from "vitest";
 import { makeFolder } from "../integration/embedded-fixture.ts";
 import { type Ended, runPostern } from "../integration/postern-command.ts";
+import { poll } from "../support/poll.ts";
 import { embeddedEnvironment } from "./make-run.ts";
 import { type EmbeddedServer, serveEmbedded } from "./serve-embedded.ts";
 
@@ -20,12 +21,22 @@ interface Answer {
   readonly refused?: string;
   readonly active?: boolean;
   readonly tokens?: Tokens;
-  readonly loggedIn?: { readonly tokens: Tokens };
+  readonly loggedIn?: { readonly tokens: Tokens; readonly session: { readonly id: string } };
   readonly code?: string;
 }
 
-/** A call as `curl` makes it: the body of the answer, or the code of its refusal. */
+/**
+ * A call as `curl` makes it: the body of the answer, or the code of its refusal. It is made again where the server has
+ * not decided, as happens on a machine with too much to do; what one that was not decided did stays.
+ */
 async function call(server: EmbeddedServer, method: string, request: object): Promise<Answer> {
+  return poll("an answer that is a verdict", 30_000, async () => {
+    const answer = await callOnce(server, method, request);
+    return answer.refused === "unavailable" ? undefined : answer;
+  });
+}
+
+async function callOnce(server: EmbeddedServer, method: string, request: object): Promise<Answer> {
   const response = await fetch(`${server.said("http")}/postern.auth.v1.AuthService/${method}`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${server.said("token")}` },
@@ -37,7 +48,8 @@ async function call(server: EmbeddedServer, method: string, request: object): Pr
 
 async function logIn(server: EmbeddedServer, identifier: string, password: string, device: string) {
   const { loggedIn } = await call(server, "Login", { identifier, password, device });
-  return loggedIn?.tokens ?? expect.unreachable();
+  if (loggedIn === undefined) expect.unreachable();
+  return { ...loggedIn.tokens, sessionId: loggedIn.session.id };
 }
 
 async function isActive(server: EmbeddedServer, token: string): Promise<boolean> {
@@ -78,15 +90,20 @@ test("an operator's days, by the binary alone: install, people, an intruder, key
 
   // Ann calls. Which session is not hers?
   const { sessions } = await answer("session", "list", "--user", "ann");
-  expect(sessions.map(({ device }: { device: string }) => device)).toEqual(["burner", "Ann's laptop"]);
+  const devices = (sessions as { device: string }[]).map(({ device }) => device);
+  expect(new Set(devices)).toEqual(new Set(["burner", "Ann's laptop"]));
   const table = (await run("session", "list", "--user", "ann")).stdout;
   expect(table).toContain("burner");
-  const [{ id: intruder }] = sessions;
+  const { sessionId: intruder } = stolen;
+  expect(sessions).toContainEqual(expect.objectContaining({ id: intruder, device: "burner" }));
 
   // It ends, and hers goes on.
   expect((await run("session", "end", intruder)).code).toBe(0);
   expect(await isActive(server, stolen.accessToken)).toBe(false);
-  expect(await call(server, "Refresh", stolen)).toHaveProperty("refused", "unauthenticated");
+  expect(await call(server, "Refresh", { refreshToken: stolen.refreshToken })).toHaveProperty(
+    "refused",
+    "unauthenticated",
+  );
   expect(await isActive(server, hers.accessToken)).toBe(true);
 
   // Why did it end, and what else was tried?
@@ -96,8 +113,10 @@ test("an operator's days, by the binary alone: install, people, an intruder, key
     expect.arrayContaining(["login", "session_revoked"]),
   );
   const { events: refused } = await answer("audit", "--event", "login_refused", "--since", "1h");
-  expect(refused).toHaveLength(1);
-  expect(refused[0]).toMatchObject({ userId: bob.id, detail: { reason: "wrong_password" } });
+  expect(refused.length).toBeGreaterThan(0);
+  for (const one of refused) {
+    expect(one).toMatchObject({ userId: bob.id, detail: { reason: "wrong_password" } });
+  }
   const changed = await run("user", "set-password", "ann");
   expect(changed.code).toBe(0);
   expect(await isActive(server, hers.accessToken)).toBe(false);
@@ -106,7 +125,8 @@ test("an operator's days, by the binary alone: install, people, an intruder, key
   const young = await run("key", "rotate", "--purpose", "signing");
   expect([young.code, young.stderr]).toEqual([1, expect.stringContaining("POSTERN_KEY_PUBLISH_LEAD")]);
   const key = await answer("key", "rotate", "--purpose", "signing", "--now");
-  const renewed = (await call(server, "Refresh", his)).tokens ?? expect.unreachable();
+  const renewed =
+    (await call(server, "Refresh", { refreshToken: his.refreshToken })).tokens ?? expect.unreachable();
   expect(decodeProtectedHeader(renewed.accessToken).kid).toBe(key.id);
   expect(await isActive(server, his.accessToken)).toBe(true);
   const keySet = await (await fetch(`${server.said("http")}/.well-known/jwks.json`)).json();

@@ -4,6 +4,7 @@ import type {
   RotateRequest,
   SessionPolicy,
 } from "../../services/auth/src/domain/ports/session-store.ts";
+import { ofNobody } from "../contract/session-bench.ts";
 import { advanceClock } from "../support/clock.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
@@ -123,7 +124,7 @@ async function storm(): Promise<{ kinds: string[]; asked: number; deadlocked: nu
       );
       const others = [
         ...some(0).map((id, i) => at([one, two], i % 2).revocations.revokeSession(id, undefined, actor)),
-        ...[one, two].map(({ revocations }) => revocations.revokeToken(newId(), tomorrow(), actor)),
+        ...[one, two].map(({ revocations }) => revocations.revokeToken(newId(), tomorrow(), actor, ofNobody)),
         ...[one, two].map(({ revocations }) => revocations.revokeClient("another", actor)),
         openSessions(12, userId, [one, two]),
       ];

@@ -1,5 +1,7 @@
 import type { Clients } from "../support/clients.ts";
-import { answered, PASSWORD, refusal, tally } from "./two-servers.ts";
+import { readMetrics } from "../support/metrics.ts";
+import { poll } from "../support/poll.ts";
+import { answered, PASSWORD, refusal, type TwoServers, tally } from "./two-servers.ts";
 
 /** A login; with the right password unless it says otherwise. */
 export interface Guess {
@@ -18,9 +20,59 @@ export function limitedTo(limits: string): { readonly POSTERN_LOGIN_LIMITS: stri
   return { POSTERN_LOGIN_LIMITS: [limits, ...off.map((name) => `${name}=off`)].filter(Boolean).join(",") };
 }
 
+/** Tries of logins on which the server has not decided. */
+let undecided = 0;
+const onUndecided = () => {
+  undecided += 1;
+};
+
 /** What a login comes to: `answered`, or the reason of its refusal. Asks again where the server has not decided. */
 export async function verdict(auth: Clients["auth"], guess: Guess): Promise<string> {
-  return refusal(answered(() => auth.login({ password: PASSWORD, ...guess })));
+  return refusal(answered(() => auth.login({ password: PASSWORD, ...guess }), onUndecided));
+}
+
+/**
+ * Does it until it goes well, or the servers have decided on every try of a login: one that had no verdict may have
+ * been judged and counted.
+ * @param work on people whom it has met nowhere else
+ */
+export async function whereDecided(work: () => Promise<void>): Promise<void> {
+  for (let rounds = 1; ; rounds += 1) {
+    const before = undecided;
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (undecided === before || rounds === 10) throw error;
+    }
+  }
+}
+
+/**
+ * Does it anew until Redis has answered every command, and the servers have decided on every try: what Redis is late
+ * for, a replica counts by itself.
+ * @param work on people whom it has met nowhere else
+ */
+export async function unmissed<T>({ a, b }: TwoServers, work: () => Promise<T>): Promise<T> {
+  const servers = [a.server, b.server];
+  async function missed(): Promise<number> {
+    const both = await Promise.all(servers.map(({ ops }) => readMetrics(ops)));
+    return both.reduce((sum, metrics) => sum + (metrics.get("postern_redis_faults_total") ?? 0), undecided);
+  }
+  return poll("a round that Redis answers", 120_000, async () => {
+    for (const { ops } of servers) await untilRedisIsUp(ops);
+    const before = await missed();
+    const outcome = await work();
+    return (await missed()) === before ? outcome : undefined;
+  });
+}
+
+/** @param ops the operator's listener of a server */
+export async function untilRedisIsUp(ops: string): Promise<void> {
+  await poll("the server has its Redis", 60_000, async () => {
+    const { stores } = (await (await fetch(`${ops}/readyz`)).json()) as { stores: { redis: string } };
+    return stores.redis === "up" ? true : undefined;
+  });
 }
 
 /** Guesses wrong, so many times, one after the other. @returns how often what came of it */
@@ -36,7 +88,7 @@ export async function guessWrong(
 
 /** Logs in with the right password. @returns the token by which this device is known from now on */
 export async function knownDevice(auth: Clients["auth"], guess: Guess): Promise<string> {
-  const { outcome } = await answered(() => auth.login({ password: PASSWORD, ...guess }));
+  const { outcome } = await answered(() => auth.login({ password: PASSWORD, ...guess }), onUndecided);
   const { deviceToken = "" } = outcome.value ?? {};
   if (deviceToken === "") throw new Error("no device token came back");
   return deviceToken;

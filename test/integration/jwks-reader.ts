@@ -3,8 +3,11 @@ import { AUDIENCE, ISSUER } from "../support/server-process.ts";
 
 /** A service that verifies access tokens by the published keys, and keeps these for as long as it is told it may. */
 export interface JwksReader {
-  /** Fetches the keys where what it has is too old; never because a token names an unknown one. */
-  verify(token: string): Promise<void>;
+  /**
+   * Fetches the keys where what it has is too old; never because a token names an unknown one.
+   * @param atMs by which the token's own times are judged; absent: now
+   */
+  verify(token: string, atMs?: number): Promise<void>;
   /** Names of the keys that it has, as of its last look. */
   readonly kids: readonly string[];
 }
@@ -24,10 +27,10 @@ export function createJwksReader(url: () => string, nowMs: () => number): JwksRe
   }
 
   return {
-    async verify(token) {
+    async verify(token, atMs = nowMs()) {
       const getKey = createLocalJWKSet(await keys());
       await jwtVerify(token, getKey, {
-        ...{ issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", currentDate: new Date(nowMs()) },
+        ...{ issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", currentDate: new Date(atMs) },
         clockTolerance: 30,
       });
     },

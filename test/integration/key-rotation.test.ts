@@ -52,6 +52,10 @@ async function keys(purpose = "signing"): Promise<Key[]> {
   return JSON.parse(stdout);
 }
 
+function expiryMs(token: string): number {
+  return (decodeJwt(token).exp ?? 0) * 1_000;
+}
+
 /** Has both servers' key sets tell of these keys and no others. */
 async function published(kids: readonly string[]): Promise<void> {
   for (const { server } of [two.a, two.b]) {
@@ -87,12 +91,15 @@ test("O02: while keys turn, services that keep the key set as long as they may r
       tokens = await refresh(replica, tokens.refreshToken);
       seen.add(kidOf(tokens.accessToken));
       for (const token of [tokens.accessToken, older]) {
-        // Not one that the hurried clock has overtaken meanwhile.
-        if ((decodeJwt(token).exp ?? 0) * 1_000 < nowMs()) continue;
-        for (const reader of readers) await reader.verify(token);
+        const atMs = nowMs();
+        if (expiryMs(token) < atMs) continue;
+        for (const reader of readers) await reader.verify(token, atMs);
         verified += readers.length;
       }
-      expect(await isActive(other, tokens.accessToken)).toBe(true);
+      // Where this machine stood still, the hurried clock has overtaken the token.
+      if (!(await isActive(other, tokens.accessToken))) {
+        expect(expiryMs(tokens.accessToken)).toBeLessThanOrEqual(nowMs());
+      }
       older = tokens.accessToken;
       [replica, other] = [other, replica];
     }
@@ -233,8 +240,11 @@ test("a refresh key gives way without anybody noticing; tainted, it ends every s
       await refusal(two.b.web.refresh({ refreshToken })),
     );
   }
-  const { refreshToken } = await login(two.a, user.email);
-  expect(await isActive(two.b, (await refresh(two.b, refreshToken)).accessToken)).toBe(true);
+  // The first ones come before a replica has had reason to look at the keys.
+  for (const replica of [two.a, two.b, two.b, two.a]) {
+    const { refreshToken } = await login(replica, user.email);
+    expect(await isActive(two.b, (await refresh(two.b, refreshToken)).accessToken)).toBe(true);
+  }
 });
 
 test("a removed key is gone: nothing it made holds, and its secret is nowhere", {
@@ -248,11 +258,7 @@ test("a removed key is gone: nothing it made holds, and its secret is nowhere", 
   expect((await key("remove", id)).stderr).toContain("may live until");
   expect(await isActive(two.b, accessToken)).toBe(true);
   expect((await key("remove", id, "--force")).code).toBe(0);
-  for (const replica of [two.a, two.b]) {
-    await poll("the key is gone here too", 10_000, async () =>
-      (await isActive(replica, accessToken)) ? undefined : true,
-    );
-  }
+  for (const replica of [two.a, two.b]) expect(await isActive(replica, accessToken)).toBe(false);
   expect(
     await two.query("select id from postern.keys where state = 'removed' and sealed is not null"),
   ).toEqual([]);

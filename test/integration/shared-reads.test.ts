@@ -57,6 +57,7 @@ test("a read of the head that somebody began who has given up is answered to tho
     onRewind() {
       throw new Error("the log was not rewound");
     },
+    onKeys() {},
   });
   const views = [late(() => index.fresh()), index.fresh(), index.fresh()];
   for (const view of await Promise.all(views)) expect(view.head).toEqual(index.head);

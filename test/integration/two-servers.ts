@@ -4,6 +4,8 @@ import { createDatabase, type DatabaseOptions, withClient } from "../support/dat
 import { poll } from "../support/poll.ts";
 import { AUDIENCE, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 
+export { each } from "../support/each.ts";
+
 /** Of every user made here. */
 export const PASSWORD = "plum orchard under seven bridges";
 
@@ -96,13 +98,16 @@ export interface TestUser {
 /**
  * Calls until there is a verdict: on a machine with too much to do the database may be too late for one, and
  * then the server has not decided.
+ * @param onUndecided told of every try that had none
  */
-export async function answered<T>(call: () => Promise<T>): Promise<T> {
+export async function answered<T>(call: () => Promise<T>, onUndecided?: () => void): Promise<T> {
   const outcome = await poll("an answer that is a verdict", 30_000, async () => {
     try {
       return { value: await call() };
     } catch (error) {
-      return ["UNAVAILABLE", "OVERLOADED"].includes(reasonOf(error)) ? undefined : { error };
+      if (!["UNAVAILABLE", "OVERLOADED"].includes(reasonOf(error))) return { error };
+      onUndecided?.();
+      return undefined;
     }
   });
   if ("error" in outcome) throw outcome.error;
@@ -110,10 +115,12 @@ export async function answered<T>(call: () => Promise<T>): Promise<T> {
 }
 
 export async function createUser({ users }: Replica): Promise<TestUser> {
-  const email = `${randomBytes(6).toString("hex")}@postern.test`;
-  const { user } = await users.createUser({ email, password: PASSWORD });
-  if (user === undefined) throw new Error("no user was made");
-  return { id: user.id, email };
+  return answered(async () => {
+    const email = `${randomBytes(6).toString("hex")}@postern.test`;
+    const { user } = await users.createUser({ email, password: PASSWORD });
+    if (user === undefined) throw new Error("no user was made");
+    return { id: user.id, email };
+  });
 }
 
 export interface Tokens {
@@ -156,21 +163,6 @@ export async function isActive({ web }: Replica, token: string): Promise<boolean
 /** The reason for which a call is refused; `answered` where it is not. */
 export async function refusal(call: Promise<unknown>): Promise<string> {
   return call.then(() => "answered", reasonOf);
-}
-
-/** Works on all items, at most so many at a time; the results are in the items' order. */
-export async function each<T, R>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  const lane = async () => {
-    for (const [index, item] of queue) results[index] = await work(item, index);
-  };
-  await Promise.all(Array.from({ length: atOnce }, lane));
-  return results;
 }
 
 /** How often each text occurs. */

@@ -5,20 +5,18 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 export interface MemoryLimit extends Disposable {
   /** Words of a command that runs what follows them within the limit. */
   readonly under: readonly string[];
-  /** The most that they have had at once, in bytes, with what the kernel keeps of files for them. */
-  peakBytes(): number;
   /** How many of them were killed for having too much. */
   kills(): number;
 }
 
 const versions = {
-  1: { root: "/sys/fs/cgroup/memory", max: "memory.limit_in_bytes", peak: "memory.max_usage_in_bytes" },
-  2: { root: "/sys/fs/cgroup", max: "memory.max", peak: "memory.peak" },
+  1: { root: "/sys/fs/cgroup/memory", max: "memory.limit_in_bytes", events: "memory.oom_control" },
+  2: { root: "/sys/fs/cgroup", max: "memory.max", events: "memory.events" },
 } as const;
 
 /** @returns `undefined` where we may make none */
 export function limitMemory(bytes: number): MemoryLimit | undefined {
-  const { root, max, peak } = versions[existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1];
+  const { root, max, events } = versions[existsSync("/sys/fs/cgroup/cgroup.controllers") ? 2 : 1];
   const folder = `${root}/postern-${randomBytes(6).toString("hex")}`;
   try {
     mkdirSync(folder);
@@ -26,21 +24,17 @@ export function limitMemory(bytes: number): MemoryLimit | undefined {
     return undefined;
   }
   const dispose = () => rmdirSync(folder);
-  const read = (name: string) => readFileSync(`${folder}/${name}`, "utf8");
+  const kills = () => Number(/^oom_kill (\d+)$/m.exec(readFileSync(`${folder}/${events}`, "utf8"))?.[1]);
   try {
     writeFileSync(`${folder}/${max}`, String(bytes));
-    read(peak);
+    kills();
   } catch {
     dispose();
     return undefined;
   }
   return {
     under: ["sh", "-c", `echo $$ > ${folder}/cgroup.procs && exec "$@"`, "sh"],
-    peakBytes: () => Number(read(peak)),
-    kills() {
-      const events = read(root.endsWith("memory") ? "memory.oom_control" : "memory.events");
-      return Number(/^oom_kill (\d+)$/m.exec(events)?.[1]);
-    },
+    kills,
     [Symbol.dispose]: dispose,
   };
 }

@@ -110,6 +110,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
     onRewind() {
       throw new Error("nothing rewinds the log here");
     },
+    onKeys: (version) => void keyRing.follow(version).catch(() => {}),
   });
   const readIndex = faults.readIndex?.(real) ?? real;
   const passwordPolicy = { minLength: 1, isCommon: () => false };

@@ -1,4 +1,4 @@
-import { each } from "../../integration/two-servers.ts";
+import { each } from "../each.ts";
 import { poll } from "../poll.ts";
 import type { Actions } from "./actions.ts";
 import { isVerdict, type LoadCalls, type LoadServer } from "./calls.ts";
