@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis.ts";
-import { unmissed, verdict, WRONG } from "./guesses.ts";
+import { unmissed, untilRedisIsUp, verdict, WRONG } from "./guesses.ts";
 import { pair } from "./races.ts";
-import { createUser, isActive, login, startTwoServers, type TwoServers, tally } from "./two-servers.ts";
+import { createUser, isActive, login, startTwoServers, tally } from "./two-servers.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -68,7 +68,7 @@ test.for(flavours)(
   async ({ open }) => {
     await using redis = await open();
     await using two = await startTwoServers(redis.env);
-    await untilUp(two);
+    for (const { server } of [two.a, two.b]) await untilRedisIsUp(server.ops);
     for (const node of redis.nodes) await node.command("CONFIG", "RESETSTAT");
     // By the default limits ten wrong passwords are judged on one server, and ten on both together.
     const verdicts = await unmissed(two, async () => {
@@ -108,13 +108,4 @@ async function refusals(node: Pick<RedisNode, "command">): Promise<string[]> {
       .filter(([, name, rejected, failed]) => rejected !== "0" || (failed !== "0" && name !== "evalsha"))
       .map(([line]) => line)
   );
-}
-
-async function untilUp({ a, b }: TwoServers): Promise<void> {
-  await poll("both servers have their Redis", 30_000, async () => {
-    const up = await Promise.all(
-      [a, b].map(async ({ server }) => (await readMetrics(server.ops)).get("postern_redis_up")),
-    );
-    return up.every((one) => one === 1) ? true : undefined;
-  });
 }

@@ -88,12 +88,18 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
       throw failed(error);
     }
   }
-  // A new connection is a reason to try again, whatever rest was given; and an idle server learns that it is back.
+  /** An idle server has nothing else to send by which it would learn that Redis is back. */
+  function greet(): void {
+    send("PING").catch(() => {
+      if (client.status === "ready" && isUp !== true) setTimeout(greet, restMs).unref();
+    });
+  }
+  // A new connection is a reason to try again, whatever rest was given.
   client.on("ready", () => {
     lost = undefined;
     // One that answers, but is a master no more, keeps its rest.
     if (!isUnfit) breaker.answered();
-    send("PING").catch(() => {});
+    greet();
   });
 
   return {
