@@ -51,12 +51,24 @@ async function ensureTemplate(client: Client, admin: string): Promise<void> {
     if (found.rows[0]?.datistemplate) return;
     await client.query(`drop database if exists ${TEMPLATE} with (force)`);
     await client.query(`create database ${TEMPLATE}`);
-    await migrate(databaseUrl(admin, TEMPLATE));
+    await migrate(await ownerUrl(client, admin));
     // Marked last, so that a half-migrated one is never copied; a connection to it would block copies.
     await client.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
   } finally {
     await client.query("select pg_advisory_unlock(hashtext($1))", [TEMPLATE]);
   }
+}
+
+/** As most operators have it: the schema is of a role that may do nothing else. */
+async function ownerUrl(client: Client, admin: string): Promise<string> {
+  const [name, password] = [`${TEMPLATE}_owner`, randomBytes(16).toString("hex")];
+  await client.query(`drop role if exists ${name}`);
+  await client.query(`create role ${name} login nosuperuser password '${password}'`);
+  await client.query(`grant create on database ${TEMPLATE} to ${name}`);
+  const url = new URL(databaseUrl(admin, TEMPLATE));
+  url.username = name;
+  url.password = password;
+  return url.href;
 }
 
 function databaseUrl(admin: string, name: string): string {
