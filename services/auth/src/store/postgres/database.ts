@@ -11,8 +11,11 @@ const lostAfterMs = 30_000;
 /** Faults of one kind are told so often: in an overload there are thousands a second. */
 const tellEveryMs = 1_000;
 
-/** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
-const passing = /^(08|53|57P|25006|40|55P03|57014|58)/;
+/**
+ * SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement; no schema and no
+ * table (3F000, 42P01): a backup is being put back.
+ */
+const passing = /^(08|53|57P|25006|3F000|40|42P01|55P03|57014|58)/;
 /** Those after which the server closes the connection. */
 const closing = /^(08|57P)/;
 
@@ -73,6 +76,9 @@ export function openDatabase(options: DatabaseOptions): Database {
   const unavailable = createUnavailable(options.onFault);
   const sockets = new Set<Socket>();
   pool.on("connect", (client) => {
+    // One that breaks between two statements, or is told of the server's end while it says goodbye, reports to its own
+    // listeners as well as to the pool; without any the process would end.
+    client.on("error", () => {});
     const socket = socketOf(client);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -104,12 +110,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     async query<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
       const untilMs = performance.now() + Math.min(patience, remainingMs());
       const client = await connect(untilMs);
-      // A connection that breaks between two statements reports to its own listeners as well as to the pool.
-      const onError = () => {};
-      client.on("error", onError);
       const release = (broken: boolean) => {
         clearTimeout(lost);
-        client.off("error", onError);
         client.release(broken);
       };
       // The statement below then fails and releases.
