@@ -252,7 +252,8 @@ export function keyStoreSuite(open: () => Promise<KeyStoreFixture>): void {
     expect(await keys.reseal(first.id, from, late, actor)).toBe(false);
     const found = await keys.list();
     expect(keyOf(found, first.id)?.sealed).toEqual(to);
-    expect(found.version).toBe(version);
+    // A server may be able to open it now.
+    expect(found.version).not.toBe(version);
     expect(await fixture.auditEvents()).toContain("key_resealed");
   });
 }

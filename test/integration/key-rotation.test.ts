@@ -49,7 +49,7 @@ interface Key {
 async function keys(purpose = "signing"): Promise<Key[]> {
   const { code, stdout, stderr } = await key("list", "--purpose", purpose);
   expect([code, stderr]).toEqual([0, ""]);
-  return JSON.parse(stdout);
+  return JSON.parse(stdout).keys;
 }
 
 function expiryMs(token: string): number {

@@ -40,7 +40,7 @@ async function sealedUnder(masterKeys: string): Promise<Set<string>> {
     ...{ POSTERN_DATABASE_URL: database.url, POSTERN_MASTER_KEY: masterKeys, POSTERN_ISSUER: ISSUER },
   });
   expect([code, stderr]).toEqual([0, ""]);
-  return new Set(JSON.parse(stdout).map(({ masterKey }: { masterKey: string }) => masterKey));
+  return new Set(JSON.parse(stdout).keys.map(({ masterKey }: { masterKey: string }) => masterKey));
 }
 
 const clients = new Map<string, Clients>();
@@ -139,14 +139,19 @@ test("by command: re-sealed at once, and what the first key cannot open is said"
   timeout: 60_000,
 }, async () => {
   const third = randomBytes(32).toString("base64");
-  const run = (masterKey: string) =>
-    runPostern(["key", "reseal", "--json"], {
+  const run = (masterKey: string, ...args: string[]) =>
+    runPostern(["key", ...args, "--json"], {
       ...{ POSTERN_DATABASE_URL: database.url, POSTERN_MASTER_KEY: masterKey, POSTERN_ISSUER: ISSUER },
     });
-  const alone = await run(third);
-  expect([alone.code, alone.stdout]).toEqual([1, ""]);
+  const alone = await run(third, "reseal");
+  expect([alone.code, alone.stdout]).toEqual([2, ""]);
   expect(alone.stderr).toContain("POSTERN_MASTER_KEY");
-  const both = await run(`${third},${newKey}`);
+  // Nor is a key made that those who have the right one could not open.
+  for (const args of [["prepare"], ["rotate", "--now"]]) {
+    const { code, stderr } = await run(third, ...args, "--purpose", "refresh");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("POSTERN_MASTER_KEY")]);
+  }
+  const both = await run(`${third},${newKey}`, "reseal");
   expect([both.code, JSON.parse(both.stdout)]).toEqual([0, { resealed: expect.any(Number) }]);
   expect(JSON.parse(both.stdout).resealed).toBeGreaterThan(1);
   expect(both.stdout + both.stderr).not.toContain(third);

@@ -16,7 +16,7 @@ export const checkConfig: Command = {
       const text = raw.values.get(name);
       if (text !== undefined) return [name, setting.secret ? "(set)" : text];
       const made = embedded && setting.embedded !== undefined ? `(${setting.embedded})` : null;
-      return [name, setting.default ?? made];
+      return [name, made ?? setting.default ?? null];
     });
     return Object.fromEntries(shown);
   },

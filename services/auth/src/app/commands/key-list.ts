@@ -11,10 +11,10 @@ export const keyList: Command = {
   options: keyOptions,
   async run(args, io) {
     const purpose = parsePurpose(args);
-    return withKeys(args, io, async ({ keys, material }) =>
-      (await keys.list()).keys
+    return withKeys(args, io, async ({ keys, material }) => ({
+      keys: (await keys.list()).keys
         .filter((key) => purpose === undefined || key.purpose === purpose)
         .map((key) => showKey(key, material)),
-    );
+    }));
   },
 };

@@ -1,13 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type KeyRing, openKeyRing } from "../../domain/keys/key-ring.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
+import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
 import type { ReadyConfig } from "../embedded-config.ts";
-import { CommandError } from "./command.ts";
 
 /**
  * Keys that are opened at the first look, so that a command which turns out to need none works without the master key.
- * @throws {CommandError} at a look, where a key cannot be opened
+ * @throws {ConfigError} at a look, where a key cannot be opened
  */
 export function lazyKeyRing(
   { keys, newId }: Pick<Context, "keys" | "newId">,
@@ -26,7 +26,8 @@ export function lazyKeyRing(
         },
       });
     } catch (error) {
-      if (error instanceof MasterKeyError) throw new CommandError(error.message, { cause: error });
+      if (error instanceof MasterKeyError)
+        throw new ConfigError([{ setting: "POSTERN_MASTER_KEY", message: error.message }]);
       throw error;
     }
   }

@@ -73,10 +73,16 @@ async function start(config: ReadyConfig, log: ServerLog, signal: AbortSignal) {
     if (!(error instanceof Error) || !("code" in error)) throw error;
     // No such user, password or database; of the addresses, the message names the one.
     if (/^(28|3D)/.test(String(error.code))) throw new ConfigError([fault("POSTERN_DATABASE_URL", error)]);
-    if ("syscall" in error && error.syscall === "listen")
-      throw new CommandError(`cannot listen: ${error.message}`);
+    if ("syscall" in error && error.syscall === "listen") throw new CommandError(cannotListen(error));
     throw error;
   }
+}
+
+function cannotListen(error: Error & { address?: string; port?: number }): string {
+  const where = `${error.address}:${error.port}`;
+  const why =
+    "code" in error && error.code === "EADDRINUSE" ? "somebody listens there already" : error.message;
+  return `cannot listen on ${where}: ${why}; see POSTERN_HTTP_ADDR, POSTERN_GRPC_ADDR and POSTERN_OPS_ADDR`;
 }
 
 function fault(setting: string, error: Error) {

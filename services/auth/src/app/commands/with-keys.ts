@@ -1,7 +1,8 @@
 import type { KeyPolicy } from "../../domain/keys/key-policy.ts";
 import { type KeyMaterial, MasterKeyError } from "../../domain/ports/key-material.ts";
+import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
-import { type Args, CommandError, flag } from "./command.ts";
+import { type Args, flag } from "./command.ts";
 import type { Io } from "./io.ts";
 import { withContext } from "./with-context.ts";
 
@@ -10,7 +11,7 @@ export type KeyContext = Context & { readonly material: KeyMaterial; readonly ke
 
 /**
  * `withContext`, with what the use cases of keys want besides.
- * @throws {CommandError} where a key cannot be opened with POSTERN_MASTER_KEY
+ * @throws {ConfigError} where a key cannot be opened with POSTERN_MASTER_KEY
  */
 export function withKeys<T>(args: Args, io: Io, work: (context: KeyContext) => Promise<T>): Promise<T> {
   return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
@@ -18,7 +19,8 @@ export function withKeys<T>(args: Args, io: Io, work: (context: KeyContext) => P
     try {
       return await work({ ...context, ...keyDeps(config) });
     } catch (error) {
-      if (error instanceof MasterKeyError) throw new CommandError(error.message, { cause: error });
+      if (error instanceof MasterKeyError)
+        throw new ConfigError([{ setting: "POSTERN_MASTER_KEY", message: error.message }]);
       throw error;
     }
   });

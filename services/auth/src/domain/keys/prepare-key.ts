@@ -6,13 +6,16 @@ import type { KeyPurpose, KeyStore, PrepareOutcome, SigningAlg } from "../ports/
 import { type KeyPolicy, mostKeys } from "./key-policy.ts";
 
 export interface PrepareKeyDeps {
-  readonly keys: Pick<KeyStore, "prepare">;
-  readonly material: Pick<KeyMaterial, "generate">;
+  readonly keys: Pick<KeyStore, "list" | "prepare">;
+  readonly material: Pick<KeyMaterial, "generate" | "openSigningKey" | "openRefreshKey">;
   readonly newId: NewId;
   readonly keyPolicy: KeyPolicy;
 }
 
-/** Makes a key that can take over; a signing key is published from now on. Others may be prepared already. */
+/**
+ * Makes a key that can take over; a signing key is published from now on. Others may be prepared already.
+ * @throws MasterKeyError where one of those that are there cannot be opened; no new one is made then
+ */
 export async function prepareKey(
   deps: PrepareKeyDeps,
   input: { readonly purpose: KeyPurpose; readonly alg?: SigningAlg | undefined },
@@ -49,6 +52,12 @@ async function prepare(
   },
   actor: Actor,
 ): Promise<{ id: Uuid; outcome: PrepareOutcome }> {
+  // Sealed by whoever has other master keys than the servers, the new one would keep them from starting.
+  for (const key of (await keys.list()).keys) {
+    if (key.state === "tainted") continue;
+    if (key.purpose === "signing") material.openSigningKey(key);
+    else material.openRefreshKey(key);
+  }
   const key = await material.generate(purpose, newId(), alg);
   return { id: key.id, outcome: await keys.prepare(key, { unlessPrepared, most: mostKeys }, actor) };
 }

@@ -1,10 +1,11 @@
 import { PosternError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
+import { MasterKeyError } from "../ports/key-material.ts";
 import type { KeyStore, StoredKey } from "../ports/key-store.ts";
 import { type PrepareKeyDeps, prepareKey, prepareNext } from "./prepare-key.ts";
 
 export interface TaintKeyDeps extends PrepareKeyDeps {
-  readonly keys: Pick<KeyStore, "prepare" | "taint">;
+  readonly keys: Pick<KeyStore, "list" | "prepare" | "taint">;
 }
 
 /**
@@ -28,7 +29,12 @@ export async function taintKey(
       throw new PosternError("CONFLICT", { message: "somebody else is changing the keys: try again" });
     case "tainted":
     case "already":
-      await prepareNext(deps, "signing", actor);
+      await prepareNext(deps, "signing", actor).catch(leaveToServers);
       return { seq: outcome.seq };
   }
+}
+
+/** It is done; a server that can open the keys prepares the next one within seconds. */
+function leaveToServers(error: unknown): void {
+  if (!(error instanceof MasterKeyError)) throw error;
 }

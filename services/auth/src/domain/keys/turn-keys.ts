@@ -8,7 +8,7 @@ import { resealKeys } from "./reseal-keys.ts";
 
 export interface TurnKeysDeps extends PrepareKeyDeps {
   readonly keys: KeyStore;
-  readonly material: Pick<KeyMaterial, "generate" | "reseal">;
+  readonly material: PrepareKeyDeps["material"] & Pick<KeyMaterial, "reseal">;
   /**
    * Keys that this replica has sealed anew since it started. Each is so once: while replicas are given another first
    * master key one after the other, they would else undo each other's work.

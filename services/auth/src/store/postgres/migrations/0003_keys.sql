@@ -200,6 +200,8 @@ begin
     return false;
   end if;
   perform postern.note('key_resealed', p_caller, p_request_id, null, null, null, jsonb_build_object('key', p_id));
+  -- A server may have it that could not open it before.
+  update postern.revocation_head set keys_version = postern.new_id();
   return true;
 end
 $$;
