@@ -13,6 +13,8 @@ let pool: Pool;
 beforeAll(async () => {
   database = await createDatabase();
   pool = new Pool({ connectionString: database.url, max: 2 });
+  // The database may be dropped while they still say goodbye.
+  pool.on("connect", (client) => client.on("error", () => {}));
 });
 
 afterAll(async () => {
