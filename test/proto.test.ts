@@ -28,6 +28,7 @@ test("exactly these methods are served", () => {
     .filter((desc) => desc.kind === "service")
     .flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name} ${m.methodKind}`));
   expect(methods.sort()).toEqual([
+    "envoy.service.auth.v3.Authorization/Check unary",
     "grpc.health.v1.Health/Check unary",
     "grpc.health.v1.Health/Watch server_streaming",
     "postern.admin.v1.AdminService/CreateUser unary",
@@ -42,6 +43,7 @@ test("exactly these methods are served", () => {
     "postern.auth.v1.AuthService/Login unary",
     "postern.auth.v1.AuthService/Refresh unary",
     "postern.auth.v1.AuthService/Revoke unary",
+    "postern.auth.v1.AuthService/WatchRevocations server_streaming",
   ]);
 });
 

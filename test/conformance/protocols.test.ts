@@ -6,6 +6,7 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClients, type Protocol } from "../support/clients.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { readMetrics } from "../support/metrics.ts";
 import { createPerson, login } from "../support/people.ts";
 import { poll } from "../support/poll.ts";
 import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
@@ -46,37 +47,77 @@ async function newTokens() {
   return login(clients.auth, email, { scope: ["read", "write"] });
 }
 
-describe.each(["grpc", "grpcweb", "connect"])("`buf curl` by %s", (protocol) => {
-  async function curl(method: string, message: unknown): Promise<Record<string, unknown>> {
-    const base = protocol === "grpc" ? server.grpc : server.http;
-    const { stdout } = await execute(
-      BUF,
-      [
-        ...["curl", "--schema", "proto", "--protocol", protocol, "--emit-defaults"],
-        ...(protocol === "grpc" ? ["--http2-prior-knowledge"] : []),
-        ...["--header", `authorization: Bearer ${TOKENS.web}`, "--data", JSON.stringify(message)],
-        `${base}/postern.auth.v1.AuthService/${method}`,
-      ],
-      { cwd: ROOT },
-    );
-    return JSON.parse(stdout);
-  }
+const bufProtocols = ["grpc", "grpcweb", "connect"] as const;
 
+/** What `buf curl` says to a message: the answers, one after the other. */
+async function curl(
+  to: Pick<ServerProcess, "http" | "grpc">,
+  protocol: (typeof bufProtocols)[number],
+  method: string,
+  message: unknown,
+  credential: string = TOKENS.web,
+): Promise<Record<string, unknown>[]> {
+  const { stdout } = await execute(
+    BUF,
+    [
+      ...["curl", "--schema", "proto", "--protocol", protocol, "--emit-defaults"],
+      ...(protocol === "grpc" ? ["--http2-prior-knowledge"] : []),
+      ...["--header", `authorization: Bearer ${credential}`, "--data", JSON.stringify(message)],
+      `${protocol === "grpc" ? to.grpc : to.http}/postern.auth.v1.AuthService/${method}`,
+    ],
+    { cwd: ROOT },
+  );
+  return stdout.split(/(?<=^\}\n)/m).map((answer) => JSON.parse(answer));
+}
+
+describe.each(bufProtocols)("`buf curl` by %s", (protocol) => {
   test("Refresh, Introspect, Revoke, Introspect", async () => {
     const { refreshToken, sessionId } = await newTokens();
-    const refreshed = await curl("Refresh", { refresh_token: refreshToken });
+    const ask = async (method: string, message: unknown) => {
+      const [answer, ...more] = await curl(server, protocol, method, message);
+      expect(more).toEqual([]);
+      return answer ?? {};
+    };
+    const refreshed = await ask("Refresh", { refresh_token: refreshToken });
     const tokens = refreshed["tokens"] as Record<string, string>;
     expect(tokens).toMatchObject({ tokenType: "Bearer", expiresIn: 300, scope: ["read", "write"] });
     const token = tokens["accessToken"];
-    expect(await curl("Introspect", { token })).toMatchObject({
+    expect(await ask("Introspect", { token })).toMatchObject({
       ...{ active: true, tokenType: "Bearer", sessionId, username: email, issuer: ISSUER },
       ...{ clientId: "web", audience: [AUDIENCE], scope: ["read", "write"], amr: ["pwd"] },
     });
-    const revoked = await curl("Revoke", { token: tokens["refreshToken"] });
+    const revoked = await ask("Revoke", { token: tokens["refreshToken"] });
     expect(Number(revoked["sequence"])).toBeGreaterThan(0);
-    const inactive = await curl("Introspect", { token });
+    const inactive = await ask("Introspect", { token });
     expect(inactive).toMatchObject({ active: false, subject: "", sessionId: "", scope: [] });
   });
+});
+
+test("WatchRevocations by `buf curl`, until the server stops", { timeout: 60_000 }, async () => {
+  await using own = await createDatabase();
+  await using stopping = await startServer({ databaseUrl: own.url });
+  using clients = createClients({ baseUrl: stopping.http, credential: TOKENS.admin });
+  await clients.auth.revoke({ target: { case: "clientId", value: "some client" } });
+  const heard = bufProtocols.map((protocol) =>
+    curl(stopping, protocol, "WatchRevocations", {}, TOKENS.admin),
+  );
+  const metric = async (name: string) => (await readMetrics(stopping.ops)).get(name) ?? 0;
+  const reads = () => metric('postern_head_reads_total{outcome="answered"}');
+  const until = (what: string, isSo: () => Promise<boolean>) =>
+    poll(what, 50_000, async () => ((await isSo()) ? true : undefined));
+  await until("all watch", async () => (await metric("postern_watchers")) === bufProtocols.length);
+  const before = await reads();
+  // Whoever watched before two reads has been told of one.
+  await until("the log is read", async () => (await reads()) >= before + 2);
+  await stopping.stop();
+  for (const [first, ...more] of await Promise.all(heard)) {
+    expect(first).toMatchObject({
+      revocations: [{ sequence: "1", clientId: "some client", id: expect.stringMatching(/^rev_/) }],
+      keys: { jwks: expect.stringContaining("ES256") },
+      checkpoint: { sequence: "1", maxStaleness: "10s" },
+    });
+    for (const message of more) expect(message).toMatchObject({ revocations: [], cursor: first?.["cursor"] });
+  }
 });
 
 test("health by gRPC", async () => {

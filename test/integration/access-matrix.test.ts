@@ -1,5 +1,6 @@
 import { create, type DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_auth_pb.js";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
@@ -33,6 +34,7 @@ const rows: Readonly<Record<string, Row>> = {
     open: ["sessions", "sessions:any"],
     answer: "INVALID_REQUEST",
   },
+  "postern.auth.v1.AuthService/WatchRevocations": { open: ["watch"], answer: "OK" },
   "postern.admin.v1.AdminService/CreateUser": { open: ["users"], answer: "INVALID_REQUEST" },
   "postern.admin.v1.AdminService/GetUser": { open: ["users"], answer: "INVALID_REQUEST" },
   "postern.admin.v1.AdminService/ListUsers": { open: ["users"], answer: "OK" },
@@ -40,11 +42,12 @@ const rows: Readonly<Record<string, Row>> = {
   "postern.admin.v1.AdminService/EnableUser": { open: ["users"], answer: "INVALID_REQUEST" },
   "postern.admin.v1.AdminService/SetPassword": { open: ["users"], answer: "INVALID_REQUEST" },
   "postern.admin.v1.AdminService/ListAuditEvents": { open: ["admin"], answer: "OK" },
+  "envoy.service.auth.v3.Authorization/Check": { open: "*", answer: "OK" },
   "grpc.health.v1.Health/Check": { open: "*", answer: "OK" },
   "grpc.health.v1.Health/Watch": { open: "*", answer: "OK" },
 };
 
-const methods = [AuthService, AdminService, Health].flatMap((service) => service.methods);
+const methods = [AuthService, AdminService, Authorization, Health].flatMap((service) => service.methods);
 const nameOf = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
 
 const tokenOf = (permission: string) => `token-of-the-holder-of-${permission}-0123456789`;

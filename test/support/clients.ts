@@ -15,8 +15,8 @@ import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.j
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 
-/** `connect`: JSON over HTTP/1.1; `grpc-web`: over HTTP/1.1; `grpc`: over h2c. */
-export type Protocol = "connect" | "grpc-web" | "grpc";
+/** `connect`: JSON over HTTP/1.1; `connect-binary` and `grpc-web`: over HTTP/1.1; `grpc`: over h2c. */
+export type Protocol = "connect" | "connect-binary" | "grpc-web" | "grpc";
 
 export interface ClientOptions {
   /** Of the listener that speaks the protocol. */
@@ -38,9 +38,11 @@ export function createClients(options: ClientOptions): Clients {
   const { baseUrl, protocol = "connect", credential } = options;
   const interceptors = credential === undefined ? [] : [bearer(credential)];
   const sessions = new Http2SessionManager(baseUrl);
+  const connect = (useBinaryFormat: boolean) =>
+    createConnectTransport({ baseUrl, interceptors, httpVersion: "1.1", useBinaryFormat });
   const transport = {
-    connect: () =>
-      createConnectTransport({ baseUrl, interceptors, httpVersion: "1.1", useBinaryFormat: false }),
+    connect: () => connect(false),
+    "connect-binary": () => connect(true),
     "grpc-web": () => createGrpcWebTransport({ baseUrl, interceptors, httpVersion: "1.1" }),
     grpc: () => createGrpcTransport({ baseUrl, interceptors, sessionManager: sessions }),
   }[protocol]();

@@ -15,6 +15,8 @@ export interface TcpProxy extends AsyncDisposable {
   hold(): void;
   /** Hands every piece on so many milliseconds later, in both directions. */
   delay(ms: number): void;
+  /** Ends one direction of every connection, as who will say no more does; the other one goes on. */
+  halfClose(towards: "client" | "server"): void;
   /** Ends `cut`, `hold` and `delay`; what was held goes on. */
   mend(): void;
   close(): Promise<void>;
@@ -23,6 +25,7 @@ export interface TcpProxy extends AsyncDisposable {
 /** Starts a proxy on a free port of 127.0.0.1 to a TCP port, which need not be open yet. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const dialled = new WeakSet<Socket>();
   let isCut = false;
   let delayMs = 0;
   let gate = Promise.withResolvers<void>();
@@ -67,6 +70,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       return;
     }
     const upstream = track(dial({ ...target, allowHalfOpen: true }));
+    dialled.add(upstream);
     void pump(client, upstream);
     void pump(upstream, client);
   });
@@ -101,6 +105,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     },
     delay(ms) {
       delayMs = ms;
+    },
+    halfClose(towards) {
+      for (const socket of sockets) if (dialled.has(socket) === (towards === "server")) socket.end();
     },
     mend,
     close,

@@ -17,6 +17,7 @@ export function checkRules(values: SettingValues, { embedded, faulty }: Situatio
     ...spanFaults(values),
     ...bootstrapFaults(values),
     ...audienceFaults(values),
+    ...(embedded ? [] : routeFaults(values)),
     ...reuseFaults(values),
   ].filter(({ about }) => !about.some((name) => faulty.has(name)));
   return faults.map(({ setting, message }) => ({ setting, message }));
@@ -90,6 +91,16 @@ function audienceFaults(values: SettingValues): RuleFault[] {
   const { POSTERN_AUDIENCE: audience, POSTERN_ISSUER: issuer } = values;
   if (issuer === undefined || audience !== `${issuer}/postern`) return [];
   return [fault("POSTERN_AUDIENCE", "is Postern's own audience, which is never a default", "POSTERN_ISSUER")];
+}
+
+function routeFaults({
+  POSTERN_ROUTES: routes = [],
+  POSTERN_AUDIENCE: audience,
+}: SettingValues): RuleFault[] {
+  const index = routes.findIndex((entry) => entry.auth !== "public" && entry.audiences === undefined);
+  if (audience !== undefined || index === -1) return [];
+  const message = `entry ${index + 1} names no audiences, and there is no POSTERN_AUDIENCE: write \`audiences\`, or set it`;
+  return [fault("POSTERN_ROUTES", message, "POSTERN_AUDIENCE")];
 }
 
 /** One secret for two purposes: whoever holds it for the one could use it for the other. */

@@ -1,4 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { parseConfig } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Env, readEnv } from "./env.ts";
@@ -55,6 +57,7 @@ test("what is required is enough: the rest has defaults", () => {
     signingAlg: "ES256",
     keyRotation: { rotateEveryMs: 30 * 86_400_000, publishLeadMs: 40 * 60_000 },
     auditRetentionMs: 365 * 86_400_000,
+    routes: [],
     migrate: true,
     drainDelayMs: 5_000,
     drainTimeoutMs: 10_000,
@@ -86,6 +89,50 @@ test("the default audience is what a secret token without audiences may ask for"
   const POSTERN_SECRET_TOKENS = JSON.stringify([{ name: "web", token, permissions: ["login"] }]);
   const { secretTokens } = parse({ ...required, POSTERN_AUDIENCE: "api", POSTERN_SECRET_TOKENS });
   expect(secretTokens.map(({ caller }) => caller.audiences)).toEqual([new Set(["api"])]);
+});
+
+describe("what proxies may let pass", () => {
+  function routesFile(text: string): string {
+    const folder = mkdtempSync(`${tmpdir()}/postern-routes-`);
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(`${folder}/routes.yaml`, text);
+    return `${folder}/routes.yaml`;
+  }
+  const whole = { host: undefined, path: "/*", methods: undefined, auth: "required", scopes: [] };
+  const POSTERN_AUDIENCE = "api";
+
+  test("is nothing without a file and an audience, and whoever has a token for the audience without a file", () => {
+    expect(parse(required).routes).toEqual([]);
+    expect(parse({ ...required, POSTERN_AUDIENCE }).routes).toEqual([{ ...whole, audiences: ["api"] }]);
+    expect(parse({}, true).routes).toEqual([{ ...whole, audiences: ["postern-demo"] }]);
+  });
+
+  test("stands in the file, with the default audience where an entry names none", () => {
+    const text =
+      "[{ path: /a, auth: required, audiences: [b] }, { path: /b, auth: optional }, { path: /c, auth: public }]";
+    const POSTERN_ROUTES = routesFile(text);
+    const audiences = (env: Env, embedded = false) =>
+      parse(env, embedded).routes.map((route) => route.audiences);
+    expect(audiences({ ...required, POSTERN_AUDIENCE, POSTERN_ROUTES })).toEqual([["b"], ["api"], ["api"]]);
+    expect(audiences({ POSTERN_ROUTES }, true)).toEqual([["b"], ["postern-demo"], ["postern-demo"]]);
+    expect(() => parse({ ...required, POSTERN_ROUTES })).toThrow(
+      "POSTERN_ROUTES: entry 2 names no audiences",
+    );
+  });
+
+  test("asks for no audience where no token is looked at", () => {
+    const POSTERN_ROUTES = routesFile("[{ path: /c, auth: public }]");
+    expect(parse({ ...required, POSTERN_ROUTES }).routes).toEqual([
+      { ...whole, path: "/c", auth: "public", audiences: [] },
+    ]);
+  });
+
+  test("O14: a file with a fault is named with its entry", () => {
+    const POSTERN_ROUTES = routesFile("- path: /a\n  auth: public\n- path: a\n  auth: public\n");
+    expect(() => parse({ ...required, POSTERN_ROUTES })).toThrow(
+      "POSTERN_ROUTES: entry 2 (line 3) needs `path`",
+    );
+  });
 });
 
 test("all faults are told together, each once", () => {

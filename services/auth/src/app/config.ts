@@ -1,3 +1,4 @@
+import type { Route } from "../domain/access/route-table.ts";
 import type { SigningAlg } from "../domain/ports/key-store.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { SessionPolicy } from "../domain/ports/session-store.ts";
@@ -7,6 +8,7 @@ import { ConfigError, type ConfigFault, SettingError } from "./config-error.ts";
 import { checkRules } from "./config-rules.ts";
 import type { RawSettings } from "./env.ts";
 import type { Address } from "./parsers/address.ts";
+import { toRoutes } from "./parsers/routes.ts";
 import { toSecretToken } from "./parsers/secret-tokens.ts";
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from "./settings.ts";
 
@@ -39,6 +41,8 @@ export interface Config {
   readonly signingAlg: SigningAlg;
   readonly keyRotation: { readonly rotateEveryMs: number; readonly publishLeadMs: number };
   readonly auditRetentionMs: number;
+  /** Which requests proxies may let pass; the first one counts. */
+  readonly routes: readonly Route[];
   /** Whether `serve` applies migrations. */
   readonly migrate: boolean;
   /** How long calls are still taken once readiness is off. */
@@ -91,6 +95,7 @@ export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded:
       publishLeadMs: values.POSTERN_KEY_PUBLISH_LEAD,
     },
     auditRetentionMs: values.POSTERN_AUDIT_RETENTION,
+    routes: toRoutes(values.POSTERN_ROUTES, audience),
     migrate: values.POSTERN_MIGRATE === "on",
     drainDelayMs: embedded && !raw.values.has("POSTERN_DRAIN_DELAY") ? 0 : values.POSTERN_DRAIN_DELAY,
     drainTimeoutMs: values.POSTERN_DRAIN_TIMEOUT,

@@ -65,7 +65,7 @@ describe("O14: unknown names", () => {
     expect(warnings).toEqual(["POSTERN_ISSUERS: is not a setting; did you mean POSTERN_ISSUER?"]);
   });
 
-  test.each(["POSTERN_TRUSTED_PROXIES", "POSTERN_ROUTES", "POSTERN_TLS_CERT", "POSTERN_MAIL_URL"])(
+  test.each(["POSTERN_TRUSTED_PROXIES", "POSTERN_TRUSTED_ISSUERS", "POSTERN_TLS_CERT", "POSTERN_MAIL_URL"])(
     "%s belongs to a later version and is refused, warn or not",
     (name) => {
       const { faults } = readEnv({ [name]: "x", POSTERN_UNKNOWN_ENV: "warn" }, noFile);

@@ -4,6 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 export interface MetricSources {
   readonly hashQueueWaiting: () => number;
   readonly readIndex: { readonly head: { readonly seq: number }; readonly ageMs: number };
+  readonly feed: { readonly watchers: number };
   readonly pools: () => readonly {
     readonly name: string;
     readonly used: number;
@@ -90,6 +91,7 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
       "postern_revocation_log_lag_seconds",
       "Age of what this replica knows of the log. It reads the head every second at least: alert above a few seconds.",
     ),
+    watchers: gauge("postern_watchers", "Streams of revocations that are open."),
     poolConnections: gauge(
       "postern_pool_connections",
       "Connections to Postgres, by pool and state (`used`, `idle`).",
@@ -121,6 +123,7 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     read.hashQueueWaiting.set(sources.hashQueueWaiting());
     read.logSequence.set(sources.readIndex.head.seq);
     read.logLag.set(sources.readIndex.ageMs / 1000);
+    read.watchers.set(sources.feed.watchers);
     read.poolRefused.reset();
     for (const { name: pool, used, idle, waiting, refused } of sources.pools()) {
       read.poolConnections.set({ pool, state: "used" }, used);

@@ -49,6 +49,7 @@ export async function startServer(
   warnOfLittleMemory(log);
   const metrics = createMetrics({ droppedLines: () => sink.dropped });
   const draining = new AbortController();
+  const closing = new AbortController();
   const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
   const context = opened.use(
     openContext(config, { onFault: (error) => log.warn({ event: "store_fault", error }) }),
@@ -85,7 +86,7 @@ export async function startServer(
     const issuer = config.issuer ?? http.url;
     state.service ??= await openService({
       ...{ config, context, issuer, log, metrics },
-      draining: draining.signal,
+      ...{ draining: draining.signal, closing: closing.signal },
     });
     return { handler: state.service.handler, madeAdmin: await makeFirstAdmin(config, context) };
   });
@@ -98,6 +99,7 @@ export async function startServer(
     draining.abort();
     for (const listener of listeners) listener.announce();
     await wait(config.drainDelayMs, undefined, { signal: hurry }).catch(() => {});
+    closing.abort();
     await running.disposeAsync();
   }
   const urls = { http: http.url, grpc: grpc.url, ops: ops.url };

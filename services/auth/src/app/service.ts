@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_auth_pb.js";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
@@ -9,9 +10,12 @@ import type { Logger } from "pino";
 import { createMac } from "../crypto/mac.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
 import { authenticate } from "../domain/access/authenticate.ts";
+import { authorizeRequest } from "../domain/access/authorize-request.ts";
+import { createRouteTable } from "../domain/access/route-table.ts";
 import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
 import { openKeyRing } from "../domain/keys/key-ring.ts";
 import { openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
+import { createRevocationFeed } from "../domain/revocation/revocation-feed.ts";
 import { createLoginBudgets } from "../domain/session/login-budgets.ts";
 import { createOwnBudgets } from "../domain/session/own-budgets.ts";
 import { createHttpRoutes } from "../http/routes.ts";
@@ -19,9 +23,11 @@ import { createBatch } from "../lib/batch.ts";
 import { createAdminService } from "../rpc/admin-service.ts";
 import { createAuthService } from "../rpc/auth-service.ts";
 import { methodName } from "../rpc/chain.ts";
+import { createAuthorizationService } from "../rpc/ext-authz.ts";
 import { createHealthService } from "../rpc/health-service.ts";
 import { createRpcListener } from "../rpc/listener.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
+import { encodeEntry } from "../rpc/revocation-messages.ts";
 import { auditJobs } from "./audit-jobs.ts";
 import { countCall, countRead, mayHaveRevoked } from "./call-metrics.ts";
 import { cleaningJob } from "./cleaning-job.ts";
@@ -43,10 +49,13 @@ export interface ServiceOptions {
   readonly metrics: Metrics;
   /** Aborted when the server drains. */
   readonly draining: AbortSignal;
+  /** Aborted when it takes no more calls. */
+  readonly closing: AbortSignal;
 }
 
 /** An idle replica reads the head so often: what it knows is never much older. */
 const idleReadMs = 1_000;
+
 export interface Service extends AsyncDisposable {
   readonly handler: NodeHandler;
   /** Whether Redis answers now; undefined: there is none. */
@@ -55,7 +64,7 @@ export interface Service extends AsyncDisposable {
 
 /** Loads keys and revocations and joins the use cases to their edges. */
 export async function openService(options: ServiceOptions): Promise<Service> {
-  const { config, context, issuer, log, metrics, draining } = options;
+  const { config, context, issuer, log, metrics, draining, closing } = options;
   await using opened = new AsyncDisposableStack();
   const monotonicMs = () => performance.now();
   const { material, keyPolicy } = keyDeps(config);
@@ -79,7 +88,15 @@ export async function openService(options: ServiceOptions): Promise<Service> {
         log.warn({ event: "redis_evicts", policy }, "set maxmemory-policy to noeviction: see docs/redis.md"),
     }),
   );
-  const readIndex = await openReadIndex({
+  const feed = opened.use(
+    createRevocationFeed({
+      encode: encodeEntry,
+      read: () => readIndex.readHead(),
+      pause: (ms) => wait(ms, undefined, { ref: false }),
+    }),
+  );
+  const readIndex: ReadIndex = await openReadIndex({
+    follower: feed,
     log: context.revocations,
     liveList: shared.liveList,
     stalenessMs: config.introspectStalenessMs,
@@ -102,6 +119,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   metrics.readFrom({
     hashQueueWaiting: () => context.passwordHasher.waiting,
     readIndex,
+    feed,
     pools: context.pools,
     redis: shared.redis,
   });
@@ -118,6 +136,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     ...context,
     keyRing,
     readIndex,
+    feed,
+    closing,
+    random: Math.random,
     monotonicMs,
     issuer,
     nameOf: createBatch(shared.userNames.readMany),
@@ -146,12 +167,17 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       { log, metrics },
     ),
   );
-  const services = new Set(["", AuthService.typeName, AdminService.typeName]);
-  const routes = createHttpRoutes(keyRing);
+  const services = new Set(["", AuthService.typeName, AdminService.typeName, Authorization.typeName]);
+  const authorizeDeps = { ...deps, routes: createRouteTable(config.routes) };
+  const routes = createHttpRoutes(keyRing, issuer, {
+    authorize: (request) => authorizeRequest(authorizeDeps, request),
+    onFault: (error) => log.error({ event: "forward_auth_failed", error }),
+  });
   const handler = createRpcListener({
     routes(router: ConnectRouter) {
       router.service(AuthService, createAuthService(deps));
       router.service(AdminService, createAdminService(deps));
+      router.service(Authorization, createAuthorizationService(authorizeDeps));
       router.service(Health, createHealthService({ draining, services }));
     },
     authenticate: (authorization) => authenticate(deps, authorization),
@@ -159,8 +185,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     onFinished(call) {
       logCall(log, call);
       countCall(metrics, call);
-      // The others hear of it from whoever reads it first: that is best done at once.
-      if (shared.liveList !== undefined && mayHaveRevoked(call)) follow();
+      // The others hear of it from whoever reads it first, and those who watch too: that is best done at once.
+      const isAwaited = shared.liveList !== undefined || feed.watchers > 0;
+      if (isAwaited && mayHaveRevoked(call)) follow();
     },
     isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
     onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),

@@ -2,6 +2,7 @@ import { parseAddress } from "./parsers/address.ts";
 import { defaultLoginLimits, parseLoginLimits } from "./parsers/login-limits.ts";
 import { parseMasterKeys } from "./parsers/master-keys.ts";
 import { parseRedisUrl } from "./parsers/redis-url.ts";
+import { parseRoutesFile } from "./parsers/routes-file.ts";
 import { parseSecretTokens } from "./parsers/secret-tokens.ts";
 import { parseSpan } from "./parsers/span.ts";
 import {
@@ -169,6 +170,10 @@ export const settings = {
     parseSpan("30d", longest),
     "how long the audit is kept (30d to 3650d)",
   ),
+  POSTERN_ROUTES: optional(
+    parseRoutesFile,
+    "path of the YAML file that says which requests Envoy and other proxies may let pass (at most 256 KiB), read at start; without it every request needs a good token for `POSTERN_AUDIENCE`; see [proxies.md](proxies.md)",
+  ),
   POSTERN_MIGRATE: defaulted(
     "on",
     parseChoice("on", "off"),
@@ -216,5 +221,4 @@ export function isSettingName(name: string): name is SettingName {
 }
 
 /** Names that later versions give a meaning: refused, since whoever sets one relies on it. */
-export const laterSettings =
-  /^POSTERN_(TRUSTED_PROXIES|ROUTES|TRUSTED_ISSUERS|(TLS|POOL|HASH|LIMIT|MAIL|OTEL)_.+)$/;
+export const laterSettings = /^POSTERN_(TRUSTED_PROXIES|TRUSTED_ISSUERS|(TLS|POOL|HASH|LIMIT|MAIL|OTEL)_.+)$/;

@@ -1,4 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_auth_pb.js";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
@@ -14,6 +15,7 @@ export const accessTable: ReadonlyMap<DescMethod, AccessRule> = new Map<DescMeth
   [AuthService.method.introspect, ["introspect", "introspect:any"]],
   [AuthService.method.revoke, ["revoke", "revoke:any"]],
   [AuthService.method.listSessions, ["sessions", "sessions:any"]],
+  [AuthService.method.watchRevocations, ["watch"]],
   [AdminService.method.createUser, ["users"]],
   [AdminService.method.getUser, ["users"]],
   [AdminService.method.listUsers, ["users"]],
@@ -21,6 +23,8 @@ export const accessTable: ReadonlyMap<DescMethod, AccessRule> = new Map<DescMeth
   [AdminService.method.enableUser, ["users"]],
   [AdminService.method.setPassword, ["users"]],
   [AdminService.method.listAuditEvents, ["admin"]],
+  // A proxy has no credential of its own, and the answer says no more than whether a token in hand is good.
+  [Authorization.method.check, "public"],
   [Health.method.check, "public"],
   [Health.method.watch, "public"],
 ]);

@@ -5,16 +5,19 @@ import { PosternError } from "../domain/errors.ts";
 import type { SessionStore } from "../domain/ports/session-store.ts";
 import { type IntrospectDeps, introspect } from "../domain/revocation/introspect.ts";
 import { type RevokeDeps, type RevokeTarget, revoke } from "../domain/revocation/revoke.ts";
+import { type WatchDeps, watchRevocations } from "../domain/revocation/watch-revocations.ts";
 import { listSessions } from "../domain/session/list-sessions.ts";
 import { type LoginDeps, login } from "../domain/session/login.ts";
 import { type RefreshDeps, refresh } from "../domain/session/refresh.ts";
-import { callerOf, requestIdKey } from "./context.ts";
+import { admitAgainKey, callerOf, requestIdKey } from "./context.ts";
 import { given, toIntrospectResponse, toSession, toTokenSet, toUuid } from "./convert.ts";
+import { parseCursor, toWatchResponse } from "./revocation-messages.ts";
 
 export type AuthServiceDeps = LoginDeps &
   RefreshDeps &
   IntrospectDeps &
-  RevokeDeps & {
+  RevokeDeps &
+  WatchDeps & {
     readonly sessions: SessionStore;
     /** How long a replica without its database may go on answering `active`. */
     readonly introspectStalenessMs: number;
@@ -81,6 +84,16 @@ export function createAuthService(deps: AuthServiceDeps): ServiceImpl<typeof Aut
         pageToken: request.pageToken,
       });
       return { sessions: sessions.map(toSession), nextPageToken };
+    },
+
+    async *watchRevocations(request, context) {
+      const isJson = /\bjson\b/i.test(context.requestHeader.get("content-type") ?? "");
+      const input = {
+        after: parseCursor(request.cursor),
+        authorize: context.values.get(admitAgainKey),
+        signal: context.signal,
+      };
+      for await (const update of watchRevocations(deps, input)) yield toWatchResponse(update, isJson);
     },
   };
 }

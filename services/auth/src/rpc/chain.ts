@@ -1,4 +1,4 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
 import { PosternError } from "../domain/errors.ts";
@@ -20,11 +20,18 @@ export function methodName({ parent, name }: DescMethod): string {
 }
 
 /**
- * What every call passes, the outermost first: the report with the translation of errors, and the validation of the
- * message. The deadline is set and the caller authenticated before, where the body is opened (see `gate.ts`).
+ * What every call passes, the outermost first: the reading of a stream's message, so that its chain too begins with the
+ * message in hand; the report with the translation of errors; and the validation of the message. The deadline is set and
+ * the caller authenticated before, where the body is opened (see `gate.ts`).
  */
 export function createChain(onFinished: (call: FinishedCall) => void): Interceptor[] {
   const validator = createValidator();
+
+  const readStream: Interceptor = (next) => async (request) => {
+    if (!request.stream) return next(request);
+    const messages = request.message[Symbol.asyncIterator]();
+    return next({ ...request, message: goOn(await messages.next(), messages) });
+  };
 
   const report: Interceptor = (next) => async (request) => {
     const startedAt = performance.now();
@@ -50,17 +57,31 @@ export function createChain(onFinished: (call: FinishedCall) => void): Intercept
     }
   };
 
-  const validate: Interceptor = (next) => async (request) => {
-    if (!request.stream) {
-      if (holdsNul(request.message)) throw new PosternError("INVALID_REQUEST", { message: nulMessage });
-      const result = validator.validate(request.method.input, request.message);
-      if (result.kind === "error") throw result.error;
-      if (result.kind === "invalid") throw invalid(result.violations);
+  function check(method: DescMethod, message: Message): void {
+    if (holdsNul(message)) throw new PosternError("INVALID_REQUEST", { message: nulMessage });
+    const result = validator.validate(method.input, message);
+    if (result.kind === "error") throw result.error;
+    if (result.kind === "invalid") throw invalid(result.violations);
+  }
+  async function* checked(method: DescMethod, messages: AsyncIterable<Message>) {
+    for await (const message of messages) {
+      check(method, message);
+      yield message;
     }
+  }
+  const validate: Interceptor = (next) => async (request) => {
+    if (request.stream) return next({ ...request, message: checked(request.method, request.message) });
+    check(request.method, request.message);
     return next(request);
   };
 
-  return [report, validate];
+  return [readStream, report, validate];
+}
+
+async function* goOn<T>(first: IteratorResult<T, unknown>, rest: AsyncIterator<T>): AsyncGenerator<T> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* { [Symbol.asyncIterator]: () => rest };
 }
 
 /** A call past its deadline is answered even where what it waits for is not. */

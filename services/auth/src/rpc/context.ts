@@ -5,6 +5,17 @@ import { PosternError } from "../domain/errors.ts";
 /** Who calls; set before the message is read, and by nobody else. */
 export const callerKey = createContextKey<Caller | undefined>(undefined, { description: "caller" });
 
+/**
+ * Looks again whether the caller may call the method.
+ * @throws {PosternError}
+ */
+export const admitAgainKey = createContextKey<() => Promise<void>>(
+  async () => {
+    throw new PosternError("INVALID_CLIENT");
+  },
+  { description: "admit again" },
+);
+
 /** Names this call in the log, the audit and the answer's `x-request-id`. */
 export const requestIdKey = createContextKey("", { description: "request id" });
 

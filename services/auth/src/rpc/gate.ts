@@ -4,13 +4,15 @@ import { type Caller, permits } from "../domain/access/caller.ts";
 import { PosternError } from "../domain/errors.ts";
 import { withDeadline, withoutDeadline } from "../lib/deadline.ts";
 import { type AccessRule, accessTable } from "./access-table.ts";
-import { begunKey, callerKey, requestIdKey } from "./context.ts";
+import { admitAgainKey, begunKey, callerKey, requestIdKey } from "./context.ts";
 import { toConnectError, withRequestId } from "./errors.ts";
 
 export type Authenticate = (authorization: string | null) => Promise<Caller>;
 
 /** A unary call may take so long; what a client asks above it is cut to it. */
 const maxTimeoutMs = 10_000;
+/** Connect's timers count no longer, and end what asks for more at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * Puts authentication in front of a handler: the request's body cannot be read before the caller is known
@@ -24,20 +26,25 @@ export function gate(
 ) {
   const rule = accessTable.get(handler.method);
   return async (request: UniversalServerRequest & { contextValues: ContextValues }, credentials: number) => {
-    const inTime = <T>(work: () => T): T =>
-      handler.method.methodKind === "unary"
-        ? withDeadline(performance.now() + capTimeout(request.header), work)
-        : withoutDeadline(work);
+    const inTime = <T>(work: () => T): T => {
+      if (handler.method.methodKind === "unary") {
+        return withDeadline(performance.now() + capTimeout(request.header), work);
+      }
+      dropEndlessTimeout(request.header);
+      return withoutDeadline(work);
+    };
     const values = request.contextValues;
     const progress = { refused: false, read: false };
     const body = request.body as AsyncIterable<Uint8Array>;
-    const isWhole = isGrpc(request.header) ? watchEnvelope() : () => false;
+    const isWhole = isEnveloped(request.header) ? watchEnvelope() : () => false;
     async function* admitted() {
       try {
         // Two credentials: somebody in between may have judged by the other one.
         if (credentials > 1)
           throw new PosternError("INVALID_CLIENT", { message: "send one `authorization` header" });
-        await admit(rule, request.header, values, authenticate);
+        const admitAgain = () => admit(rule, request.header, values, authenticate);
+        await admitAgain();
+        values.set(admitAgainKey, admitAgain);
       } catch (error) {
         progress.refused = true;
         onRefused(error, values);
@@ -50,7 +57,7 @@ export function gate(
       progress.read = true;
     }
     const response = await inTime(() => handler({ ...request, body: admitted() }));
-    const failed = isGrpc(request.header) || response.status >= 400;
+    const failed = isEnveloped(request.header) || response.status >= 400;
     const malformed = failed && progress.read && !progress.refused && !values.get(begunKey).begun;
     if (!malformed || isCompressed(request.header)) return response;
     // Connect calls a binary message that it cannot parse its own internal fault, and of a JSON one it repeats
@@ -92,8 +99,13 @@ function isGrpc(header: Headers): boolean {
   return /^application\/grpc/i.test(header.get("content-type") ?? "");
 }
 
+/** A protocol that puts messages into envelopes, and tells of errors behind them. */
+function isEnveloped(header: Headers): boolean {
+  return isGrpc(header) || /^application\/connect\+/i.test(header.get("content-type") ?? "");
+}
+
 /**
- * Watches a gRPC body go by, and says from when on its first message is complete: Connect parses it then,
+ * Watches a body of envelopes go by, and says from when on its first message is complete: Connect parses it then,
  * and on a fault does not read to the body's end.
  */
 function watchEnvelope(): (piece: Uint8Array) => boolean {
@@ -108,7 +120,9 @@ function watchEnvelope(): (piece: Uint8Array) => boolean {
 
 /** A compressed message may as well have been too large, of which Connect says so itself. */
 function isCompressed(header: Headers): boolean {
-  return (header.get("content-encoding") ?? header.get("grpc-encoding") ?? "identity") !== "identity";
+  return ["content-encoding", "connect-content-encoding", "grpc-encoding"].some(
+    (name) => (header.get(name) ?? "identity") !== "identity",
+  );
 }
 
 const grpcTimeout = /^(\d{1,8})([HMSmun])$/;
@@ -126,18 +140,27 @@ const unitMs: Readonly<Record<string, number>> = {
  * @returns milliseconds
  */
 function capTimeout(header: Headers): number {
-  const [name, ours] = isGrpc(header)
-    ? (["grpc-timeout", `${maxTimeoutMs}m`] as const)
-    : (["connect-timeout-ms", String(maxTimeoutMs)] as const);
-  const asked = askedTimeoutMs(header.get(name), isGrpc(header));
-  if (asked > maxTimeoutMs) header.set(name, ours);
+  const asked = askedTimeoutMs(header);
+  if (asked > maxTimeoutMs) {
+    header.set(timeoutName(header), isGrpc(header) ? `${maxTimeoutMs}m` : String(maxTimeoutMs));
+  }
   return Math.min(asked, maxTimeoutMs);
 }
 
+/** A stream may ask for any time: for more than can be counted is for no end. */
+function dropEndlessTimeout(header: Headers): void {
+  if (askedTimeoutMs(header) > longestTimerMs) header.delete(timeoutName(header));
+}
+
+function timeoutName(header: Headers): "grpc-timeout" | "connect-timeout-ms" {
+  return isGrpc(header) ? "grpc-timeout" : "connect-timeout-ms";
+}
+
 /** Without a timeout, `Infinity`; of a malformed one the longest, for Connect refuses the call by itself. */
-function askedTimeoutMs(given: string | null, grpc: boolean): number {
+function askedTimeoutMs(header: Headers): number {
+  const given = header.get(timeoutName(header));
   if (given === null) return Number.POSITIVE_INFINITY;
-  if (!grpc) return /^\d{1,10}$/.test(given) ? Number(given) : maxTimeoutMs;
+  if (!isGrpc(header)) return /^\d{1,10}$/.test(given) ? Number(given) : maxTimeoutMs;
   const [, digits, unit] = grpcTimeout.exec(given) ?? [];
   return digits === undefined ? maxTimeoutMs : Number(digits) * (unitMs[unit ?? ""] ?? 0);
 }

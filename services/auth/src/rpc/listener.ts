@@ -84,6 +84,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
       response.end();
       return;
     }
+    endWritesWhenGone(universal.signal, response);
     call({ ...universal, contextValues: values }, countCredentials(request))
       .then((answer) => universalResponseToNodeResponse(answer, response))
       .catch((error: unknown) => {
@@ -115,6 +116,14 @@ function closeWhenLate(request: NodeRequest): void {
   const { stream } = request;
   const cut = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), requestMs);
   for (const event of ["end", "close"]) request.once(event, () => clearTimeout(cut));
+}
+
+/**
+ * Of a write to a connection that is destroyed, but has not been told closed, Node tells neither success nor failure.
+ * Connect waits for the one or the other for ever, and a stream that is being sent is never over.
+ */
+function endWritesWhenGone(gone: AbortSignal, response: NodeResponse): void {
+  gone.addEventListener("abort", () => response.emit("drain"), { once: true });
 }
 
 /**

@@ -2,10 +2,10 @@ import { createHmac, generateKeyPairSync } from "node:crypto";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { base64url, compact, header, payload } from "./access-token.fixture.ts";
 import { maxTokenLength, parseAccessToken } from "./access-token.ts";
-import { TokenError } from "./token-error.ts";
+import { PosternError } from "./postern-error.ts";
 
 const good = compact(header, payload);
-const malformed = expect.objectContaining({ name: "TokenError", code: "ERR_TOKEN_MALFORMED" });
+const malformed = expect.objectContaining({ name: "PosternError", code: "ERR_TOKEN_MALFORMED" });
 const refuses = (token: string) => expect(() => parseAccessToken(token)).toThrow(malformed);
 
 afterEach(() => vi.restoreAllMocks());
@@ -30,7 +30,7 @@ describe("parseAccessToken", () => {
     } catch (thrown) {
       error = thrown;
     }
-    expect(error).toBeInstanceOf(TokenError);
+    expect(error).toBeInstanceOf(PosternError);
     expect(String((error as Error).stack)).not.toContain("top-secret");
     expect(String((error as Error).message)).toContain("not JSON");
   });

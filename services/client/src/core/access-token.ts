@@ -1,5 +1,5 @@
 import { type AccessTokenClaims, readClaims } from "./claims.ts";
-import { TokenError } from "./token-error.ts";
+import { PosternError } from "./postern-error.ts";
 
 export type AccessTokenAlg = "ES256" | "EdDSA" | "RS256";
 
@@ -32,7 +32,7 @@ const kidForm = /^[A-Za-z0-9_-]{1,64}$/;
  * The header holds `alg`, `typ` and `kid` and nothing else, so nothing in a token (`jwk`, `jku`, `x5u`,
  * `crit`, `zip`, …) can name a key or change the rules.
  *
- * @throws {TokenError} `ERR_TOKEN_MALFORMED`
+ * @throws {PosternError} `ERR_TOKEN_MALFORMED`
  */
 export function parseAccessToken(token: string): ParsedAccessToken {
   if (token.length > maxTokenLength) throw malformed(`longer than ${maxTokenLength} characters`);
@@ -93,6 +93,6 @@ function decodeBase64url(segment: string): Buffer | undefined {
   return bytes.toString("base64url") === segment ? bytes : undefined;
 }
 
-function malformed(why: string): TokenError {
-  return new TokenError("ERR_TOKEN_MALFORMED", `not an access token of Postern: ${why}`);
+function malformed(why: string): PosternError {
+  return new PosternError("ERR_TOKEN_MALFORMED", `not an access token of Postern: ${why}`);
 }

@@ -6,7 +6,7 @@ import { type AccessTokenClaims, checkClaims, clockSkewSeconds, readClaims } fro
 const issuer = payload.iss;
 const now = issuedAt + 100;
 const claimsOf = (changes: Partial<AccessTokenClaims>): AccessTokenClaims => ({ ...payload, ...changes });
-const withCode = (code: string) => expect.objectContaining({ name: "TokenError", code });
+const withCode = (code: string) => expect.objectContaining({ name: "PosternError", code });
 const check = (changes: Partial<AccessTokenClaims>, audience?: string[], nowSeconds = now) =>
   expect(() => checkClaims(claimsOf(changes), { issuer, audience, nowSeconds }));
 

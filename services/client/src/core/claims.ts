@@ -1,4 +1,4 @@
-import { TokenError } from "./token-error.ts";
+import { PosternError } from "./postern-error.ts";
 
 /** The claims of an access token (RFC 9068 section 2.2). Times are seconds since the epoch. */
 export interface AccessTokenClaims {
@@ -43,7 +43,7 @@ const maxTextLength = 510;
  * {@link AccessTokenClaims} is left out: a newer server may add some, which is no reason to refuse a token,
  * and what is left out can neither be taken for a decision nor reach a prototype (`__proto__`).
  *
- * @throws {TokenError} `ERR_TOKEN_MALFORMED` where a claim is missing or not of its form
+ * @throws {PosternError} `ERR_TOKEN_MALFORMED` where a claim is missing or not of its form
  */
 export function readClaims(payload: Readonly<Record<string, unknown>>): AccessTokenClaims {
   const claims = {
@@ -77,7 +77,7 @@ export interface ClaimChecks {
 /**
  * Checks what a token says against where and when it is shown. Only for claims whose signature holds.
  *
- * @throws {TokenError} `ERR_TOKEN_EXPIRED` from `exp` on, skew allowed; `ERR_TOKEN_INVALID` for any other fault
+ * @throws {PosternError} `ERR_TOKEN_EXPIRED` from `exp` on, skew allowed; `ERR_TOKEN_INVALID` for any other fault
  */
 export function checkClaims(claims: AccessTokenClaims, { issuer, audience, nowSeconds }: ClaimChecks): void {
   if (claims.iss !== issuer) throw invalid("of another issuer");
@@ -90,7 +90,7 @@ export function checkClaims(claims: AccessTokenClaims, { issuer, audience, nowSe
   // Written so that a time that is no number refuses.
   if (!(claims.iat <= latestStart)) throw invalid("issued in the future");
   if (!(claims.nbf <= latestStart)) throw invalid("not valid yet");
-  if (!(nowSeconds < claims.exp + clockSkewSeconds)) throw new TokenError("ERR_TOKEN_EXPIRED", "expired");
+  if (!(nowSeconds < claims.exp + clockSkewSeconds)) throw new PosternError("ERR_TOKEN_EXPIRED", "expired");
 }
 
 function check<T>(
@@ -100,7 +100,7 @@ function check<T>(
 ): T {
   const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
   if (is(value)) return value;
-  throw new TokenError(
+  throw new PosternError(
     "ERR_TOKEN_MALFORMED",
     `not an access token of Postern: \`${name}\` is missing or malformed`,
   );
@@ -126,6 +126,6 @@ function matches(form: RegExp): (value: unknown) => value is string {
   return (value): value is string => typeof value === "string" && form.test(value);
 }
 
-function invalid(why: string): TokenError {
-  return new TokenError("ERR_TOKEN_INVALID", `the access token is refused: ${why}`);
+function invalid(why: string): PosternError {
+  return new PosternError("ERR_TOKEN_INVALID", `the access token is refused: ${why}`);
 }

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { idBodyOf, NaiveRevocationSet } from "./revocation-set.fixture.ts";
 import { type RevocableClaims, RevocationSet, type RevocationTarget } from "./revocation-set.ts";
 
 const claims: RevocableClaims = {
@@ -10,6 +12,45 @@ const claims: RevocableClaims = {
   rev: 5,
 };
 const user: RevocationTarget = { kind: "user", id: "usr_1" };
+/** With ids as they are minted; those above are names of another form. */
+const minted: RevocableClaims = {
+  kid: `key_${idBodyOf(1)}`,
+  jti: `tok_${idBodyOf(1)}`,
+  sid: `ses_${idBodyOf(1)}`,
+  sub: `usr_${idBodyOf(1)}`,
+  client_id: `cli_${idBodyOf(1)}`,
+  rev: 5,
+};
+const kinds = ["token", "session", "key", "user", "client"] as const;
+const idsOf = ({ jti, sid, kid, sub, client_id }: RevocableClaims) => [jti, sid, kid, sub, client_id];
+
+/** So few that they come again, so many that tables grow; of some the ends are the same, and only the ends. */
+const bodies = fc.tuple(fc.nat({ max: 60 }), fc.nat({ max: 2 }));
+const names = fc.oneof(
+  { weight: 8, arbitrary: bodies.map(([index, first]) => first + idBodyOf(index).slice(1)) },
+  { weight: 1, arbitrary: fc.constantFrom("1", "__proto__", "8zzzzzzzzzzzzzzzzzzzzzzzzz", "") },
+);
+const numbers = fc.oneof(fc.nat({ max: 9 }), fc.maxSafeNat());
+/** To the second, as tables keep them. */
+const times = fc.nat({ max: 20 }).map((seconds) => 1_000 * (1 + seconds));
+const prefixes = { token: "tok_", session: "ses_", key: "key_", user: "usr_", client: "" };
+const targets: fc.Arbitrary<RevocationTarget> = fc.oneof(
+  { weight: 30, arbitrary: fc.tuple(fc.constantFrom(...kinds), names).map(targetOf) },
+  { weight: 1, arbitrary: fc.constant({ kind: "everything" } as const) },
+);
+const steps = fc.oneof(
+  { weight: 30, arbitrary: fc.record({ seq: fc.nat({ max: 9 }), target: targets, forgetAfterMs: times }) },
+  { weight: 1, arbitrary: fc.record({ nowMs: times }) },
+);
+const judged = fc
+  .record({ jti: names, sid: names, kid: names, sub: names, client_id: names, rev: numbers })
+  .map(({ jti, sid, kid, sub, client_id, rev }) => ({
+    ...{ jti: `tok_${jti}`, sid: `ses_${sid}`, kid: `key_${kid}`, sub: `usr_${sub}`, client_id, rev },
+  }));
+
+function targetOf([kind, name]: [(typeof kinds)[number], string]): RevocationTarget {
+  return { kind, id: prefixes[kind] + name };
+}
 
 function setOf(...entries: [seq: number, target: RevocationTarget, forgetAfterMs?: number][]): RevocationSet {
   const set = new RevocationSet();
@@ -47,12 +88,18 @@ describe("RevocationSet", () => {
     expect(set.hits(claims)).toBe(false);
   });
 
-  test("takes an id of one kind for no other", () => {
-    const ids = ["tok_1", "ses_1", "key_1", "usr_1", "shop"];
-    const kinds = ["token", "session", "key", "user", "client"] as const;
+  test.each([claims, minted])("takes an id of one kind for no other: $jti", (shown) => {
     for (const [k, kind] of kinds.entries()) {
-      for (const [i, id] of ids.entries()) expect(setOf([9, { kind, id }]).hits(claims)).toBe(i === k);
+      for (const [i, id] of idsOf(shown).entries()) {
+        expect(setOf([9, { kind, id }]).hits(shown)).toBe(i === k);
+      }
     }
+  });
+
+  test("takes an id for no other kind's by what stands behind the prefix", () => {
+    const mixed = { ...minted, jti: `ses_${idBodyOf(2)}`, sid: `tok_${idBodyOf(2)}` };
+    expect(setOf([9, { kind: "token", id: `tok_${idBodyOf(2)}` }]).hits(mixed)).toBe(false);
+    expect(setOf([9, { kind: "token", id: `ses_${idBodyOf(2)}` }]).hits(mixed)).toBe(true);
   });
 
   test("is not misled by names of Object.prototype", () => {
@@ -81,20 +128,13 @@ describe("RevocationSet", () => {
     }
   });
 
-  test("forgets what can hit nothing alive, and not before", () => {
-    const targets: RevocationTarget[] = [
-      { kind: "token", id: "tok_1" },
-      { kind: "session", id: "ses_1" },
-      { kind: "key", id: "key_1" },
-      user,
-      { kind: "client", id: "shop" },
-    ];
-    for (const target of targets) {
-      const set = setOf([9, target, 1_000]);
+  test.each([claims, minted])("forgets what can hit nothing alive, and not before: $jti", (shown) => {
+    for (const [k, kind] of kinds.entries()) {
+      const set = setOf([9, { kind, id: idsOf(shown)[k] ?? "" }, 1_000]);
       set.forget(1_000);
-      expect([set.hits(claims), set.size]).toEqual([true, 1]);
+      expect([set.hits(shown), set.size]).toEqual([true, 1]);
       set.forget(1_001);
-      expect([set.hits(claims), set.size]).toEqual([false, 0]);
+      expect([set.hits(shown), set.size]).toEqual([false, 0]);
     }
   });
 
@@ -108,5 +148,21 @@ describe("RevocationSet", () => {
     const set = setOf([9, { kind: "everything" }, 1_000]);
     set.forget(Number.MAX_SAFE_INTEGER);
     expect(set.hits(claims)).toBe(true);
+  });
+
+  test("does what a set without any table would do", () => {
+    fc.assert(
+      fc.property(fc.array(steps, { maxLength: 400 }), fc.array(judged, { maxLength: 40 }), (all, shown) => {
+        const [set, naive] = [new RevocationSet(), new NaiveRevocationSet()];
+        for (const step of all) {
+          for (const one of [set, naive]) {
+            if ("nowMs" in step) one.forget(step.nowMs);
+            else one.add(step);
+          }
+        }
+        expect(set.size).toBe(naive.size);
+        for (const one of shown) expect(set.hits(one)).toBe(naive.hits(one));
+      }),
+    );
   });
 });

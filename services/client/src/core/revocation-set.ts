@@ -1,3 +1,5 @@
+import { IdTable } from "./id-table.ts";
+
 /** What an entry of the revocation log hits. Ids are in the form that tokens carry. */
 export type RevocationTarget =
   | { readonly kind: "token"; readonly id: string }
@@ -34,10 +36,12 @@ export interface RevocableClaims {
  * the later of two entries wins.
  */
 export class RevocationSet {
-  readonly #tokens = new Map<string, number>();
-  readonly #sessions = new Map<string, number>();
-  readonly #keys = new Map<string, number>();
-  readonly #users = new Map<string, { seq: number; forgetAfterMs: number }>();
+  readonly #tokens = new IdTable("tok_");
+  readonly #sessions = new IdTable("ses_");
+  readonly #keys = new IdTable("key_");
+  /** Numbered by the last entry of each user. */
+  readonly #users = new IdTable("usr_", true);
+  /** Few, and names that anybody may give. */
   readonly #clients = new Map<string, { seq: number; forgetAfterMs: number }>();
   #everything = 0;
 
@@ -50,16 +54,16 @@ export class RevocationSet {
     const { target, seq, forgetAfterMs } = entry;
     switch (target.kind) {
       case "token":
-        prolong(this.#tokens, target.id, forgetAfterMs);
+        this.#tokens.add(target.id, forgetAfterMs);
         break;
       case "session":
-        prolong(this.#sessions, target.id, forgetAfterMs);
+        this.#sessions.add(target.id, forgetAfterMs);
         break;
       case "key":
-        prolong(this.#keys, target.id, forgetAfterMs);
+        this.#keys.add(target.id, forgetAfterMs);
         break;
       case "user":
-        raise(this.#users, target.id, seq, forgetAfterMs);
+        this.#users.add(target.id, forgetAfterMs, seq);
         break;
       case "client":
         raise(this.#clients, target.id, seq, forgetAfterMs);
@@ -80,7 +84,7 @@ export class RevocationSet {
       this.#tokens.has(claims.jti) ||
       this.#sessions.has(claims.sid) ||
       this.#keys.has(claims.kid) ||
-      !(claims.rev >= (this.#users.get(claims.sub)?.seq ?? 0)) ||
+      !(claims.rev >= (this.#users.get(claims.sub) ?? 0)) ||
       !(claims.rev >= (this.#clients.get(claims.client_id)?.seq ?? 0)) ||
       !(claims.rev >= this.#everything)
     );
@@ -88,12 +92,8 @@ export class RevocationSet {
 
   /** Drops what can hit nothing alive any more. An `everything` entry is a number and is kept. */
   forget(nowMs: number): void {
-    for (const map of [this.#tokens, this.#sessions, this.#keys]) {
-      for (const [id, forgetAfterMs] of map) if (forgetAfterMs < nowMs) map.delete(id);
-    }
-    for (const map of [this.#users, this.#clients]) {
-      for (const [id, mark] of map) if (mark.forgetAfterMs < nowMs) map.delete(id);
-    }
+    for (const table of [this.#tokens, this.#sessions, this.#keys, this.#users]) table.forget(nowMs);
+    for (const [id, mark] of this.#clients) if (mark.forgetAfterMs < nowMs) this.#clients.delete(id);
   }
 }
 
@@ -108,8 +108,4 @@ function raise(
     seq: Math.max(known.seq, seq),
     forgetAfterMs: Math.max(known.forgetAfterMs, forgetAfterMs),
   });
-}
-
-function prolong(map: Map<string, number>, id: string, forgetAfterMs: number): void {
-  map.set(id, Math.max(map.get(id) ?? 0, forgetAfterMs));
 }

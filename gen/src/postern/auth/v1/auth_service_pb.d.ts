@@ -6,6 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Session, TokenSet } from "./session_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Checkpoint, KeySet, Revocation } from "./revocation_pb.js";
 
 /**
  * Describes the file postern/auth/v1/auth_service.proto.
@@ -521,6 +522,69 @@ export declare type ListSessionsResponse = Message<"postern.auth.v1.ListSessions
 export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse>;
 
 /**
+ * WatchRevocationsRequest says from where on to send.
+ *
+ * @generated from message postern.auth.v1.WatchRevocationsRequest
+ */
+export declare type WatchRevocationsRequest = Message<"postern.auth.v1.WatchRevocationsRequest"> & {
+  /**
+   * `cursor` of the last message that was taken, from whichever replica; empty: from the oldest living entry. One that
+   * is too old, or of a history that the database has lost, is refused with CURSOR_TOO_OLD: then start over, and keep
+   * what is known until the first checkpoint.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message postern.auth.v1.WatchRevocationsRequest.
+ * Use `create(WatchRevocationsRequestSchema)` to create a new message.
+ */
+export declare const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest>;
+
+/**
+ * WatchRevocationsResponse is the next part of the log. What stands in it holds together, in any order.
+ *
+ * @generated from message postern.auth.v1.WatchRevocationsResponse
+ */
+export declare type WatchRevocationsResponse = Message<"postern.auth.v1.WatchRevocationsResponse"> & {
+  /**
+   * Entries in the order of the log.
+   *
+   * @generated from field: repeated postern.auth.v1.Revocation revocations = 1;
+   */
+  revocations: Revocation[];
+
+  /**
+   * Where present, it replaces the reader's keys. The first message has it.
+   *
+   * @generated from field: postern.auth.v1.KeySet keys = 2;
+   */
+  keys?: KeySet | undefined;
+
+  /**
+   * Present at least every 5 seconds, unless the database is lost. Before the first one the reader does not have all.
+   *
+   * @generated from field: postern.auth.v1.Checkpoint checkpoint = 3;
+   */
+  checkpoint?: Checkpoint | undefined;
+
+  /**
+   * Where to go on after this message. Opaque.
+   *
+   * @generated from field: string cursor = 4;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message postern.auth.v1.WatchRevocationsResponse.
+ * Use `create(WatchRevocationsResponseSchema)` to create a new message.
+ */
+export declare const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse>;
+
+/**
  * AuthService logs users in, keeps their sessions and answers for their tokens.
  *
  * @generated from service postern.auth.v1.AuthService
@@ -577,6 +641,19 @@ export declare const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ListSessionsRequestSchema;
     output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * WatchRevocations sends the revocation log as it grows, and the keys, so that tokens can be verified without a call.
+   * The stream ends after half an hour or so, and when the server stops: call again with the last cursor, after a random
+   * pause. Permission: `watch`.
+   * buf:lint:ignore RPC_NO_SERVER_STREAMING
+   *
+   * @generated from rpc postern.auth.v1.AuthService.WatchRevocations
+   */
+  watchRevocations: {
+    methodKind: "server_streaming";
+    input: typeof WatchRevocationsRequestSchema;
+    output: typeof WatchRevocationsResponseSchema;
   },
 }>;
 

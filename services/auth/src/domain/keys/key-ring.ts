@@ -16,6 +16,8 @@ export interface KeyRing {
   readonly signingKey: SigningKey;
   /** Makes the refresh tokens of sessions opened from now on. */
   readonly refreshKey: RefreshKey;
+  /** Which keys these are (`KeyList.version`). */
+  readonly version: Uuid;
   /** Every key that may have signed a living token or is about to sign, for JWKS. */
   readonly publicKeys: readonly PublicJwk[];
   /**
@@ -94,6 +96,9 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   }
 
   return {
+    get version() {
+      return open.version;
+    },
     get signingKey() {
       return open.activeSigning ?? unavailable();
     },

@@ -22,7 +22,7 @@ export interface LogRead {
   readonly now: Date;
   /** Which keys there were then (`KeyList.version`). */
   readonly keysVersion: Uuid;
-  /** Entries after the number asked for, in order; undefined where the head is the known one. */
+  /** Entries after the number asked for, in order, the first of many; undefined where the head is the known one. */
   readonly entries: readonly LogEntry[] | undefined;
 }
 
@@ -46,10 +46,10 @@ export interface RecoverOutcome {
 
 /** The revocation log. Each method throws PosternError `UNAVAILABLE` when the store is down. */
 export interface RevocationLog {
-  /** The head and what follows `known`, in one snapshot of the primary. */
+  /** The head and what follows `known`, in one snapshot of the primary; of very many, not all. */
   readAfter(known: LogHead): Promise<LogRead>;
-  /** The head and every living entry, in one snapshot of the primary. */
-  readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[] }>;
+  /** The head and every living entry, as the primary has them at one moment; what all have in common ended at `everythingSeq`. */
+  readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[]; readonly everythingSeq: number }>;
 
   /** `expiresAt` is the token's own end; `whose` it is, for the audit. */
   revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor, whose: TokenOwner): Promise<RevokeOutcome>;

@@ -1,5 +1,5 @@
 import { type AccessTokenClaims, checkClaims } from "@postern/client/core/claims.ts";
-import { TokenError } from "@postern/client/core/token-error.ts";
+import { PosternError as TokenError } from "@postern/client/core/postern-error.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import { openAccessToken } from "../session/open-access-token.ts";
 import type { ReadIndex } from "./read-index.ts";

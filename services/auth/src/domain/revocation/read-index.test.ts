@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PosternError } from "../errors.ts";
 import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
 import { type HeadRead, openReadIndex, type ReadIndexDeps } from "./read-index.ts";
+import type { FollowedRead } from "./revocation-feed.ts";
 
 const claims = { kid: "key", jti: "tok", sid: "ses", sub: "usr", client_id: "web", rev: 0 };
 const unavailable = () => new PosternError("UNAVAILABLE");
@@ -43,7 +44,7 @@ function createLog() {
     async readAll() {
       log.loads += 1;
       const { now, keysVersion } = log;
-      return { head: log.head(), now, keysVersion, entries: [...log.entries] };
+      return { head: log.head(), now, keysVersion, everythingSeq: 0, entries: [...log.entries] };
     },
   };
   return log;
@@ -203,10 +204,73 @@ describe("with the database lost", () => {
     await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });
 
+  test("a read of the head is never answered from memory, whatever staleness is allowed", async () => {
+    const { log, index } = await open({ stalenessMs: 5_000 });
+    expect((await index.readHead()).now).toEqual(log.now);
+    log.answer = () => Promise.reject(unavailable());
+    await expect(index.readHead()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    expect((await index.fresh()).now).toEqual(log.now);
+  });
+
   test("any other fault is passed on, whatever staleness is allowed", async () => {
     const { log, index } = await open({ stalenessMs: 5_000 });
     log.answer = () => Promise.reject(new TypeError("a fault of ours"));
     await expect(index.fresh()).rejects.toThrow(TypeError);
+  });
+});
+
+describe("a follower", () => {
+  /** What it was told: `load` or `next`, the numbers of the entries, the head's, and the keys. */
+  function createFollower() {
+    const told: string[] = [];
+    const note = (what: string) => (read: FollowedRead) => {
+      told.push(`${what} ${read.entries.map(({ seq }) => seq)} to ${read.head.seq} ${read.keysVersion}`);
+    };
+    return { told, follower: { restart: note("load"), append: note("next"), forget: () => {} } };
+  }
+
+  test("is told of every read in order, and of entries before any call is answered from them", async () => {
+    const { told, follower } = createFollower();
+    const { log, index } = await open({ follower });
+    expect(told).toEqual(["load  to 0 k0"]);
+    log.revoke("one");
+    log.revoke("two");
+    log.keysVersion = "k1";
+    await index.fresh();
+    await index.fresh();
+    expect(told).toEqual(["load  to 0 k0", "next 1,2 to 2 k1", "next  to 2 k1"]);
+    const shown = index.fresh().then(({ now }) => [now, told.length]);
+    expect(await shown).toEqual([log.now, 4]);
+  });
+
+  test("is told to begin anew where the log was put back, and where it does not link up", async () => {
+    const { told, follower } = createFollower();
+    const { log, index } = await open({ follower });
+    for (const sid of ["one", "two", "three"]) log.revoke(sid);
+    await index.fresh();
+    log.entries.splice(1);
+    await index.fresh();
+    for (const sid of ["four", "five"]) log.revoke(sid);
+    log.entries.splice(1, 1);
+    await index.fresh();
+    expect(told).toEqual(["load  to 0 k0", "next 1,2,3 to 3 k0", "load 1 to 1 k0", "load 1,3 to 3 k0"]);
+  });
+
+  test("is told of entries from the live list with those from Postgres", async () => {
+    const { told, follower } = createFollower();
+    const liveList = { after: () => [entry(1), entry(2)], offer: () => {} };
+    const { log, index } = await open({ follower, liveList });
+    log.entries.push(entry(1), entry(2), entry(3));
+    await index.fresh();
+    expect(told.at(-1)).toBe("next 1,2,3 to 3 k0");
+  });
+
+  test("is told nothing by a read that failed", async () => {
+    const { told, follower } = createFollower();
+    const { log, index } = await open({ follower, stalenessMs: 5_000 });
+    log.answer = () => Promise.reject(unavailable());
+    await index.fresh();
+    expect(told).toHaveLength(1);
   });
 });
 

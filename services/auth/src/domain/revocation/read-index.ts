@@ -5,6 +5,7 @@ import { PosternError } from "../errors.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { LiveList } from "../ports/live-list.ts";
 import type { LogEntry, LogHead, LogRead, RevocationLog } from "../ports/revocation-log.ts";
+import type { LogFollower } from "./revocation-feed.ts";
 
 /** What was revoked, as of one read of the log's head. */
 export interface RevocationView {
@@ -24,6 +25,8 @@ export interface ReadIndex {
    * @throws PosternError `UNAVAILABLE`
    */
   fresh(): Promise<RevocationView>;
+  /** The same, but never from memory: with the database lost there is none, however stale a view may be. */
+  readHead(): Promise<RevocationView>;
   /** The last entry that this replica knows. */
   readonly head: LogHead;
   /** Milliseconds since the last answered read of the head began. */
@@ -42,6 +45,8 @@ export interface ReadIndexDeps {
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;
   /** Told by every read of the head which keys there are. */
   readonly onKeys: (version: Uuid) => void;
+  /** Told of all entries, before any call is answered from them. */
+  readonly follower?: LogFollower;
   /** A read of the head has ended; `copied` entries came from the live list, `fetched` ones from the log. */
   readonly onRead?: (read: HeadRead) => void;
 }
@@ -67,10 +72,12 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
 
   async function load(): Promise<void> {
     const startedAtMs = deps.monotonicMs();
-    const { head, now, keysVersion, entries } = await deps.log.readAll();
+    const { head, now, keysVersion, everythingSeq, entries } = await deps.log.readAll();
     const revocations = new RevocationSet();
+    revocations.add({ seq: everythingSeq, target: { kind: "everything" }, forgetAfterMs: 0 });
     for (const entry of entries) revocations.add(entry);
     view = { revocations, head, now, keysVersion };
+    deps.follower?.restart({ head, now, keysVersion, entries });
     readAtMs = startedAtMs;
   }
 
@@ -95,10 +102,11 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
   }
 
   function take(copied: readonly LogEntry[], { head, now, keysVersion, entries = [] }: LogRead) {
-    for (const entry of copied) view.revocations.add(entry);
-    for (const entry of entries) view.revocations.add(entry);
+    const all = [...copied, ...entries];
+    for (const entry of all) view.revocations.add(entry);
     if (entries.length > 0) deps.liveList?.offer(entries);
     view = { revocations: view.revocations, head, now, keysVersion };
+    deps.follower?.append({ head, now, keysVersion, entries: all });
     return { copied: copied.length, fetched: entries.length };
   }
 
@@ -115,7 +123,10 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
     try {
       const counts = await catchUp();
       reads += 1;
-      if (reads % forgetEvery === 0) view.revocations.forget(view.now.getTime());
+      if (reads % forgetEvery === 0) {
+        view.revocations.forget(view.now.getTime());
+        deps.follower?.forget(view.now.getTime());
+      }
       readAtMs = startedAtMs;
       deps.onKeys(view.keysVersion);
       told(true, counts);
@@ -129,14 +140,20 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
   // A call may share a read that has not been sent yet, never one in flight: that one may have seen the head before
   // the revocation that the caller knows to be answered.
   const shareRead = createSharedRun(read, (reading) => within(patienceMs, "answer", reading));
+  async function readHead(): Promise<RevocationView> {
+    try {
+      await shareRead();
+      return view;
+    } catch (error) {
+      throw error instanceof LateError ? new PosternError("UNAVAILABLE", { cause: error }) : error;
+    }
+  }
   return {
+    readHead,
     async fresh() {
       try {
-        await shareRead();
-        return view;
-      } catch (thrown) {
-        const error =
-          thrown instanceof LateError ? new PosternError("UNAVAILABLE", { cause: thrown }) : thrown;
+        return await readHead();
+      } catch (error) {
         const ageMs = deps.monotonicMs() - readAtMs;
         if (error instanceof PosternError && error.reason === "UNAVAILABLE" && ageMs < deps.stalenessMs) {
           return { ...view, now: new Date(view.now.getTime() + ageMs) };

@@ -1,5 +1,5 @@
 import { type ParsedAccessToken, parseAccessToken } from "@postern/client/core/access-token.ts";
-import { TokenError } from "@postern/client/core/token-error.ts";
+import { PosternError as TokenError } from "@postern/client/core/postern-error.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 
 /**

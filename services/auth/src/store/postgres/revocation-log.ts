@@ -33,8 +33,18 @@ const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r
   'target_id', r.target_id, 'client_id', r.client_id,
   'forget_after_ms', (extract(epoch from r.forget_after) * 1000)::bigint)`;
 
-const head = `h.seq::float8 as seq, h.tail, h.everything_rev::float8 as everything_rev, postern.now() as now,
-  h.keys_version, pg_is_in_recovery() as in_recovery`;
+/** The time is that of the statement's start: what was committed by then is in its snapshot, and maybe no more. */
+const head = `h.seq::float8 as seq, h.tail, h.everything_rev::float8 as everything_rev,
+  postern.now() - (clock_timestamp() - statement_timestamp()) as now, h.keys_version, pg_is_in_recovery() as in_recovery`;
+
+/**
+ * So many entries come by one statement, which has to end within the time of a call and to fit into memory. What is
+ * written this way is read by the index, whatever the planner knows of the table.
+ */
+const pageLength = 5_000;
+const pageAfter = (condition: string) => `coalesce((
+  select jsonb_agg(${entryJson} order by r.seq) from (
+    select * from postern.revocations r where r.seq > $1 and ${condition} order by r.seq limit ${pageLength}) r), '[]')`;
 
 const prefixes = { token: "tok", session: "ses", user: "usr", key: "key" } as const;
 
@@ -52,6 +62,12 @@ function toEntry(entry: EntryJson): LogEntry {
     target: toTarget(entry),
     forgetAfterMs: entry.forget_after_ms,
   };
+}
+
+/** Whether it was one log from the first page to the last: the database may have been put back in between. */
+function goesOn(first: HeadRow, last: HeadRow, entries: readonly LogEntry[]): boolean {
+  if (last.seq === first.seq) return last.tail === first.tail;
+  return entries.some(({ previousId }) => previousId === first.tail);
 }
 
 /**
@@ -78,10 +94,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
   return {
     async readAfter(known) {
       const row = await readHead(
-        `select ${head},
-           case when h.seq > $1 then coalesce((
-             select jsonb_agg(${entryJson} order by r.seq) from postern.revocations r where r.seq > $1), '[]')
-           end as entries
+        `select ${head}, case when h.seq > $1 then ${pageAfter("true")} end as entries
          from postern.revocation_head h`,
         [known.seq],
       );
@@ -94,25 +107,26 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
     },
 
     async readAll() {
-      const row = await readHead(
-        `select ${head}, coalesce((
-           select jsonb_agg(${entryJson} order by r.seq) from postern.revocations r
-           where r.forget_after > postern.now()), '[]') as entries
-         from postern.revocation_head h`,
-        [],
-      );
-      const everything: LogEntry = {
-        seq: row.everything_rev,
-        id: row.tail,
-        previousId: row.tail,
-        target: { kind: "everything" },
-        forgetAfterMs: Number.MAX_SAFE_INTEGER,
-      };
+      const readPage = (afterSeq: number) =>
+        readHead(
+          `select ${head}, ${pageAfter("r.forget_after > postern.now()")} as entries
+           from postern.revocation_head h`,
+          [afterSeq],
+        );
+      const first = await readPage(0);
+      let last = first;
+      const entries = (first.entries ?? []).map(toEntry);
+      while (last.entries?.length === pageLength) {
+        last = await readPage(entries.at(-1)?.seq ?? 0);
+        entries.push(...(last.entries ?? []).map(toEntry));
+      }
+      if (!goesOn(first, last, entries)) throw new PosternError("UNAVAILABLE");
       return {
-        head: { seq: row.seq, tail: row.tail },
-        now: row.now,
-        keysVersion: row.keys_version,
-        entries: [everything, ...(row.entries ?? []).map(toEntry)],
+        head: { seq: last.seq, tail: last.tail },
+        now: last.now,
+        keysVersion: last.keys_version,
+        everythingSeq: last.everything_rev,
+        entries,
       };
     },
 

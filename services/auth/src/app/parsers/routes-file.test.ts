@@ -1,0 +1,32 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { afterAll, expect, test } from "vitest";
+import { parseRoutesFile } from "./routes-file.ts";
+
+const folder = mkdtempSync(`${tmpdir()}/postern-routes-`);
+const path = `${folder}/routes.yaml`;
+const one = "- path: /a\n  auth: public\n";
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("the file that the setting names is read", () => {
+  writeFileSync(path, one);
+  expect(parseRoutesFile(path)).toMatchObject([{ path: "/a", auth: "public" }]);
+});
+
+test("O14: no file, a folder, one that is too long or no text: each is told, and its name is not", () => {
+  expect(() => parseRoutesFile(`${folder}/none`)).toThrow("names a file that cannot be read (ENOENT)");
+  mkdirSync(`${folder}/folder`);
+  expect(() => parseRoutesFile(`${folder}/folder`)).toThrow("no file");
+  expect(() => parseRoutesFile("/dev/zero")).toThrow("no file");
+  writeFileSync(path, one + "#".repeat(256 * 1024));
+  expect(() => parseRoutesFile(path)).toThrow("more than 256 KiB");
+  writeFileSync(path, Buffer.from("- path: /\xff", "latin1"));
+  expect(() => parseRoutesFile(path)).toThrow("cannot be read");
+  expect(() => parseRoutesFile("")).toThrow("empty");
+  expect(() => parseRoutesFile(`${folder}/none`)).not.toThrow(folder);
+});
+
+test("O14: the routes themselves in the place of their file's name are told apart", () => {
+  expect(() => parseRoutesFile(one)).toThrow("write the path of the routes file");
+});

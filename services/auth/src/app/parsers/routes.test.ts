@@ -1,0 +1,255 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { SettingError } from "../config-error.ts";
+import { parseRoutes } from "./routes.ts";
+
+const entry = (fields: string) => `- path: /a\n  auth: required\n  ${fields}\n`;
+const faultOf = (text: string): string => {
+  try {
+    parseRoutes(text);
+    return "none";
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error;
+    return error.message;
+  }
+};
+
+test("an entry with all its fields, and one with what it needs", () => {
+  const text = `
+# Everything of the shop, for whoever may read it.
+- host: shop.example.com
+  path: /orders/*
+  methods: [GET, M-SEARCH]
+  auth: required
+  scopes: [orders.read, orders:list]
+  audiences: [https://api.example.com]
+- path: /health
+  auth: public
+`;
+  expect(parseRoutes(text)).toEqual([
+    {
+      ...{
+        host: "shop.example.com",
+        path: "/orders/*",
+        methods: new Set(["GET", "M-SEARCH"]),
+        auth: "required",
+      },
+      ...{ scopes: ["orders.read", "orders:list"], audiences: ["https://api.example.com"] },
+    },
+    {
+      host: undefined,
+      path: "/health",
+      methods: undefined,
+      auth: "public",
+      scopes: [],
+      audiences: undefined,
+    },
+  ]);
+});
+
+test("the example of docs/proxies.md", () => {
+  const page = readFileSync(`${import.meta.dirname}/../../../../../docs/proxies.md`, "utf8");
+  const [, example = ""] = /```yaml\n(.*?)```/s.exec(page) ?? [];
+  expect(parseRoutes(example).map(({ path }) => path)).toEqual([
+    "/health",
+    "/*",
+    "/orders/*",
+    "/orders/*",
+    "/*",
+  ]);
+});
+
+test.each([
+  ["nothing", "", "write a YAML list"],
+  ["a mapping", "routes: []", "write a YAML list"],
+  ["no entry", "[]", "the list is empty"],
+  ["two documents", "- {path: /a, auth: public}\n---\n- {path: /b, auth: public}", "MULTIPLE_DOCS"],
+  ["no YAML", "- path: [", "is not plain YAML at line 1"],
+  [
+    "a field twice",
+    "- path: /a\n  path: /b\n  auth: public",
+    "is not plain YAML at line 2, column 3 (DUPLICATE_KEY)",
+  ],
+  ["a tag", "- path: !x /a\n  auth: public", "TAG_RESOLVE_FAILED"],
+  ["a tag of YAML 1.1", "- path: !!binary L2E=\n  auth: public", "TAG_RESOLVE_FAILED"],
+  [
+    "YAML 1.1's words for true",
+    "%YAML 1.1\n---\n- path: /a\n  auth: public\n  scopes: yes",
+    "no list of scopes",
+  ],
+  ["an alias", "- &a {path: /a, auth: public}\n- *a", "has an alias at line 2, column 3"],
+  ["a merge", "- &a {path: /a, auth: public}\n- <<: *a", "has an alias"],
+  [
+    "a merge of what is written out",
+    "- <<: {path: /a}\n  auth: public",
+    "entry 1 (line 1) has an unknown field",
+  ],
+  ["a key that is a list", "- [path]: /a\n  auth: public", "is not plain YAML"],
+  ["an entry that is a word", "- /a", "entry 1 (line 1) is no mapping"],
+  ["an empty entry", "-", "entry 1 (line 1) is no mapping"],
+  ["an unknown field", entry("scope: [a]"), "entry 1 (line 1) has an unknown field; there are host, path"],
+  ["a prototype", entry("__proto__: {auth: public}"), "has an unknown field"],
+  ["no path", "- auth: public", "needs `path`"],
+  ["no auth", "- path: /a", "needs `auth`: write `required`, `optional`, `public`"],
+  ["auth in upper case", "- path: /a\n  auth: Public", "needs `auth`"],
+  ["auth that is a list", "- path: /a\n  auth: [public]", "needs `auth`"],
+  ["a path that is a number", "- path: 5\n  auth: public", "needs `path`"],
+  ["a path without its slash", "- path: a\n  auth: public", "needs `path`"],
+  ["the path of every request, as servers write it", "- path: '*'\n  auth: public", "needs `path`"],
+  ["a host that is a number", entry("host: 5"), "has a `host`"],
+  ["a host with a port", entry("host: a.example:80"), "has a `host`"],
+  ["a host in upper case", entry("host: A.example"), "has a `host`"],
+  ["a host with its final dot", entry("host: a.example."), "has a `host`"],
+  ["a host for many", entry("host: '*.example'"), "has a `host`"],
+  ["a host that is nothing", entry("host:"), "has a `host`"],
+  ["a method alone", entry("methods: GET"), "has `methods` that are no list of methods"],
+  ["a method in lower case", entry("methods: [get]"), "has `methods`"],
+  ["no method", entry("methods: []"), "has an empty list of `methods`"],
+  ["a method twice", entry("methods: [GET, GET]"), "names something twice in `methods`"],
+  ["a method that is nothing", entry("methods: [GET, ~]"), "has `methods`"],
+  ["scopes in one word", entry("scopes: a b"), "has `scopes`"],
+  ["two scopes in one", entry("scopes: [a b]"), "has `scopes`"],
+  ["no scope", entry("scopes: []"), "has an empty list of `scopes`"],
+  ["a scope that is a number", entry("scopes: [1]"), "has `scopes`"],
+  ["every audience", entry("audiences: ['*']"), "has `*` among `audiences`"],
+  ["no audience", entry("audiences: []"), "has an empty list of `audiences`"],
+  ["an audience that is a list", entry("audiences: [[a]]"), "has `audiences`"],
+  ["scopes of nobody", "- path: /a\n  auth: public\n  scopes: [a]", "is public"],
+  ["audiences of nobody", "- path: /a\n  auth: public\n  audiences: [a]", "is public"],
+  ["scopes that one need not have", "- path: /a\n  auth: optional\n  scopes: [a]", "write `auth: required`"],
+  ["a secret in the wrong place", "hunter2", "write a YAML list"],
+])("O14: %s is refused", (_, text, fault) => {
+  expect(faultOf(text)).toContain(fault);
+  expect(faultOf(text)).not.toContain("hunter2");
+});
+
+test.each([
+  ...[
+    "/a//b",
+    "/./a",
+    "/a/..",
+    "/a/../b",
+    "/a;b",
+    "/a%2fb",
+    "/%2e%2e/a",
+    "/a%5Cb",
+    "/a%25b",
+    "/a\\b",
+    "/a%00",
+  ],
+  ...[
+    "/a?b",
+    "/a#b",
+    "/a%3Fb",
+    "/a b",
+    "/ä",
+    "/a%zz",
+    "/a%C0%AF",
+    "/*/a",
+    "/**",
+    "/a/../*",
+    "/a//*",
+    "/a%2*",
+  ],
+])("O14: a route to %j is refused: no request can be one to it", (path) => {
+  const text = JSON.stringify([{ path, auth: "public" }]);
+  expect(faultOf(text)).toMatch(/^entry 1 \(line 1\) has a `path` that no request can have/);
+});
+
+test.each([
+  "/",
+  "/*",
+  "/a*",
+  "/.well-known/*",
+  "/.*",
+  "/a/..b",
+  "/%C3%A9/x%20y",
+  "/@a,(b)='c'&d+e~f!$:",
+  "/A/",
+])("a route may lead to %s", (path) => {
+  expect(parseRoutes(JSON.stringify([{ path, auth: "public" }]))).toMatchObject([{ path }]);
+});
+
+test.each([
+  ["the same", [{ path: "/a" }, { path: "/a" }], "entry 1"],
+  ["the same but for case", [{ path: "/a" }, { path: "/A" }], "entry 1"],
+  ["the same but for encodings", [{ path: "/a@" }, { path: "/a%40" }], "entry 1"],
+  ["a part of it", [{ path: "/*" }, { path: "/a" }], "entry 1"],
+  ["a narrower prefix", [{ path: "/a*" }, { path: "/a/*" }], "entry 1"],
+  ["one host of all", [{ path: "/a" }, { path: "/a", host: "a" }], "entry 1"],
+  ["a method of all", [{ path: "/a" }, { path: "/a", methods: ["GET"] }], "entry 1"],
+  [
+    "methods of two",
+    [
+      { path: "/a", methods: ["GET"] },
+      { path: "/*", methods: ["PUT"] },
+      { path: "/a", methods: ["PUT", "GET"] },
+    ],
+    "entry 2 and 1",
+  ],
+])("O14: an entry that is never reached, since an earlier one takes %s, is refused", (_, list, by) => {
+  const fault = faultOf(JSON.stringify(list.map((fields) => ({ ...fields, auth: "public" }))));
+  expect(fault).toMatch(new RegExp(`^entry ${list.length} .* is never reached, since ${by} comes first`));
+});
+
+test.each([
+  ["another path", [{ path: "/a" }, { path: "/b" }, { path: "/*" }]],
+  ["a longer path", [{ path: "/a/" }, { path: "/a/b" }, { path: "/a" }]],
+  ["a wider prefix", [{ path: "/a/*" }, { path: "/a*" }]],
+  ["every host", [{ path: "/a", host: "a" }, { path: "/a" }]],
+  [
+    "another host",
+    [
+      { path: "/a", host: "a" },
+      { path: "/a", host: "b" },
+    ],
+  ],
+  [
+    "one method more",
+    [{ path: "/a", methods: ["GET"] }, { path: "/a", methods: ["GET", "PUT"] }, { path: "/a" }],
+  ],
+])("an entry that an earlier one leaves %s is taken", (_, list) => {
+  expect(faultOf(JSON.stringify(list.map((fields) => ({ ...fields, auth: "public" }))))).toBe("none");
+});
+
+test("L11: whatever stands in the file is read fast or refused", () => {
+  const many = (count: number, of: (index: number) => string) =>
+    Array.from({ length: count }, (_, i) => of(i)).join("");
+  expect(parseRoutes(many(1_000, (i) => `- {path: /a/${i}, auth: public}\n`))).toHaveLength(1_000);
+  expect(faultOf(many(1_001, (i) => `- {path: /a/${i}, auth: public}\n`))).toBe("has more than 1000 entries");
+  expect(faultOf("[".repeat(100_000))).toMatch(/^is (nested too deeply|not plain YAML)/);
+  expect(faultOf(`- path: /${"%41/".repeat(50_000)}\\\n  auth: public`)).toContain("has a `path`");
+  const bomb = many(20, (i) => `- &a${i} [${i === 0 ? "x" : `*a${i - 1}, *a${i - 1}`}]\n`);
+  expect(faultOf(bomb)).toContain("has an alias");
+});
+
+test("any text is either a list of routes or refused", () => {
+  const word = fc.constantFrom(
+    "- ",
+    "path",
+    ": ",
+    "/a",
+    "\n",
+    "  ",
+    "auth",
+    "public",
+    "[",
+    "]",
+    "{",
+    "}",
+    "*",
+    "&a",
+    "!!set",
+    "?",
+    "|",
+    "'",
+    "0",
+    "~",
+  );
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 30 }), (words) => {
+      expect(typeof faultOf(words.join(""))).toBe("string");
+    }),
+  );
+});

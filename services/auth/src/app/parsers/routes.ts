@@ -1,0 +1,179 @@
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import { readHost } from "../../domain/access/request-host.ts";
+import { coveredBy, type RoutePath, type RoutePlace, readRoutePath } from "../../domain/access/route-path.ts";
+import type { Route, RouteAuth } from "../../domain/access/route-table.ts";
+import { SettingError } from "../config-error.ts";
+
+/** One entry of the routes file, before the default audience is filled in. */
+export interface RouteEntry extends Omit<Route, "audiences"> {
+  /** Undefined: not written. */
+  readonly audiences: readonly string[] | undefined;
+}
+
+type Member = "host" | "path" | "methods" | "auth" | "scopes" | "audiences";
+type Fields = ReadonlyMap<Member, unknown>;
+/** Throws a fault of one entry. */
+type Fail = (message: string) => never;
+
+const members: readonly Member[] = ["host", "path", "methods", "auth", "scopes", "audiences"];
+const auths: readonly RouteAuth[] = ["required", "optional", "public"];
+const mostEntries = 1_000;
+const scopeForm = /^[!#-[\]-~]{1,128}$/;
+const audienceForm = /^[!-~]{1,255}$/;
+const methodForm = /^[A-Z][A-Z0-9-]{0,31}$/;
+
+/**
+ * Reads the routes file, strictly. Faults name the entry (counted from 1) and its line, and never repeat what stands
+ * there: the path may have been that of another file.
+ */
+export function parseRoutes(text: string): readonly RouteEntry[] {
+  const lines = new LineCounter();
+  const contents = readYaml(text, lines);
+  if (!isSeq(contents)) throw new SettingError("write a YAML list of entries, each with `path` and `auth`");
+  if (contents.items.length === 0)
+    throw new SettingError("the list is empty, and would refuse every request");
+  if (contents.items.length > mostEntries) throw new SettingError(`has more than ${mostEntries} entries`);
+  const entries: RouteEntry[] = [];
+  const places: RoutePlace[] = [];
+  for (const [index, item] of contents.items.entries()) {
+    const fail = (message: string): never => {
+      const { line } = lines.linePos((item as Node).range?.[0] ?? 0);
+      throw new SettingError(`entry ${index + 1} (line ${line}) ${message}`);
+    };
+    const { entry, place } = parseEntry(item, fail);
+    const covers = coveredBy(place, places);
+    if (covers !== undefined) fail(unreachable(covers));
+    entries.push(entry);
+    places.push(place);
+  }
+  return entries;
+}
+
+/**
+ * The routes, with the default audience where an entry names none. Without a file a good token for that audience is
+ * demanded everywhere, and without the audience nothing passes.
+ */
+export function toRoutes(
+  entries: readonly RouteEntry[] | undefined,
+  defaultAudience: string | undefined,
+): readonly Route[] {
+  const audiences = defaultAudience === undefined ? [] : [defaultAudience];
+  if (entries !== undefined)
+    return entries.map((entry) => ({ ...entry, audiences: entry.audiences ?? audiences }));
+  if (defaultAudience === undefined) return [];
+  return [{ host: undefined, path: "/*", methods: undefined, auth: "required", scopes: [], audiences }];
+}
+
+/** The YAML 1.2 core schema, without what makes a text large or says more than it seems to: aliases, tags, merges. */
+function readYaml(text: string, lineCounter: LineCounter): unknown {
+  const at = (offset: number) => {
+    const { line, col } = lineCounter.linePos(offset);
+    return `line ${line}, column ${col}`;
+  };
+  const options = { version: "1.2", schema: "core", merge: false, resolveKnownTags: false } as const;
+  try {
+    const document = parseDocument(text, {
+      ...options,
+      ...{ stringKeys: true, prettyErrors: false, logLevel: "error", lineCounter },
+    });
+    const [fault] = [...document.errors, ...document.warnings];
+    if (fault !== undefined)
+      throw new SettingError(`is not plain YAML at ${at(fault.pos[0])} (${fault.code})`);
+    visit(document, {
+      Alias(_, { range }) {
+        throw new SettingError(`has an alias at ${at(range?.[0] ?? 0)}; write out what it stands for`);
+      },
+    });
+    return document.contents;
+  } catch (error) {
+    // The stack is full.
+    if (error instanceof RangeError) throw new SettingError("is nested too deeply");
+    throw error;
+  }
+}
+
+function parseEntry(item: unknown, fail: Fail): { entry: RouteEntry; place: RoutePlace } {
+  const fields = readFields(item, fail);
+  const auth = auths.find((word) => word === fields.get("auth"));
+  if (auth === undefined) fail(`needs \`auth\`: write ${auths.map((word) => `\`${word}\``).join(", ")}`);
+  const scopes = parseList(fields, "scopes", scopeForm, fail);
+  const audiences = parseList(fields, "audiences", audienceForm, fail);
+  if (auth === "public" && (scopes ?? audiences) !== undefined) {
+    fail(
+      "is public, so no token is looked at: leave out `scopes` and `audiences`, or write `auth: required`",
+    );
+  }
+  if (auth === "optional" && scopes !== undefined) {
+    fail(
+      "asks for scopes that whoever shows no token need not have: write `auth: required`, or leave out `scopes`",
+    );
+  }
+  if (audiences?.includes("*")) fail("has `*` among `audiences`, which is none: name the audiences");
+  const listed = parseList(fields, "methods", methodForm, fail);
+  const methods = listed === undefined ? undefined : new Set(listed);
+  const host = parseHost(fields, fail);
+  const { path, read } = parsePath(fields, fail);
+  return {
+    entry: { host, path, methods, auth, scopes: scopes ?? [], audiences },
+    place: { host, methods, path: read },
+  };
+}
+
+/** A scalar as it is, a list of scalars as an array. */
+function readFields(item: unknown, fail: Fail): Fields {
+  if (!isMap(item)) return fail("is no mapping: write `path: …` and `auth: …`");
+  return new Map(
+    item.items.map(({ key, value }) => {
+      const member = members.find((name) => isScalar(key) && key.value === name);
+      if (member === undefined) fail(`has an unknown field; there are ${members.join(", ")}`);
+      if (isScalar(value)) return [member, value.value];
+      return [
+        member,
+        isSeq(value) ? value.items.map((one) => (isScalar(one) ? one.value : undefined)) : undefined,
+      ];
+    }),
+  );
+}
+
+const listAdvice: Readonly<Record<string, string>> = {
+  scopes: "scopes (RFC 6749 section 3.3)",
+  audiences: "audiences, of 1 to 255 visible ASCII characters each",
+  methods: "methods in upper case",
+};
+
+function parseList(fields: Fields, member: Member, form: RegExp, fail: Fail): readonly string[] | undefined {
+  if (!fields.has(member)) return undefined;
+  const list = fields.get(member);
+  if (!Array.isArray(list) || !list.every((word) => typeof word === "string" && form.test(word))) {
+    return fail(`has \`${member}\` that are no list of ${listAdvice[member]}`);
+  }
+  if (list.length === 0) fail(`has an empty list of \`${member}\`: name some, or leave the field out`);
+  if (new Set(list).size !== list.length) fail(`names something twice in \`${member}\``);
+  return list;
+}
+
+function parseHost(fields: Fields, fail: Fail): string | undefined {
+  if (!fields.has("host")) return undefined;
+  const host = fields.get("host");
+  if (typeof host !== "string" || readHost(host) !== host) {
+    return fail("has a `host` that is no host name in lower case without port, final dot and wildcard");
+  }
+  return host;
+}
+
+function parsePath(fields: Fields, fail: Fail): { path: string; read: RoutePath } {
+  const path = fields.get("path");
+  if (typeof path !== "string" || !path.startsWith("/")) {
+    return fail("needs `path`: a path that begins with `/`, and may end in `*`");
+  }
+  const read = readRoutePath(path);
+  return read === undefined ? fail(pathAdvice) : { path, read };
+}
+
+const pathAdvice =
+  "has a `path` that no request can have: write it without query, `//`, segments `.` and `..`, `;`, a `*` that is not at the end, and encoded `/` `.` `\\` `%` `?` `#`; percent-encode what RFC 3986 does not allow in a path";
+
+function unreachable(covers: readonly number[]): string {
+  const names = covers.map((index) => index + 1).join(" and ");
+  return `is never reached, since entry ${names} comes first and takes what it would: move it up, or remove it (case makes no difference)`;
+}

@@ -1,0 +1,69 @@
+import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  describeIdentity,
+  identityHeaders,
+  identitySpellings,
+  looksLikeIdentity,
+} from "./identity-headers.ts";
+
+const claims = (more: Partial<AccessTokenClaims>) =>
+  ({
+    sub: "usr_1",
+    sid: "ses_1",
+    client_id: "web",
+    scope: "a b",
+    roles: ["x", "y"],
+    ...more,
+  }) as AccessTokenClaims;
+const without = describeIdentity(undefined);
+
+test("scopes are parted by spaces, roles by commas, and what there is not is empty", () => {
+  expect(describeIdentity(claims({}))).toEqual({
+    "x-postern-subject": "usr_1",
+    "x-postern-client": "web",
+    "x-postern-session": "ses_1",
+    "x-postern-scope": "a b",
+    "x-postern-roles": "x,y",
+  });
+  const { roles: _roles, ...none } = claims({ scope: "" });
+  expect(describeIdentity(none)).toMatchObject({ "x-postern-scope": "", "x-postern-roles": "" });
+  expect(Object.keys(without)).toEqual([...identityHeaders]);
+  expect(Object.values(without)).toEqual(["", "", "", "", ""]);
+});
+
+test("I10: no value can end its header or pass for another: what is not visible ASCII is percent-encoded", () => {
+  expect(describeIdentity(claims({ client_id: "mü ller%\r\nx: y", roles: ["a,b"] }))).toMatchObject({
+    "x-postern-client": "m%C3%BC%20ller%25%0D%0Ax:%20y",
+    "x-postern-roles": "a%2Cb",
+  });
+  const text = fc.string({ unit: "binary", minLength: 1 });
+  fc.assert(
+    fc.property(text, fc.array(text), (client_id, roles) => {
+      const told = describeIdentity(claims({ client_id, roles }));
+      for (const value of Object.values(told)) expect(value).toMatch(/^[ -~]*$/);
+      expect(decodeURIComponent(told["x-postern-client"])).toBe(client_id);
+      const list = told["x-postern-roles"].split(",").map(decodeURIComponent);
+      expect(list).toEqual(roles.length === 0 ? [""] : roles);
+    }),
+  );
+});
+
+test("every spelling with `-` and `_` is known, and whatever CGI would make the same of", () => {
+  expect(identitySpellings).toHaveLength(20);
+  expect(new Set(identitySpellings).size).toBe(20);
+  for (const name of [...identitySpellings, "X-Postern-Roles", "x.postern.roles", "x postern~roles"]) {
+    expect(looksLikeIdentity(name), name).toBe(true);
+  }
+  for (const name of [
+    "x-postern",
+    "x-posternroles",
+    "x-postern-roles-",
+    "xx-postern-roles",
+    "authorization",
+    "",
+  ]) {
+    expect(looksLikeIdentity(name), name).toBe(false);
+  }
+});

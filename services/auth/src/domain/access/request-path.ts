@@ -1,0 +1,38 @@
+/**
+ * What servers may read a path as, always in this order: as it is written, decoded once, decoded and cut at what is then
+ * a `?` or `#`; and each of these without regard to case.
+ */
+export type PathReadings = readonly string[];
+
+/** RFC 3986 section 3.3, without `;`: what follows one is a parameter to some servers and a name to others. */
+const pathForm = /^(?:\/(?:[\w.~!$&'()*+,=:@-]|%[0-9A-F]{2})*)+$/i;
+/** Controls, `%`, `.`, `/`, `;` and `\`: decoded somewhere on the way, they make another path. */
+const encodedSyntax = /%(?:[01]|25|2[EF]|3B|5C|7F)/i;
+const emptyOrDots = /\/(?:\.{0,2}\/|\.{1,2}$)/;
+
+/**
+ * Reads a path without its query. Undefined for one that is not in its normal form: servers differ about what it names.
+ */
+export function readPath(path: string): PathReadings | undefined {
+  if (!pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path)) return undefined;
+  const decoded = decode(path);
+  // Controls beyond ASCII, encoded as UTF-8.
+  if (decoded === undefined || /\p{Cc}/u.test(decoded)) return undefined;
+  const written = path.replace(/%../g, (encoded) => encoded.toUpperCase());
+  const readings = [written, decoded, decoded.replace(/[?#].*$/su, "")];
+  return [...readings, ...readings.map(foldCase)];
+}
+
+/** Equal for texts that differ by case alone: also by `ſ` and the Kelvin sign, of which one fold alone knows nothing. */
+function foldCase(text: string): string {
+  return text.toUpperCase().toLowerCase();
+}
+
+/** Undefined where the bytes are no UTF-8: overlong forms of `/` and `.` among them. */
+function decode(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}

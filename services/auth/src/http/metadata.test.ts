@@ -1,0 +1,41 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createHttpRoutes } from "./routes.ts";
+
+const issuer = "https://auth.example.com/tenant";
+const server = createServer(createHttpRoutes({ publicKeys: [] }, issuer, {} as never));
+let origin = "";
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => server.close());
+
+test.each([
+  "/.well-known/oauth-authorization-server",
+  "/.well-known/oauth-authorization-server/tenant",
+  "/.well-known/openid-configuration",
+  "/tenant/.well-known/openid-configuration",
+])("%s tells the issuer to the letter, where its keys are, and nothing that is not served", async (path) => {
+  const response = await fetch(`${origin}${path}`);
+  expect(response.headers.get("content-type")).toBe("application/json");
+  expect(await response.json()).toEqual({
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    response_types_supported: [],
+    grant_types_supported: [],
+  });
+});
+
+test("it may be read only, and only where it is", async () => {
+  const path = "/.well-known/oauth-authorization-server";
+  const head = await fetch(`${origin}${path}`, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  const posted = await fetch(`${origin}${path}`, { method: "POST" });
+  expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  for (const other of [`${path}/another`, "/another/.well-known/openid-configuration", `${path}/`]) {
+    expect((await fetch(`${origin}${other}`)).status).toBe(404);
+  }
+});

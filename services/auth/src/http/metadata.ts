@@ -1,0 +1,29 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+const oauthPath = "/.well-known/oauth-authorization-server";
+const openidPath = "/.well-known/openid-configuration";
+
+/**
+ * Where the metadata of an issuer is asked for: of one with a path, RFC 8414 section 3.1 puts that path behind the
+ * well-known name and OpenID Connect Discovery before it; a proxy may have taken it off.
+ */
+export function metadataPaths(issuer: string): ReadonlySet<string> {
+  const { pathname } = new URL(issuer);
+  const path = pathname.replace(/\/$/, "");
+  return new Set([oauthPath, openidPath, `${oauthPath}${path}`, `${path}${openidPath}`]);
+}
+
+/** `GET`: the issuer's metadata (RFC 8414 section 2). It names what is served here, and nothing that is not. */
+export function serveMetadata(issuer: string, request: IncomingMessage, response: ServerResponse): void {
+  const body = JSON.stringify({
+    issuer,
+    jwks_uri: `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
+    // Required; left out, the grant types would be those of an authorization server with a login page.
+    response_types_supported: [],
+    grant_types_supported: [],
+  });
+  response.setHeader("cache-control", "public, max-age=300");
+  response.setHeader("content-type", "application/json");
+  response.setHeader("content-length", Buffer.byteLength(body));
+  response.end(request.method === "HEAD" ? undefined : body);
+}

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { appendLivingEntries } from "../support/living-entries.ts";
+import { createUser, isActive, login, startTwoServers } from "./two-servers.ts";
+
+/** More than one statement can bring within the time of a call. */
+const entries = 120_000;
+
+test("a log of very many entries is read, by replicas that are far behind and by those that start", {
+  timeout: 120_000,
+}, async () => {
+  await using two = await startTwoServers();
+  const user = await createUser(two.a);
+  const [first, living, last] = [
+    await login(two.a, user.email),
+    await login(two.a, user.email),
+    await login(two.a, user.email),
+  ];
+  await two.a.web.revoke({ target: { case: "token", value: first.accessToken } });
+  await two.query(appendLivingEntries, [entries]);
+  await two.a.web.revoke({ target: { case: "token", value: last.refreshToken } });
+  for (const restart of [async () => {}, two.restart]) {
+    await restart();
+    for (const replica of [two.a, two.b]) {
+      expect(await isActive(replica, living.accessToken)).toBe(true);
+      for (const { accessToken } of [first, last]) expect(await isActive(replica, accessToken)).toBe(false);
+    }
+  }
+});
