@@ -88,6 +88,42 @@ describe("E13 nesting", () => {
   });
 });
 
+describe("E06 E13 the message of a stream", () => {
+  const path = `${AUTH}/WatchRevocations`;
+  const send = (type: string, message: Uint8Array) =>
+    post(
+      `${server.http}${path}`,
+      [
+        ["content-type", type],
+        ["authorization", authorization],
+      ],
+      frame(message),
+    );
+  // One envelope, which ends the stream.
+  const byConnect = async (form: "proto" | "json", message: Uint8Array) =>
+    JSON.parse((await send(`application/connect+${form}`, message)).body.subarray(5).toString()).error.code;
+
+  test.each([
+    ["that is not UTF-8", Buffer.from([0x0a, 2, 0xc3, 0x28])],
+    ["that ends early", Buffer.from([0x0a, 50, 0x61])],
+    ["nested too deep", Buffer.concat([Buffer.alloc(101, 0x7b), Buffer.alloc(101, 0x7c)])],
+  ])("%s, in binary", async (_, message) => {
+    expect(await byConnect("proto", message)).toBe("invalid_argument");
+    expect(grpcStatus(await send("application/grpc-web+proto", message))).toBe(3);
+    expect(grpcStatus(await grpc(server.grpc, path, { authorization }, frame(message)))).toBe(3);
+  });
+
+  test.each([
+    ["that is not UTF-8", "\\ud800"],
+    ["nested 101 deep", "[".repeat(101)],
+    ["nested 30,000 deep", "[".repeat(30_000)],
+  ])("%s, in JSON", async (_, text) => {
+    for (const body of [`{"cursor":"${text}"}`, `{"cursor":${text}}`]) {
+      expect(await byConnect("json", Buffer.from(body))).toBe("invalid_argument");
+    }
+  });
+});
+
 test("K02 what a caller writes cannot break a log line, nor write one", async () => {
   using clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
   const nasty = 'x\r\n{"level":60,"event":"forged"}\n\u001b[31m"}\u2028\u0000';

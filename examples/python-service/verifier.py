@@ -1,0 +1,147 @@
+"""Verifies Postern's access tokens without a call. The rules are those of docs/revocations.md."""
+
+import json
+import math
+import random
+import threading
+import time
+
+import grpc
+import jwt
+from postern.auth.v1 import auth_service_pb2 as auth
+
+
+class Refused(Exception):
+    """The token is not to be accepted: answer 401."""
+
+
+class Unavailable(Exception):
+    """Nothing can be said of the token: answer 503."""
+
+
+class Log:
+    """The revocation log, up to a checkpoint."""
+
+    def __init__(self):
+        self.entries = {}  # (kind, id) to (sequence, forget_after)
+        self.sequence, self.as_of = 0, 0.0
+        self.known_at, self.max_staleness = -math.inf, 0.0
+
+    def add(self, entry):
+        kind = entry.WhichOneof("target")
+        if kind is None:
+            raise ValueError("an entry of a kind that this reader does not know")
+        self.entries[kind, getattr(entry, kind)] = entry.sequence, seconds(entry.forget_after)
+
+    def reach(self, checkpoint, offset):
+        self.sequence, self.as_of = checkpoint.sequence, seconds(checkpoint.as_of)
+        self.known_at = min(self.as_of + offset, time.monotonic())
+        self.max_staleness = seconds(checkpoint.max_staleness)
+        self.entries = {key: entry for key, entry in self.entries.items() if entry[1] >= self.as_of}
+
+    def hits(self, kid, claims):
+        ids = ("token_id", claims["jti"]), ("session_id", claims["sid"]), ("key_id", kid)
+        marks = ("user_id", claims["sub"]), ("client_id", claims["client_id"]), ("everything", True)
+        lost = claims["rev"] > self.sequence and claims["iat"] + 1 <= self.as_of
+        return (
+            lost
+            or any(key in self.entries for key in ids)
+            or any(claims["rev"] < self.entries.get(key, (0, 0))[0] for key in marks)
+        )
+
+
+class Verifier:
+    def __init__(self, target, token, issuer, audience):
+        self._issuer, self._audience = issuer, audience
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        # For a connection that is gone without a word.
+        options = (
+            ("grpc.keepalive_time_ms", 5_000),
+            ("grpc.keepalive_timeout_ms", 2_000),
+            ("grpc.http2.max_pings_without_data", 0),
+        )
+        self._watch = grpc.insecure_channel(target, options).unary_stream(
+            "/postern.auth.v1.AuthService/WatchRevocations",
+            auth.WatchRevocationsRequest.SerializeToString,
+            auth.WatchRevocationsResponse.FromString,
+        )
+        self._keys, self._cursor = {}, ""
+        self._log = self._coming = Log()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def verify(self, token):
+        """The claims of a good token; raises Refused or Unavailable."""
+        log, keys = self._log, self._keys
+        if not time.monotonic() - log.known_at <= log.max_staleness:
+            raise Unavailable("what is known of revocations is too old")
+        try:
+            header = jwt.get_unverified_header(token)
+            alg, key = keys[header.get("kid")]
+            if header.get("typ") != "at+jwt":
+                raise Refused("not an access token")
+            required = ["exp", "iat", "nbf", "sub", "jti", "sid", "client_id", "rev"]
+            claims = jwt.decode(
+                token, key, [alg], issuer=self._issuer, audience=self._audience, leeway=10, options={"require": required}
+            )
+        except (KeyError, jwt.PyJWTError) as error:
+            raise Refused("not a good token") from error
+        if log.hits(header["kid"], claims):
+            raise Refused("revoked")
+        return claims
+
+    def _follow(self):
+        failures = 0
+        while True:
+            try:
+                self._read()
+                failures = 0
+            except grpc.RpcError as error:
+                failures += 1
+                if error.code() == grpc.StatusCode.OUT_OF_RANGE:
+                    self._cursor = ""
+            except Exception:
+                # Something was not understood, such as an entry of a new kind: stale until the log was read anew.
+                self._log, self._cursor, failures = Log(), "", failures + 1
+            time.sleep(random.uniform(0, min(5, 0.5 * 2 ** min(failures, 8))))
+
+    def _read(self):
+        if self._cursor == "":
+            # What is known goes on until the first checkpoint of what is read now.
+            self._coming = Log()
+        called_at, offset = time.monotonic(), None
+        call = self._watch(auth.WatchRevocationsRequest(cursor=self._cursor), metadata=self._metadata)
+        for message in in_time(call, 6):
+            if message.HasField("keys"):
+                self._keys = read_keys(message.keys.jwks)
+            for entry in message.revocations:
+                self._coming.add(entry)
+            self._cursor = message.cursor
+            if message.HasField("checkpoint"):
+                # The first one is taken for as old as the call: so the database's time becomes ours.
+                offset = called_at - seconds(message.checkpoint.as_of) if offset is None else offset
+                self._coming.reach(message.checkpoint, offset)
+                self._log = self._coming
+
+
+def in_time(call, patience):
+    """The call's messages; after a silence it is cancelled, which raises grpc.RpcError."""
+    while True:
+        silence = threading.Timer(patience, call.cancel)
+        silence.start()
+        try:
+            message = next(call)
+        except StopIteration:
+            return
+        finally:
+            silence.cancel()
+        yield message
+
+
+def read_keys(jwks):
+    """Each key with the one algorithm that it is for; the token has no say in that."""
+    known = [jwk for jwk in json.loads(jwks)["keys"] if jwk.get("alg") in ("ES256", "EdDSA", "RS256")]
+    return {jwk["kid"]: (jwk["alg"], jwt.PyJWK(jwk).key) for jwk in known}
+
+
+def seconds(value):
+    return value.seconds + value.nanos / 1e9

@@ -1,0 +1,4 @@
+/** Guards for servers of Connect, and credentials for its clients. */
+
+export { bearer } from "./bearer.ts";
+export { callerKey, callerOf, optionalAuth, type RequestGate, requireAuth, requireScope } from "./guards.ts";

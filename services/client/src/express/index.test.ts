@@ -1,0 +1,108 @@
+import express from "express";
+import { expect, test } from "vitest";
+import { ask, listen } from "../http/listening.fixture.ts";
+import { twoSides } from "../http/two-sides.fixture.ts";
+import { callerOf, optionalAuth, requireAuth, requireScope } from "./index.ts";
+
+async function setUp() {
+  const sides = await twoSides();
+  const handled: string[] = [];
+  const app = express();
+  app.get("/open", optionalAuth(sides.verifier), (request, response) => {
+    response.json({ subject: request.caller?.subject ?? null });
+  });
+  app.get("/broken", requireAuth({ verify: () => Promise.reject(new Error("a fault")) }));
+  app.get("/unguarded", requireScope("orders.read"), (_, response) => void response.json({}));
+  app.use("/orders", requireAuth(sides.verifier));
+  app.get("/orders", (request, response) => {
+    handled.push(request.path);
+    response.json({ subject: callerOf(request).subject });
+  });
+  app.get("/orders/all", requireScope("orders.read", "orders.all"), (_, response) => void response.json({}));
+  // Express logs what nobody takes.
+  app.use(
+    ((_error, _request, response, _next) => void response.sendStatus(500)) as express.ErrorRequestHandler,
+  );
+  const server = await listen(app);
+  const get = (path: string, token?: string) =>
+    fetch(server.url + path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  return {
+    ...{ ...sides, ...server, handled, get },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await sides[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a good token is let in, and its caller is known", async () => {
+  await using site = await setUp();
+  const subject = site.issuer.newId("usr");
+  const answer = await site.get("/orders", await site.issuer.token({ subject }));
+  expect([answer.status, await answer.json()]).toEqual([200, { subject }]);
+});
+
+test("no token, and a token in the query, are refused with a challenge that tells of no error", async () => {
+  await using site = await setUp();
+  const token = await site.issuer.token();
+  for (const path of ["/orders", `/orders?access_token=${token}`]) {
+    const answer = await site.get(path);
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("www-authenticate")).toBe('Bearer realm="postern"');
+    expect(await answer.json()).toMatchObject({ code: "ERR_CREDENTIAL_MISSING" });
+  }
+  expect(site.handled).toEqual([]);
+});
+
+test("a revoked token is refused, and nothing of it is told", async () => {
+  await using site = await setUp();
+  const token = await site.issuer.token();
+  site.issuer.revoke({ token });
+  await site.issuer.inStep(site.verifier);
+  const answer = await site.get("/orders", token);
+  expect(answer.status).toBe(401);
+  expect(answer.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
+  const text = await answer.text();
+  expect(JSON.parse(text)).toMatchObject({ code: "ERR_TOKEN_REVOKED" });
+  for (const part of token.split(".")) expect(text).not.toContain(part);
+});
+
+test("two credentials are refused, whichever comes first", async () => {
+  await using site = await setUp();
+  const good = `authorization: Bearer ${await site.issuer.token()}`;
+  expect(await ask(site.url, "/orders", { lines: [good] })).toMatch(/^HTTP\/1.1 200 /);
+  for (const lines of [
+    [good, good],
+    [good, "Authorization: Bearer x"],
+    ["authorization: Basic x", good],
+  ]) {
+    expect(await ask(site.url, "/orders", { lines })).toMatch(/^HTTP\/1.1 401 /);
+    expect(await ask(site.url, "/open", { lines })).toMatch(/^HTTP\/1.1 401 /);
+  }
+});
+
+test("where auth is optional, nobody is let in as nobody, and a bad token not at all", async () => {
+  await using site = await setUp();
+  const subject = site.issuer.newId("usr");
+  expect(await (await site.get("/open")).json()).toEqual({ subject: null });
+  expect(await (await site.get("/open", await site.issuer.token({ subject }))).json()).toEqual({ subject });
+  expect((await site.get("/open", await site.issuer.token({ expiresIn: -60 }))).status).toBe(401);
+});
+
+test("a scope is demanded behind the guard, and without a guard of all", async () => {
+  await using site = await setUp();
+  const narrow = await site.issuer.token({ scope: "orders.read" });
+  const refused = await site.get("/orders/all", narrow);
+  expect(refused.status).toBe(403);
+  expect(refused.headers.get("www-authenticate")).toBe(
+    'Bearer error="insufficient_scope", scope="orders.read orders.all"',
+  );
+  const wide = await site.issuer.token({ scope: ["orders.all", "orders.read"] });
+  expect((await site.get("/orders/all", wide)).status).toBe(200);
+  expect((await site.get("/unguarded", wide)).status).toBe(401);
+});
+
+test("a fault of the verifier lets nobody in", async () => {
+  await using site = await setUp();
+  expect((await site.get("/broken", await site.issuer.token())).status).toBe(500);
+});

@@ -1,0 +1,74 @@
+/** Middleware for Express, and for whatever else calls `(request, response, next)`. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { authenticateOptional, authenticateRequest, authorizationOf } from "../http/authenticate-request.ts";
+import { checkScopeNames, demandCaller, demandScope } from "../http/demands.ts";
+import { refusalOf } from "../http/refusal.ts";
+import type { VerifiedToken, Verifier } from "../verifier/create-verifier.ts";
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Who sends the request; undefined where nobody was authenticated. */
+      caller?: VerifiedToken | undefined;
+    }
+  }
+}
+
+/** A request that may have passed a guard. */
+export type GuardedRequest = IncomingMessage & { caller?: VerifiedToken | undefined };
+
+export type Middleware = (
+  request: GuardedRequest,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+/** @throws {PosternError} `ERR_CREDENTIAL_MISSING` where nobody was authenticated, for whatever reason */
+export function callerOf({ caller }: { readonly caller?: VerifiedToken | undefined }): VerifiedToken {
+  return demandCaller(caller);
+}
+
+/** Lets in who shows a good access token, which is `request.caller` from then on; answers all others itself. */
+export function requireAuth(verifier: Pick<Verifier, "verify">): Middleware {
+  return guard(async (request) => {
+    request.caller = await authenticateRequest(verifier, authorizationOf(request));
+  });
+}
+
+/** As {@link requireAuth}, and lets in who shows no credential. A bad one is refused all the same. */
+export function optionalAuth(verifier: Pick<Verifier, "verify">): Middleware {
+  return guard(async (request) => {
+    request.caller = await authenticateOptional(verifier, authorizationOf(request));
+  });
+}
+
+/** Lets in whose token allows every one of these scopes; behind {@link requireAuth}. */
+export function requireScope(...scope: readonly string[]): Middleware {
+  checkScopeNames(scope);
+  return guard(async (request) => demandScope(callerOf(request), ...scope));
+}
+
+function guard(check: (request: GuardedRequest) => Promise<void>): Middleware {
+  return (request, response, next) => {
+    check(request).then(
+      () => next(),
+      // Answered here: handed on, Express logs each with its stack, and whoever is refused could fill the log.
+      (error) => {
+        const refusal = refusalOf(error);
+        if (refusal === undefined) next(error);
+        else refuse(response, refusal);
+      },
+    );
+  };
+}
+
+function refuse(
+  response: ServerResponse,
+  { status, headers, body }: NonNullable<ReturnType<typeof refusalOf>>,
+) {
+  const text = JSON.stringify(body);
+  const length = String(Buffer.byteLength(text));
+  response.writeHead(status, { ...headers, "content-type": "application/json", "content-length": length });
+  response.end(text);
+}

@@ -1,0 +1,147 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { WatchRevocationsResponseSchema } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
+import { parseAccessToken } from "../core/access-token.ts";
+import { maxLifeSeconds } from "../core/claims.ts";
+import { type Revocation, RevocationSet, type RevocationTarget } from "../core/revocation-set.ts";
+import { newId } from "./test-ids.ts";
+import type { TestKeys } from "./test-keys.ts";
+
+/** What is over: a token, or whatever was authenticated before. */
+export type TestRevocation =
+  | { readonly token: string }
+  | { readonly sessionId: string }
+  | { readonly userId: string }
+  | { readonly clientId: string }
+  | { readonly everything: true };
+
+type WatchResponse = MessageInitShape<typeof WatchRevocationsResponseSchema>;
+type Entry = Revocation & { readonly id: string };
+
+const longestCheckpointMs = 2_000;
+/** Postern keeps an entry for so long after what it hits has expired. */
+const keepMs = 120_000;
+
+/** A revocation log, and the stream of it. */
+export class TestLog {
+  readonly #keys: TestKeys;
+  readonly #maxStalenessMs: number;
+  /** A cursor of another log is unknown here. */
+  readonly #name = newId("rev");
+  readonly #set = new RevocationSet();
+  readonly #entries: Entry[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  constructor(keys: TestKeys, maxStalenessMs: number) {
+    this.#keys = keys;
+    this.#maxStalenessMs = maxStalenessMs;
+  }
+
+  /** Number of the last entry. */
+  get sequence(): number {
+    return this.#entries.length;
+  }
+
+  /** Whether a token with these claims is over. */
+  get hits(): RevocationSet["hits"] {
+    return (claims) => this.#set.hits(claims);
+  }
+
+  revoke(what: TestRevocation): void {
+    this.add(targetOf(what));
+  }
+
+  add(target: RevocationTarget): void {
+    const forgetAfterMs = Date.now() + maxLifeSeconds * 1_000 + keepMs;
+    const entry = { id: newId("rev"), seq: this.sequence + 1, target, forgetAfterMs };
+    this.#entries.push(entry);
+    this.#set.add(entry);
+    this.tell();
+  }
+
+  /** Has all streams look whether there is something to send. */
+  tell(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** The log from a cursor on, as it grows, and the keys. */
+  async *watch(cursor: string, signal: AbortSignal): AsyncGenerator<WatchResponse> {
+    let known = this.#placeOf(cursor);
+    let keysVersion: number | undefined;
+    while (!signal.aborted) {
+      const { version, jwks } = this.#keys;
+      const news = this.#entries.slice(known);
+      known = this.sequence;
+      yield {
+        revocations: news.map(toMessage),
+        ...(version === keysVersion ? {} : { keys: { jwks } }),
+        checkpoint: {
+          asOf: timestampFromMs(Date.now()),
+          maxStaleness: durationFromMs(this.#maxStalenessMs),
+          sequence: BigInt(known),
+        },
+        cursor: `${this.#name}.${known}`,
+      };
+      keysVersion = version;
+      const isNews = () => this.sequence !== known || this.#keys.version !== keysVersion;
+      if (!isNews()) await this.#change(Math.min(longestCheckpointMs, this.#maxStalenessMs / 5), signal);
+    }
+  }
+
+  #placeOf(cursor: string): number {
+    const place = cursor === "" ? 0 : Number(cursor.split(".", 2)[1]);
+    if (cursor !== "" && cursor !== `${this.#name}.${place}`) {
+      throw new ConnectError("the cursor is unknown: start over without", Code.OutOfRange);
+    }
+    return place;
+  }
+
+  /** Resolves at the next change, after some time, or at the signal. */
+  #change(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = () => {
+      clearTimeout(timer);
+      this.#waiting.delete(wake);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    this.#waiting.add(wake);
+    signal.addEventListener("abort", wake);
+    return promise;
+  }
+}
+
+function targetOf(what: TestRevocation): RevocationTarget {
+  if ("token" in what) return { kind: "token", id: parseAccessToken(what.token).claims.jti };
+  if ("sessionId" in what) return { kind: "session", id: what.sessionId };
+  if ("userId" in what) return { kind: "user", id: what.userId };
+  if ("clientId" in what) return { kind: "client", id: what.clientId };
+  return { kind: "everything" };
+}
+
+const fields = {
+  token: "tokenId",
+  session: "sessionId",
+  user: "userId",
+  client: "clientId",
+  key: "keyId",
+} as const;
+
+function toMessage({
+  id,
+  seq,
+  target,
+  forgetAfterMs,
+}: Entry): NonNullable<WatchResponse["revocations"]>[number] {
+  return {
+    id,
+    sequence: BigInt(seq),
+    target:
+      target.kind === "everything"
+        ? { case: "everything", value: true }
+        : { case: fields[target.kind], value: target.id },
+    forgetAfter: timestampFromMs(forgetAfterMs),
+  };
+}

@@ -1,0 +1,7 @@
+import { keepToken } from "./keep-token.ts";
+import type { TokenOrigin, TokenSource } from "./token-source.ts";
+
+/** Asks for nothing until it is asked itself, and holds nothing open. */
+export function createTokenSource(origin: TokenOrigin): TokenSource {
+  return keepToken(origin, { monotonicMs: () => performance.now(), random: Math.random });
+}

@@ -1,0 +1,242 @@
+import { describe, expect, test } from "vitest";
+import { PosternError } from "../core/postern-error.ts";
+import { keepToken } from "./keep-token.ts";
+import type { ObtainedToken } from "./token-source.ts";
+import { Unavailable } from "./unavailable.ts";
+
+/** A keeper with a clock that stands, and an origin whose every answer the test gives. */
+function setUp(random = 0) {
+  let nowMs = 1_000_000;
+  const asked: PromiseWithResolvers<ObtainedToken>[] = [];
+  const origin = {
+    obtain() {
+      const answer = Promise.withResolvers<ObtainedToken>();
+      asked.push(answer);
+      return answer.promise;
+    },
+  };
+  const source = keepToken(origin, { monotonicMs: () => nowMs, random: () => random });
+  return {
+    source,
+    asked,
+    pass(ms: number) {
+      nowMs += ms;
+    },
+    /** Answers the request that was made last. */
+    async answer(accessToken: string, expiresInMs = 300_000) {
+      asked.at(-1)?.resolve({ accessToken, expiresInMs });
+      await settled();
+    },
+    async fail(error: unknown) {
+      asked.at(-1)?.reject(error);
+      await settled();
+    },
+  };
+}
+
+/** Resolves when all that waits for nothing but promises has gone on. */
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+const withCode = (code: string) => expect.objectContaining({ name: "PosternError", code });
+const unavailable = new PosternError("ERR_UNAVAILABLE", "down");
+
+describe("a token is", () => {
+  test("asked for when it is first wanted, once for all who wait", async () => {
+    const { source, asked, answer } = setUp();
+    expect(asked).toHaveLength(0);
+    const both = Promise.all([source.token(), source.token()]);
+    await answer("a");
+    expect(await both).toEqual(["a", "a"]);
+    expect(await source.token()).toBe("a");
+    expect(asked).toHaveLength(1);
+  });
+
+  test.each([
+    ["at six tenths of its life", 0, 180_000],
+    ["at eight tenths at the latest", 1, 240_000],
+  ])("renewed %s by a call that does not wait", async (_, random, renewAtMs) => {
+    const { source, asked, answer, pass } = setUp(random);
+    const first = source.token();
+    await answer("a");
+    await first;
+    pass(renewAtMs - 1);
+    expect(await source.token()).toBe("a");
+    expect(asked).toHaveLength(1);
+    pass(1);
+    expect([await source.token(), await source.token()]).toEqual(["a", "a"]);
+    expect(asked).toHaveLength(2);
+    await answer("b");
+    expect(await source.token()).toBe("b");
+  });
+
+  test.each([
+    ["5 s", 300_000, 295_000],
+    ["a tenth of a short life", 10_000, 9_000],
+  ])("not given out %s before its end", async (_, lifeMs, deadAtMs) => {
+    const { source, asked, answer, pass } = setUp();
+    const first = source.token();
+    pass(0);
+    await answer("a", lifeMs);
+    await first;
+    pass(deadAtMs);
+    const second = source.token();
+    await settled();
+    expect(asked).toHaveLength(2);
+    await answer("b");
+    expect(await second).toBe("b");
+  });
+
+  test("as old as the request for it, however late the answer", async () => {
+    const { source, asked, answer, pass } = setUp();
+    const first = source.token();
+    pass(296_000);
+    await answer("a");
+    expect(await first).toBe("a");
+    const second = source.token();
+    expect(asked).toHaveLength(2);
+    await answer("b");
+    expect(await second).toBe("b");
+  });
+});
+
+describe("while the origin fails,", () => {
+  test("a living token is given out, and the origin left alone for longer each time", async () => {
+    const { source, asked, answer, fail, pass } = setUp();
+    const first = source.token();
+    await answer("a");
+    await first;
+    pass(180_000);
+    // Half of 250 ms, and twice as long each time: of random numbers, the least.
+    for (const restMs of [125, 250, 500]) {
+      const before = asked.length;
+      expect(await source.token()).toBe("a");
+      expect(asked).toHaveLength(before + 1);
+      await fail(unavailable);
+      pass(restMs - 1);
+      expect(await source.token()).toBe("a");
+      expect(asked).toHaveLength(before + 1);
+      pass(1);
+    }
+    expect(await source.token()).toBe("a");
+    await answer("b");
+    expect(await source.token()).toBe("b");
+  });
+
+  test("no call waits for nothing: the failure is told until the rest is over", async () => {
+    const { source, asked, answer, fail, pass } = setUp();
+    const told = expect(source.token()).rejects.toBe(unavailable);
+    await fail(unavailable);
+    await told;
+    await expect(source.token()).rejects.toBe(unavailable);
+    expect(asked).toHaveLength(1);
+    pass(125);
+    const second = source.token();
+    await answer("a");
+    expect(await second).toBe("a");
+  });
+
+  test("the origin's word on how long to wait counts where it is the longer one", async () => {
+    const { source, asked, fail, pass } = setUp();
+    const told = expect(source.token()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
+    await fail(new Unavailable("later", { retryAfterMs: 60_000 }));
+    await told;
+    pass(59_999);
+    await expect(source.token()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
+    expect(asked).toHaveLength(1);
+    pass(1);
+    source.token().catch(() => {});
+    expect(asked).toHaveLength(2);
+  });
+
+  test("a refused login is tried again after half a minute or so, for each try counts as a failure", async () => {
+    const { source, asked, fail, pass } = setUp();
+    const told = expect(source.token()).rejects.toEqual(withCode("ERR_LOGIN_REFUSED"));
+    await fail(new PosternError("ERR_LOGIN_REFUSED", "wrong"));
+    await told;
+    pass(14_999);
+    await expect(source.token()).rejects.toEqual(withCode("ERR_LOGIN_REFUSED"));
+    expect(asked).toHaveLength(1);
+  });
+
+  test("what is no error of ours is unavailable, with its cause", async () => {
+    const { source, fail } = setUp();
+    const cause = new TypeError("whatever");
+    const told = expect(source.token()).rejects.toMatchObject({ code: "ERR_UNAVAILABLE", cause });
+    await fail(cause);
+    await told;
+  });
+
+  test("the token of a session that is over is not given out, however long it would live", async () => {
+    const { source, answer, fail, pass } = setUp();
+    const first = source.token();
+    await answer("a");
+    await first;
+    pass(180_000);
+    expect(await source.token()).toBe("a");
+    await fail(new PosternError("ERR_SESSION_ENDED", "over"));
+    await expect(source.token()).rejects.toEqual(withCode("ERR_SESSION_ENDED"));
+  });
+});
+
+describe("a caller that gives up", () => {
+  test("has its own reason, and the request goes on for the others", async () => {
+    const { source, asked, answer } = setUp();
+    const giveUp = new AbortController();
+    const [given, waiting] = [source.token({ signal: giveUp.signal }), source.token()];
+    const reason = new Error("enough");
+    giveUp.abort(reason);
+    await expect(given).rejects.toBe(reason);
+    await answer("a");
+    expect(await waiting).toBe("a");
+    expect(asked).toHaveLength(1);
+  });
+
+  test("alone leaves its token to the next", async () => {
+    const { source, asked, answer } = setUp();
+    const giveUp = new AbortController();
+    const given = source.token({ signal: giveUp.signal });
+    giveUp.abort();
+    await expect(given).rejects.toThrow("aborted");
+    await answer("a");
+    expect(await source.token()).toBe("a");
+    expect(asked).toHaveLength(1);
+  });
+
+  test("before it began asks for nothing", async () => {
+    const { source, asked } = setUp();
+    await expect(source.token({ signal: AbortSignal.abort() })).rejects.toThrow("aborted");
+    expect(asked).toHaveLength(0);
+  });
+});
+
+describe("a token that was refused is", () => {
+  test("renewed, and the caller waits", async () => {
+    const { source, answer, pass } = setUp();
+    const first = source.token();
+    await answer("a");
+    await first;
+    pass(5_000);
+    const other = source.token({ refused: "a" });
+    await answer("b");
+    expect(await other).toBe("b");
+  });
+
+  test("given again when it was obtained just now", async () => {
+    const { source, asked, answer, pass } = setUp();
+    const first = source.token();
+    await answer("a");
+    await first;
+    pass(4_999);
+    expect(await source.token({ refused: "a" })).toBe("a");
+    expect(asked).toHaveLength(1);
+  });
+
+  test("not renewed where there is another one already", async () => {
+    const { source, asked, answer, pass } = setUp();
+    const first = source.token();
+    await answer("b");
+    await first;
+    pass(5_000);
+    expect(await source.token({ refused: "a" })).toBe("b");
+    expect(asked).toHaveLength(1);
+  });
+});

@@ -1,0 +1,219 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { poll } from "../../../../test/support/poll.ts";
+import type { PosternError } from "../core/postern-error.ts";
+import type { TestIssuer } from "../testing/index.ts";
+import { createVerifier, type Verifier } from "./create-verifier.ts";
+import { jwksPath, Opened, refuses, watchPath } from "./verifier.fixture.ts";
+import type { VerifierOptions } from "./verifier-options.ts";
+
+const opened = new Opened();
+// By the clock that the age of the feed goes by, no time passes but what is told: a slow machine makes nothing stale.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+const pass = (ms: number) => vi.advanceTimersByTime(ms);
+afterEach(async () => {
+  vi.useRealTimers();
+  await opened.closeAll();
+});
+
+const until = (verifier: Verifier, feed: Verifier["state"]["feed"]) =>
+  poll(`the feed is ${feed}`, 20_000, async () => (verifier.state.feed === feed ? true : undefined));
+
+test("verifies a token, and says who shows it", async () => {
+  const { issuer, verifier } = await opened.pair();
+  const wanted = { subject: issuer.newId("usr"), sessionId: issuer.newId("ses"), clientId: "shop" };
+  const more = { scope: ["read", "write"], roles: ["admin"], audience: ["other", "test"] };
+  const token = await issuer.token({ ...wanted, ...more });
+
+  const verified = await verifier.verify(token);
+
+  const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+  expect(verified).toEqual({ ...wanted, ...more, expiresAt: claims.exp, claims });
+  const plain = await verifier.verify(await issuer.token());
+  expect([plain.scope, plain.roles, plain.audience]).toEqual([[], [], ["test"]]);
+});
+
+test("gives the same object again, which nobody can change", async () => {
+  const { issuer, verifier } = await opened.pair();
+  const token = await issuer.token({ scope: "read", roles: ["user"] });
+  const verified = await verifier.verify(token);
+  expect(await verifier.verify(token)).toBe(verified);
+  const { claims } = verified;
+  const parts = [verified, claims, verified.scope, verified.roles, verified.audience, claims.aud, claims.amr];
+  parts.push((await verifier.verify(await issuer.token())).roles);
+  for (const part of parts) expect(Object.isFrozen(part)).toBe(true);
+  expect(() => (verified.roles as string[]).push("admin")).toThrow(TypeError);
+});
+
+test("with the feed in step it asks for nothing else: no key set, no verdict", async () => {
+  const { issuer, relay, options } = await opened.site();
+  const verifier = opened.verifier(options);
+  await issuer.inStep(verifier);
+  for (let round = 0; round < 20; round += 1) await verifier.verify(await issuer.token());
+  issuer.rotateKey();
+  await issuer.inStep(verifier);
+  await verifier.verify(await issuer.token());
+  await refuses(verifier, await (await opened.issuer()).token(), "ERR_KEY_UNKNOWN");
+  expect(relay.asked).toEqual([`/postern.auth.v1.AuthService${watchPath}`]);
+});
+
+describe("a revocation", () => {
+  const whose = {
+    subject: "usr_01h2xcejqtf2nbrexx3vqjhp41",
+    sessionId: "ses_01h2xcejqtf2nbrexx3vqjhp43",
+    clientId: "shop",
+  };
+  type Revoke = (issuer: TestIssuer, token: string) => void;
+  test.each<[string, Revoke, PosternError["code"], { othersToo?: true; newOnesToo?: true }]>([
+    ["a token", (issuer, token) => issuer.revoke({ token }), "ERR_TOKEN_REVOKED", {}],
+    [
+      "a session",
+      (issuer) => issuer.revoke({ sessionId: whose.sessionId }),
+      "ERR_TOKEN_REVOKED",
+      { newOnesToo: true },
+    ],
+    ["a user", (issuer) => issuer.revoke({ userId: whose.subject }), "ERR_TOKEN_REVOKED", {}],
+    ["a client", (issuer) => issuer.revoke({ clientId: whose.clientId }), "ERR_TOKEN_REVOKED", {}],
+    ["everything", (issuer) => issuer.revoke({ everything: true }), "ERR_TOKEN_REVOKED", { othersToo: true }],
+    // It is gone from the set as well.
+    ["a key", (issuer) => void issuer.taintKey(), "ERR_KEY_UNKNOWN", { othersToo: true }],
+  ])("of %s hits what it has to, and nothing else", async (_, revoke, code, { othersToo, newOnesToo }) => {
+    const { issuer, verifier } = await opened.pair();
+    const [token, other] = [await issuer.token(whose), await issuer.token()];
+    await verifier.verify(token);
+    await verifier.verify(other);
+    revoke(issuer, token);
+    const young = await issuer.token(whose);
+    const late = opened.verifier(issuer.verifierOptions);
+    for (const one of [verifier, late]) {
+      await issuer.inStep(one);
+      await refuses(one, token, code);
+      await (othersToo ? refuses(one, other, code) : one.verify(other));
+      await (newOnesToo ? refuses(one, young, code) : one.verify(young));
+    }
+  });
+
+  test("B09 of two marks the later counts", async () => {
+    const { issuer, verifier } = await opened.pair();
+    issuer.revoke({ userId: whose.subject });
+    const between = await issuer.token(whose);
+    issuer.revoke({ clientId: whose.clientId });
+    const after = await issuer.token(whose);
+    await issuer.inStep(verifier);
+    await refuses(verifier, between, "ERR_TOKEN_REVOKED");
+    await verifier.verify(after);
+  });
+});
+
+describe("keys", () => {
+  test("A29 a key that is gone: tokens that are remembered are refused as well", async () => {
+    const { issuer, verifier } = await opened.pair();
+    const token = await issuer.token();
+    await verifier.verify(token);
+    const [kid = ""] = verifier.state.kids;
+    issuer.rotateKey();
+    await issuer.inStep(verifier);
+    await verifier.verify(token);
+    issuer.removeKey(kid);
+    await issuer.inStep(verifier);
+    await refuses(verifier, token, "ERR_KEY_UNKNOWN");
+  });
+
+  test("without revocations come from the key set, found by discovery", async () => {
+    const issuer = await opened.issuer();
+    const verifier = opened.verifier({ ...issuer.verifierOptions, revocations: false });
+    await verifier.ready;
+    expect(verifier.state).toMatchObject({
+      feed: "off",
+      lagMs: Infinity,
+      kids: [expect.stringMatching(/^key_/)],
+    });
+    const token = await issuer.token();
+    await verifier.verify(token);
+    issuer.revoke({ token });
+    await verifier.verify(token);
+    await refuses(verifier, await (await opened.issuer()).token(), "ERR_KEY_UNKNOWN");
+  });
+
+  test("that cannot be had are no verdict", async () => {
+    const { issuer, relay, options } = await opened.site();
+    relay.refuse(jwksPath);
+    const verifier = opened.verifier({ ...options, revocations: false });
+    await expect(verifier.ready).rejects.toMatchObject({ code: "ERR_UNAVAILABLE" });
+    const token = await issuer.token();
+    await refuses(verifier, token, "ERR_UNAVAILABLE");
+    relay.mend();
+    pass(1_000);
+    await verifier.verify(token);
+  });
+});
+
+describe("state", () => {
+  test("tells how far the feed is", async () => {
+    const { issuer, verifier } = await opened.pair();
+    expect(verifier.state).toMatchObject({ feed: "in_step", sequence: 0, revocations: 0 });
+    issuer.revoke({ userId: issuer.newId("usr") });
+    issuer.revoke({ clientId: "shop" });
+    issuer.rotateKey();
+    await issuer.inStep(verifier);
+    const { kids, lagMs, ...rest } = verifier.state;
+    expect(rest).toEqual({ feed: "in_step", sequence: 2, revocations: 2 });
+    expect(kids).toHaveLength(2);
+    pass(250);
+    expect(verifier.state.lagMs).toBe(lagMs + 250);
+  });
+});
+
+describe("closing", () => {
+  test("ends the feed: in the end all is refused that nobody vouches for", async () => {
+    const { issuer, relay, options } = await opened.site({ maxStaleness: 2_000 });
+    const verifier = opened.verifier({ ...options, onStale: "refuse" });
+    await issuer.inStep(verifier);
+    await verifier.close();
+    const before = relay.asked.length;
+    pass(2_001);
+    await until(verifier, "stale");
+    await refuses(verifier, await issuer.token(), "ERR_FEED_STALE");
+    await delay(0);
+    expect(relay.asked.length).toBe(before);
+  });
+
+  test("at once, and twice, is no fault, and lets go who waits", async () => {
+    const { relay, options } = await opened.site();
+    relay.refuse(watchPath);
+    const verifier = createVerifier(options);
+    await verifier.close();
+    await verifier.close();
+    await verifier.ready;
+    await createVerifier({ ...options, revocations: false }).close();
+  });
+});
+
+describe("options", () => {
+  const good: VerifierOptions = {
+    issuer: "https://auth.example.com",
+    audience: "a",
+    revocations: { baseUrl: "http://127.0.0.1:1", token: "t" },
+  };
+  test.each<[string, object]>([
+    ["issuer", { issuer: "auth" }],
+    ["issuer", { issuer: undefined }],
+    ["audience", { audience: "" }],
+    ["audience", { audience: [] }],
+    ["audience", { audience: undefined }],
+    ["audience", { audience: ["a", ""] }],
+    ["jwksUri", { jwksUri: "/keys" }],
+    ["revocations", { revocations: undefined }],
+    ["revocations", { revocations: true }],
+    ["revocations", { revocations: {} }],
+    ["revocations", { revocations: { baseUrl: "auth", token: "t" } }],
+    ["revocations", { revocations: { baseUrl: "http://127.0.0.1:1", token: "" } }],
+    ["maxStaleness", { maxStaleness: Number.NaN }],
+    ["maxStaleness", { maxStaleness: -1 }],
+    ["onStale", { onStale: "acept" }],
+    ["cacheSize", { cacheSize: -1 }],
+  ])("with a slip are refused, and which it is is said: %s %j", (name, slip) => {
+    const made = { ...good, ...slip } as VerifierOptions;
+    expect(() => createVerifier(made)).toThrow(new RegExp(`^\`${name}\``));
+  });
+});

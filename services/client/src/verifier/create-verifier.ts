@@ -1,0 +1,237 @@
+import { maxTokenLength, type ParsedAccessToken, parseAccessToken } from "../core/access-token.ts";
+import { type AccessTokenClaims, checkClaims } from "../core/claims.ts";
+import { PosternError } from "../core/postern-error.ts";
+import { createJwksSource } from "./jwks-source.ts";
+import type { KeySet, VerifyingKey } from "./key-set.ts";
+import type { JudgedClaims } from "./log-copy.ts";
+import { connectPostern, type PosternConnection } from "./postern-connection.ts";
+import { openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
+import { TokenCache } from "./token-cache.ts";
+import { checkOptions, type VerifierOptions } from "./verifier-options.ts";
+
+/** Who shows a token. Frozen, and as long as the token is remembered the same object. */
+export interface VerifiedToken {
+  /** The user: `usr_…`. */
+  readonly subject: string;
+  /** The client that the user logged in through. */
+  readonly clientId: string;
+  /** `ses_…`. */
+  readonly sessionId: string;
+  readonly scope: readonly string[];
+  readonly roles: readonly string[];
+  readonly audience: readonly string[];
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+  readonly claims: AccessTokenClaims;
+}
+
+export interface VerifierState {
+  /** `off`: without revocations. `starting`: not in step so far. */
+  readonly feed: "off" | "starting" | "in_step" | "stale";
+  /** How old what is known of revocations may be, in milliseconds; `Infinity` while it is not known whole. */
+  readonly lagMs: number;
+  /** Number of the log's last entry that is known. */
+  readonly sequence: number;
+  /** Revocations in memory. */
+  readonly revocations: number;
+  /** Names of the keys that are known. */
+  readonly kids: readonly string[];
+}
+
+/** Verifies access tokens without a call. */
+export interface Verifier extends AsyncDisposable {
+  /**
+   * @throws {PosternError} with a `code`: `ERR_FEED_STALE` and `ERR_UNAVAILABLE` say nothing of the token (answer 503),
+   * all others that it is not to be accepted (answer 401)
+   */
+  verify(token: string): Promise<VerifiedToken>;
+  /**
+   * Resolves once keys and revocations are known, or the verifier is closed; worth waiting for before a server listens.
+   * Without revocations it rejects with `ERR_UNAVAILABLE` where the keys cannot be had.
+   */
+  readonly ready: Promise<void>;
+  readonly state: VerifierState;
+  /** Ends the feed; what is known from it soon is too old. */
+  close(): Promise<void>;
+}
+
+/** A token whose signature is right. */
+interface OpenToken {
+  readonly token: string;
+  readonly key: VerifyingKey;
+  readonly verified: VerifiedToken;
+  readonly judged: JudgedClaims;
+}
+
+/** So long after its start a verifier lets calls wait for the feed, rather than take it for stale. */
+const startMs = 5_000;
+
+/** Begins to follow the issuer at once, and goes on until it is closed. */
+export function createVerifier(options: VerifierOptions): Verifier {
+  checkOptions(options);
+  const { issuer, revocations, onStale = "introspect", onEvent = () => {} } = options;
+  const audience = typeof options.audience === "string" ? [options.audience] : [...options.audience];
+  const monotonicMs = () => performance.now();
+  const jwks = createJwksSource({ issuer, jwksUri: options.jwksUri, fetch, monotonicMs });
+  const connection = revocations === false ? undefined : connectPostern(revocations);
+  const feed = connection && openRevocationFeed({ ...connection, monotonicMs, random: Math.random, onEvent });
+  const cache = new TokenCache<OpenToken>(2 * (options.cacheSize ?? 10_000));
+  const startedBy = monotonicMs() + startMs;
+  let isStarting = feed !== undefined;
+  const ready = feed === undefined ? jwks.find("").then(() => {}) : feed.started;
+  ready.then(
+    () => {
+      isStarting = false;
+    },
+    () => {},
+  );
+
+  function isStale({ log }: RevocationFeed): boolean {
+    const limitMs = Math.min(options.maxStaleness ?? Number.POSITIVE_INFINITY, log.maxStalenessMs);
+    // Written so that an age that is no number is too old.
+    return !(log.ageMs(monotonicMs()) <= limitMs);
+  }
+
+  /**
+   * The machine's time, but never earlier than what the feed has told of the database's: the log forgets what can hit
+   * nothing alive by that, so nothing that it may have forgotten is alive here.
+   */
+  const nowSeconds = () => Math.max(Date.now(), feed?.log.asOfMs ?? 0) / 1_000;
+
+  async function verify(token: string): Promise<VerifiedToken> {
+    checkIsText(token);
+    if (feed !== undefined && isStale(feed)) {
+      if (isStarting) await within(startedBy - monotonicMs(), feed.started);
+      if (isStale(feed)) {
+        if (onStale === "introspect") return introspected(token);
+        if (onStale !== "accept") throw stale();
+      }
+    }
+    const { verified, judged } = await open(token);
+    checkClaims(verified.claims, { issuer, audience, nowSeconds: nowSeconds() });
+    if (feed?.log.revokes(judged)) throw revoked();
+    return verified;
+  }
+
+  async function open(token: string): Promise<OpenToken> {
+    const known = cache.get(token);
+    // A key that is gone, or is another now, has signed nothing.
+    if (known !== undefined && currentKeys()?.get(known.key.kid) === known.key) return known;
+    const parsed = parseAccessToken(token);
+    const { header, claims } = parsed;
+    const key = await findKey(header.kid);
+    if (key === undefined)
+      throw new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not name");
+    checkSignature(parsed, key);
+    const opened = { token, key, verified: describe(claims), judged: { ...claims, kid: key.kid } };
+    cache.set(opened);
+    return opened;
+  }
+
+  const currentKeys = (): KeySet | undefined => feed?.keys ?? jwks.keys;
+
+  async function findKey(kid: string): Promise<VerifyingKey | undefined> {
+    const told = feed?.keys?.get(kid);
+    // The feed tells all keys there are, for as long as it tells anything.
+    const isTold = told !== undefined || (feed?.keys !== undefined && !isStale(feed));
+    return isTold ? told : jwks.find(kid);
+  }
+
+  /** The issuer judges signature and revocation, of which it knows more than we do; the rest is judged here. */
+  async function introspected(token: string): Promise<VerifiedToken> {
+    const parsed = parseAccessToken(token);
+    const { header, claims } = parsed;
+    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
+    const key = currentKeys()?.get(header.kid);
+    // Spares the issuer what is forged.
+    if (key !== undefined) checkSignature(parsed, key);
+    let isActive: boolean;
+    try {
+      isActive = (await (connection as PosternConnection).introspect(token)) === claims.jti;
+    } catch (cause) {
+      const message = "the feed of revocations is stale, and the issuer cannot be asked";
+      throw new PosternError("ERR_UNAVAILABLE", message, { cause });
+    }
+    if (!isActive) throw revoked();
+    return describe(claims);
+  }
+
+  function feedState(): VerifierState["feed"] {
+    if (feed === undefined) return "off";
+    if (!isStale(feed)) return "in_step";
+    return isStarting ? "starting" : "stale";
+  }
+
+  async function close(): Promise<void> {
+    await feed?.[Symbol.asyncDispose]();
+  }
+
+  return {
+    verify,
+    ready,
+    get state() {
+      return {
+        feed: feedState(),
+        lagMs: feed?.log.ageMs(monotonicMs()) ?? Number.POSITIVE_INFINITY,
+        sequence: feed?.log.sequence ?? 0,
+        revocations: feed?.log.size ?? 0,
+        kids: [...(currentKeys()?.keys() ?? [])],
+      };
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Tokens come from outside: nothing says that they are texts. */
+function checkIsText(token: unknown): void {
+  if (typeof token === "string" && token.length <= maxTokenLength) return;
+  const message = `not an access token of Postern: no text of at most ${maxTokenLength} characters`;
+  throw new PosternError("ERR_TOKEN_MALFORMED", message);
+}
+
+/** The key says the algorithm; the token only has to agree (RFC 8725 section 3.1). */
+function checkSignature({ header, signingInput, signature }: ParsedAccessToken, key: VerifyingKey): void {
+  if (key.alg === header.alg && key.verify(signingInput, signature)) return;
+  throw new PosternError("ERR_TOKEN_INVALID", "the access token is refused: its signature is wrong");
+}
+
+function describe(claims: AccessTokenClaims): VerifiedToken {
+  const frozen = deepFreeze(claims);
+  return Object.freeze({
+    subject: claims.sub,
+    clientId: claims.client_id,
+    sessionId: claims.sid,
+    scope: Object.freeze(claims.scope === "" ? [] : claims.scope.split(" ")),
+    roles: frozen.roles ?? Object.freeze([]),
+    audience: frozen.aud,
+    expiresAt: claims.exp,
+    claims: frozen,
+  });
+}
+
+/** Shared by all who show the token: nobody may change it for the others. */
+function deepFreeze(claims: AccessTokenClaims): AccessTokenClaims {
+  for (const value of Object.values(claims)) Object.freeze(value);
+  return Object.freeze(claims);
+}
+
+function revoked(): PosternError {
+  return new PosternError("ERR_TOKEN_REVOKED", "the access token is refused: it was ended before its time");
+}
+
+function stale(): PosternError {
+  return new PosternError("ERR_FEED_STALE", "what is known of revocations is too old to judge by");
+}
+
+async function within(ms: number, outcome: Promise<unknown>): Promise<void> {
+  if (ms <= 0) return;
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    outcome,
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, ms);
+    }),
+  ]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,103 @@
+import { constants, createPublicKey, type JsonWebKey, verify } from "node:crypto";
+import type { AccessTokenAlg } from "../core/access-token.ts";
+
+/** A public key of the issuer, and the one algorithm that it is for (RFC 8725 section 3.1). */
+export interface VerifyingKey {
+  readonly kid: string;
+  readonly alg: AccessTokenAlg;
+  /** What it was read from. */
+  readonly jwk: string;
+  verify(data: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** The issuer's keys by `kid`. */
+export type KeySet = ReadonlyMap<string, VerifyingKey>;
+
+/** More than any issuer has; a set that is longer is not one of Postern's. */
+const maxKeys = 64;
+const maxTextLength = 64 * 1024;
+const leastRsaBits = 2048;
+/** FIPS 186-5 appendix A.1.1. With an exponent of 1 any text would be its own signature. */
+const leastRsaExponent = 65_537n;
+
+/**
+ * Reads a JWK Set (RFC 7517 section 5). Keys of a form that is not known, or not fit for access tokens, are left out;
+ * those that were known already stay the same objects.
+ * @returns undefined where the text is no JWK Set, or one without a key to verify with
+ */
+export function readKeySet(text: string, known: KeySet = new Map()): KeySet | undefined {
+  if (text.length > maxTextLength) return undefined;
+  const jwks = membersOf(parse(text))["keys"];
+  if (!Array.isArray(jwks) || jwks.length > maxKeys) return undefined;
+  const keys = new Map<string, VerifyingKey>();
+  for (const jwk of jwks) {
+    const key = readKey(membersOf(jwk), known);
+    if (key === undefined) continue;
+    // Two keys of one name: nobody can say which of them is meant.
+    if (keys.has(key.kid)) return undefined;
+    keys.set(key.kid, key);
+  }
+  return keys.size > 0 ? keys : undefined;
+}
+
+function readKey(jwk: Readonly<Record<string, unknown>>, known: KeySet): VerifyingKey | undefined {
+  const { kid, alg, use, key_ops: uses } = jwk;
+  if (typeof kid !== "string" || !/^[A-Za-z0-9_-]{1,64}$/.test(kid)) return undefined;
+  if (use !== undefined && use !== "sig") return undefined;
+  if (uses !== undefined && !(Array.isArray(uses) && uses.includes("verify"))) return undefined;
+  const scheme = typeof alg === "string" && Object.hasOwn(schemes, alg) ? alg : undefined;
+  if (scheme === undefined) return undefined;
+  const { kty, crv, members, digest, options } = schemes[scheme as AccessTokenAlg];
+  if (jwk["kty"] !== kty || jwk["crv"] !== crv) return undefined;
+  // The public members alone: whatever else stands there is not looked at, a secret part least of all.
+  const wanted = Object.fromEntries(members.map((name) => [name, jwk[name]]));
+  if (!Object.values(wanted).every((value) => typeof value === "string")) return undefined;
+  const text = JSON.stringify([alg, wanted]);
+  const before = known.get(kid);
+  if (before?.jwk === text) return before;
+  const key = importKey({ kty, ...(crv === undefined ? {} : { crv }), ...wanted } as JsonWebKey);
+  if (key === undefined) return undefined;
+  const verifier = { key, ...options };
+  return {
+    kid,
+    alg: scheme as AccessTokenAlg,
+    jwk: text,
+    verify: (data, signature) => verify(digest, data, verifier, signature),
+  };
+}
+
+function importKey(key: JsonWebKey) {
+  try {
+    const imported = createPublicKey({ key, format: "jwk" });
+    const { modulusLength = leastRsaBits, publicExponent = leastRsaExponent } =
+      imported.asymmetricKeyDetails ?? {};
+    return modulusLength < leastRsaBits || publicExponent < leastRsaExponent ? undefined : imported;
+  } catch {
+    return undefined;
+  }
+}
+
+const schemes = {
+  ES256: {
+    ...{ kty: "EC", crv: "P-256", members: ["x", "y"], digest: "sha256" },
+    options: { dsaEncoding: "ieee-p1363" },
+  },
+  EdDSA: { kty: "OKP", crv: "Ed25519", members: ["x"], digest: null, options: {} },
+  RS256: {
+    ...{ kty: "RSA", crv: undefined, members: ["n", "e"], digest: "sha256" },
+    options: { padding: constants.RSA_PKCS1_PADDING },
+  },
+} as const;
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Its own members: nothing of a prototype is taken for one. */
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { __proto__: null, ...value } : {};
+}

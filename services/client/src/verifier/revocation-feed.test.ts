@@ -1,0 +1,317 @@
+import { generateKeyPairSync } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { WatchRevocationsResponseSchema } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type FeedEvent, openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
+import { checkpoint, FakeServer } from "./watch.fixture.ts";
+
+let server: FakeServer;
+let feed: RevocationFeed;
+let events: FeedEvent[];
+let random: number;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_790_000_000_000 });
+  server = new FakeServer();
+  events = [];
+  random = 1;
+  feed = openRevocationFeed({
+    watch: (cursor, signal) => server.watch(cursor, signal),
+    monotonicMs: () => Date.now() - 1_789_000_000_000,
+    random: () => random,
+    onEvent: (event) => events.push(event),
+  });
+});
+afterEach(async () => {
+  await feed[Symbol.asyncDispose]();
+  // It leaves nothing behind that would keep a process alive.
+  expect(vi.getTimerCount()).toBe(0);
+  expect(server.streams.every(({ signal }) => signal.aborted)).toBe(true);
+  vi.useRealTimers();
+});
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+const kinds = () => events.map(({ kind }) => kind);
+const age = () => feed.log.ageMs(Date.now() - 1_789_000_000_000);
+/** Whether `started` has resolved. */
+async function hasStarted(): Promise<boolean> {
+  const unsettled = Symbol();
+  return (await Promise.race([feed.started, Promise.resolve(unsettled)])) !== unsettled;
+}
+async function send(...args: Parameters<typeof checkpoint>): Promise<void> {
+  server.last.send(checkpoint(...args));
+  await pass(0);
+}
+/** How long it rests before it calls again. */
+async function restMs(): Promise<number> {
+  const before = server.streams.length;
+  for (let ms = 0; ; ms += 1) {
+    await pass(0);
+    if (server.streams.length > before) return ms;
+    if (ms > 60_000) throw new Error("it does not call again");
+    await pass(1);
+  }
+}
+const jwks = (kid: string) =>
+  JSON.stringify({
+    keys: [{ kid, alg: "EdDSA", ...generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }) }],
+  });
+
+describe("a stream", () => {
+  test("is asked for at once, from the start; its first checkpoint has it in step", async () => {
+    expect(server.streams.map(({ cursor }) => cursor)).toEqual([""]);
+    server.last.send(create(WatchRevocationsResponseSchema, { cursor: "c0" }));
+    await pass(5);
+    expect([await hasStarted(), kinds(), age()]).toEqual([false, [], Infinity]);
+    await send(Date.now(), { sequence: 7 });
+    expect([await hasStarted(), kinds(), age(), feed.log.sequence]).toEqual([true, ["in_step"], 6, 7]);
+    await pass(2_000);
+    await send(Date.now(), { sequence: 7 });
+    expect(kinds()).toEqual(["in_step"]);
+  });
+
+  test("that ends as streams do is followed by another one, from the last cursor on", async () => {
+    await send(Date.now(), { cursor: "c1" });
+    await send(Date.now(), { cursor: "c2" });
+    server.last.end();
+    expect(await restMs()).toBe(500);
+    expect(server.streams.map(({ cursor }) => cursor)).toEqual(["", "c2"]);
+    expect(events).toEqual([{ kind: "in_step" }, { kind: "disconnected" }]);
+    await send(Date.now());
+    expect(kinds()).toEqual(["in_step", "disconnected", "in_step"]);
+  });
+
+  test("that fails tells why", async () => {
+    const error = new ConnectError("reset", Code.Unavailable);
+    server.last.fail(error);
+    await pass(0);
+    expect(events).toEqual([{ kind: "disconnected", error }]);
+  });
+});
+
+describe("the rest before the next call", () => {
+  test("grows with streams that fail one after the other, up to 5 s", async () => {
+    const rests: number[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      server.last.fail(new Error("no"));
+      rests.push(await restMs());
+    }
+    expect(rests).toEqual([500, 1_000, 2_000, 4_000, ...Array(8).fill(5_000)]);
+  });
+
+  test("grows with streams that end without a checkpoint as well", async () => {
+    const rests: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      server.last.end();
+      rests.push(await restMs());
+    }
+    expect(rests).toEqual([500, 1_000, 2_000]);
+  });
+
+  test("is short again after one that was in step, however it ended", async () => {
+    for (let round = 0; round < 5; round += 1) {
+      server.last.fail(new Error("no"));
+      await restMs();
+    }
+    await send(Date.now());
+    server.last.fail(new Error("no"));
+    expect(await restMs()).toBe(500);
+  });
+
+  test("is at random", async () => {
+    for (const [draw, expected] of [
+      [0, 0],
+      [0.5, 500],
+      [0.25, 500],
+    ] as const) {
+      random = draw;
+      server.last.fail(new Error("no"));
+      expect(await restMs()).toBe(expected);
+    }
+  });
+});
+
+describe("a server that is silent", () => {
+  test("is given up after 6 s, and why is told", async () => {
+    await send(Date.now());
+    await pass(5_999);
+    expect(server.last.signal.aborted).toBe(false);
+    await pass(1);
+    expect(server.last.signal.aborted).toBe(true);
+    expect(events.at(-1)).toEqual({ kind: "disconnected", error: new Error("the server is silent") });
+    expect(await restMs()).toBe(500);
+  });
+
+  test("is given up while it connects, too", async () => {
+    await pass(6_000);
+    expect(kinds()).toEqual(["disconnected"]);
+    expect(server.streams[0]?.signal.aborted).toBe(true);
+  });
+
+  test("is not one that says anything", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      await pass(5_900);
+      server.last.send(create(WatchRevocationsResponseSchema, { cursor: "c" }));
+      await pass(0);
+    }
+    expect([server.streams.length, kinds()]).toEqual([1, []]);
+  });
+});
+
+describe("a checkpoint that is too old already when it comes", () => {
+  test("has it call again: reading the log took long, from where it is now it does not", async () => {
+    for (let round = 1; round <= 4; round += 1) {
+      await pass(3_000);
+      server.last.send(create(WatchRevocationsResponseSchema, { cursor: `c${round}` }));
+    }
+    await send(Date.now(), { cursor: "end" });
+    expect([await hasStarted(), kinds()]).toEqual([false, ["disconnected"]]);
+    expect(server.streams[0]?.signal.aborted).toBe(true);
+    await restMs();
+    expect(server.last.cursor).toBe("end");
+    await send(Date.now());
+    expect([await hasStarted(), kinds(), age()]).toEqual([true, ["disconnected", "in_step"], 1]);
+  });
+
+  test("as when the database's clock was put back: the next stream goes by the new time", async () => {
+    await send(Date.now());
+    await pass(2_000);
+    await send(Date.now() - 3_600_000);
+    expect(kinds()).toEqual(["in_step", "disconnected"]);
+    await restMs();
+    await send(Date.now() - 3_600_000);
+    expect([kinds().at(-1), age()]).toEqual(["in_step", 1]);
+  });
+});
+
+describe("a cursor that the server cannot go on from", () => {
+  test.each([Code.OutOfRange, Code.InvalidArgument])("has it begin anew: code %i", async (code) => {
+    await send(Date.now(), { cursor: "c1" });
+    server.last.fail(new ConnectError("no", code));
+    await restMs();
+    expect(server.last.cursor).toBe("");
+    expect(kinds()).toEqual(["in_step", "disconnected", "started_over"]);
+    expect(age()).toBe(501);
+    await send(Date.now(), { cursor: "c2" });
+    expect(age()).toBe(1);
+  });
+
+  test.each([Code.Unavailable, Code.Unauthenticated, Code.PermissionDenied, Code.Internal])(
+    "is not what another refusal says: code %i",
+    async (code) => {
+      await send(Date.now(), { cursor: "c1" });
+      server.last.fail(new ConnectError("no", code));
+      await restMs();
+      expect(server.last.cursor).toBe("c1");
+    },
+  );
+});
+
+describe("an entry that it does not understand", () => {
+  const strange = create(WatchRevocationsResponseSchema, { revocations: [{ sequence: 1n }], cursor: "c1" });
+
+  test("has it stale, and reading the log from the start when the stream has ended", async () => {
+    await send(Date.now());
+    server.last.send(strange);
+    await pass(0);
+    await send(Date.now());
+    expect([kinds(), age()]).toEqual([["in_step", "not_understood"], Infinity]);
+    server.last.end();
+    await restMs();
+    expect(server.last.cursor).toBe("");
+    await send(Date.now());
+    expect([kinds(), age()]).toEqual([["in_step", "not_understood", "disconnected", "in_step"], 1]);
+  });
+
+  test("keeps it from starting", async () => {
+    server.last.send(strange);
+    await send(Date.now());
+    expect([await hasStarted(), kinds(), age()]).toEqual([false, ["not_understood"], Infinity]);
+  });
+});
+
+describe("keys", () => {
+  test("are told whole, and replace those before", async () => {
+    expect(feed.keys).toBeUndefined();
+    await send(Date.now(), { jwks: jwks("one") });
+    await send(Date.now());
+    expect([...(feed.keys?.keys() ?? [])]).toEqual(["one"]);
+    await send(Date.now(), { jwks: jwks("two") });
+    expect([...(feed.keys?.keys() ?? [])]).toEqual(["two"]);
+    expect(events.filter(({ kind }) => kind === "keys")).toEqual([
+      { kind: "keys", kids: ["one"] },
+      { kind: "keys", kids: ["two"] },
+    ]);
+  });
+
+  test("that are the same stay the same objects", async () => {
+    const told = jwks("one");
+    await send(Date.now(), { jwks: told });
+    const before = feed.keys?.get("one");
+    await send(Date.now(), { jwks: told });
+    expect(feed.keys?.get("one")).toBe(before);
+    expect(kinds()).toEqual(["keys", "in_step"]);
+  });
+
+  test("that are others under the same names are news", async () => {
+    await send(Date.now(), { jwks: jwks("one") });
+    const before = feed.keys?.get("one");
+    await send(Date.now(), { jwks: jwks("one") });
+    expect(feed.keys?.get("one")).not.toBe(before);
+    expect(kinds()).toEqual(["keys", "in_step", "keys"]);
+  });
+
+  test("that cannot be read leave those before", async () => {
+    await send(Date.now(), { jwks: jwks("one") });
+    await send(Date.now(), { jwks: "{}" });
+    expect([...(feed.keys?.keys() ?? [])]).toEqual(["one"]);
+    expect(kinds()).toEqual(["keys", "in_step"]);
+  });
+});
+
+describe("closing", () => {
+  test("ends the stream; nobody is told, and nothing follows", async () => {
+    await send(Date.now());
+    await feed[Symbol.asyncDispose]();
+    expect(server.last.signal.aborted).toBe(true);
+    await pass(60_000);
+    expect([server.streams.length, kinds()]).toEqual([1, ["in_step"]]);
+  });
+
+  test("while it connects ends that, and lets go who waits for the start", async () => {
+    await feed[Symbol.asyncDispose]();
+    expect([await hasStarted(), server.last.signal.aborted, kinds()]).toEqual([true, true, []]);
+  });
+
+  test("while it rests ends the rest", async () => {
+    server.last.fail(new Error("no"));
+    await pass(100);
+    await feed[Symbol.asyncDispose]();
+    await pass(60_000);
+    expect(server.streams.length).toBe(1);
+  });
+
+  test("from within an event ends it as well", async () => {
+    await feed[Symbol.asyncDispose]();
+    let closed: PromiseLike<void> | undefined;
+    const other: RevocationFeed = openRevocationFeed({
+      watch: (cursor, signal) => server.watch(cursor, signal),
+      monotonicMs: () => Date.now(),
+      random: () => 1,
+      onEvent: () => {
+        closed = other[Symbol.asyncDispose]();
+      },
+    });
+    server.last.fail(new Error("no"));
+    await pass(0);
+    await closed;
+    await pass(60_000);
+    expect(server.streams.length).toBe(2);
+  });
+
+  test("twice is as good as once", async () => {
+    await feed[Symbol.asyncDispose]();
+    await feed[Symbol.asyncDispose]();
+  });
+});

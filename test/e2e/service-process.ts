@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { poll } from "../support/poll.ts";
+
+/** A service of somebody who uses Postern, as a process of its own. */
+export interface ServiceProcess extends AsyncDisposable {
+  readonly url: string;
+  /** The status of an answer; `undefined` while nobody listens. */
+  status(path: string, token?: string): Promise<number | undefined>;
+  /** SIGTERM; resolves to the exit code, or to null where the signal itself ended it. */
+  stop(): Promise<number | null>;
+}
+
+export interface ServiceOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly port: number;
+}
+
+/** For Node's `--import`: ends the service with the test, however that ended. */
+export const END_WITH_TEST = `${import.meta.dirname}/../support/end-with-parent.ts`;
+
+/** Starts it; resolves once it answers a request, whatever it says. */
+export async function startService({
+  command,
+  args,
+  cwd,
+  env,
+  port,
+}: ServiceOptions): Promise<ServiceProcess> {
+  const child = spawn(command, args, {
+    cwd,
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: "pipe",
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (piece: string) => {
+      said += piece;
+    });
+  }
+  const exit = once(child, "exit").then(([code]) => code as number | null);
+  const url = `http://127.0.0.1:${port}`;
+
+  async function status(path: string, token?: string): Promise<number | undefined> {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    try {
+      const answer = await fetch(url + path, { headers });
+      await answer.arrayBuffer();
+      return answer.status;
+    } catch {
+      return undefined;
+    }
+  }
+  async function end(signal: NodeJS.Signals): Promise<number | null> {
+    child.kill(signal);
+    return exit;
+  }
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  try {
+    const first = await poll("the service answers", 60_000, async () => (hasEnded() ? 0 : status("/")));
+    if (first === 0) throw new Error(`it ended with ${await exit}`);
+  } catch (error) {
+    await end("SIGKILL");
+    throw new Error(`the service did not start:\n${said}`, { cause: error });
+  }
+  return {
+    url,
+    status,
+    stop: () => end("SIGTERM"),
+    [Symbol.asyncDispose]: async () => void (await end("SIGKILL")),
+  };
+}
