@@ -8,6 +8,7 @@ import { createClients } from "../support/clients.ts";
 import { createDatabase, withClient } from "../support/database.ts";
 import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
+import { startRedis } from "../support/redis.ts";
 import type { SeenEntry } from "../support/revocation-reader.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
@@ -100,6 +101,29 @@ test("L14: what is revoked while 20 readers are cut off again and again comes to
   await annotate(`${streams} streams`);
   expect(streams).toBeGreaterThan(100);
   await Promise.all(replicas.map((replica) => untilWatchers(replica, 0)));
+});
+
+test("M01 M03: Redis is flushed, killed and back again while somebody watches: every entry comes, once", {
+  timeout: 120_000,
+}, async () => {
+  await using redis = await startRedis();
+  await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url });
+  const readers = [watch(two.a), watch(two.b, { protocol: "connect" })];
+  const revokeAtBoth = async (name: string) => {
+    await revokeClient(two.a, `${name} a`);
+    const sequence = await revokeClient(two.b, `${name} b`);
+    await Promise.all(readers.map((reader) => reader.until(sequence)));
+  };
+  await revokeAtBoth("before");
+  await redis.command("FLUSHALL");
+  await revokeAtBoth("flushed");
+  await redis.kill9();
+  await revokeAtBoth("killed");
+  await redis.restart();
+  await revokeAtBoth("back");
+  const all = await log(two);
+  expect(all).toHaveLength(8);
+  for (const { entries, end } of readers) expect([shown(entries), end]).toEqual([all, undefined]);
 });
 
 test("N11: a database put back: CURSOR_TOO_OLD to who was told of what was lost, in mid-stream too; others go on", {
