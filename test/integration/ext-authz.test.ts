@@ -150,9 +150,6 @@ describe("I12: a credential that is no good token is refused where tokens are lo
   const kinds: Readonly<Record<string, () => string>> = {
     "no token": () => "Bearer",
     "no token behind a space": () => "Bearer ",
-    nothing: () => "",
-    "another scheme": () => "Basic YTpi",
-    "a token without a scheme": () => kept.accessToken,
     "a tab": () => `Bearer\t${kept.accessToken}`,
     "a token cut short": () => `Bearer ${kept.accessToken.slice(0, -1)}`,
     "a token and something more": () => `Bearer ${kept.accessToken} x`,
@@ -171,6 +168,17 @@ describe("I12: a credential that is no good token is refused where tokens are lo
     expect(required).toMatchObject(invalidToken);
     expect(optional).toMatchObject(invalidToken);
     expect(open).toMatchObject({ code: 0, headers: {} });
+  });
+
+  test.each(
+    Object.entries({ nothing: "", "another scheme": "Basic YTpi", "a token without a scheme": "eyJ0" }),
+  )("%s is asked for a token", async (_, authorization) => {
+    const [required, optional] = await Promise.all(
+      ["/anything/", "/open/x"].map((path) => envoy.request({ path, headers: { authorization } })),
+    );
+    for (const checked of [required, optional]) {
+      expect(checked).toMatchObject({ code: 16, status: 401, headers: challenge() });
+    }
   });
 
   test.each(["bearer", "BEARER", "Bearer  "])("while %j is the scheme", async (scheme) => {

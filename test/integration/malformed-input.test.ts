@@ -163,9 +163,7 @@ describe("K05 an error says nothing from inside", () => {
   test("a fault of the database's schema", async () => {
     await using broken = await createDatabase();
     await using own = await startServer({ databaseUrl: broken.url });
-    await withClient(broken.url, (client) =>
-      client.query("alter table postern.users rename email_key to moved"),
-    );
+    await withClient(broken.url, (client) => client.query("alter table postern.users rename to moved"));
     const credential = TOKENS.web;
     const secret = "a password that must not be told";
     const body = JSON.stringify({ identifier: "someone@people.test", password: secret });

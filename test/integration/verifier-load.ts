@@ -42,7 +42,7 @@ export async function startLoad(two: TwoServers, users: number, random: () => nu
   const tokens: KnownToken[] = [];
   let sequence = 0;
   let isOver = false;
-  /** Either server, by HTTP/1.1: Connect's HTTP/2 client does not bear that a server goes (connect-es, issue 1768). */
+  /** Either server, by HTTP/1.1: Connect's HTTP/2 client does not always bear that a server goes. */
   function replica(): Replica {
     const one = random() < 0.5 ? two.a : two.b;
     const as = (credential: string) => createClients({ baseUrl: one.server.http, credential }).auth;

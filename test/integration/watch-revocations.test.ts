@@ -80,26 +80,6 @@ describe.each([
       expect(reader.end).toBeUndefined();
     }
   });
-
-  test("a reader that was cut off goes on at the other replica, without loss or repeat", {
-    timeout: 90_000,
-  }, async () => {
-    const seen: SeenEntry[] = [];
-    let cursor = "";
-    for (const [round, protocol] of protocols.entries()) {
-      const [here, there] = round % 2 === 0 ? [two.a, two.b] : [two.b, two.a];
-      // While nobody watches, and where the reader is not.
-      await revokeClient(there, `between ${round}`);
-      const reader = watch(here, { protocol, cursor });
-      await revokeClient(there, `there ${round}`);
-      await reader.until(await revokeClient(here, `here ${round}`));
-      await reader.cut();
-      expect(reader.messages[0]?.keys?.jwks).toContain("key_");
-      seen.push(...reader.entries);
-      cursor = reader.cursor;
-    }
-    expect(seen).toEqual(await log());
-  });
 });
 
 describe("with two servers", () => {

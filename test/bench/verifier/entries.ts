@@ -2,8 +2,8 @@ import { appendLivingEntries } from "../../support/living-entries.ts";
 import { poll } from "../../support/poll.ts";
 import type { Site } from "./site.ts";
 
-/** So many are appended by one statement, and read by one: an answer that takes longer than a second is given up. */
-const batch = 10_000;
+/** As many as one statement brings: a reader that is further behind loads the whole log anew. */
+const batch = 5_000;
 /** So often the planner is told how large the log has become, as autovacuum does where an hour is not a minute. */
 const analyzeEvery = 5 * batch;
 /** On a slow machine there are fewer of them. */

@@ -24,8 +24,8 @@ export interface TokenOptions {
 /** A good access token at any time. */
 export interface TokenSource {
   /**
-   * An access token that lives for a while. Renewed ahead of its end, by the calls that come in the last third of its
-   * life and do not wait for it.
+   * An access token that lives for a while. Renewed ahead of its end, by the calls that come once three fifths to
+   * four fifths of its life are over and do not wait for it.
    * @throws {PosternError} `ERR_SESSION_ENDED`, `ERR_LOGIN_REFUSED`, `ERR_UNAVAILABLE`; and the signal's reason
    */
   token(options?: TokenOptions): Promise<string>;

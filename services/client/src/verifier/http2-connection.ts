@@ -13,8 +13,7 @@ interface Connection {
 
 /**
  * An HTTP/2 connection, made when it is needed, and anew once it has ended or its end was announced. Idle, it keeps no
- * process alive. Connect's own manager ends the process where a GOAWAY meets a connection without streams (connect-es,
- * issue 1768).
+ * process alive. Connect's own manager may end the process where a GOAWAY meets a connection without streams.
  */
 export class Http2Connection {
   /** Scheme, host and port. */

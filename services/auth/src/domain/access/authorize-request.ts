@@ -18,6 +18,7 @@ export type Verdict =
   /** It is answered with an HTTP status, and a `www-authenticate` where another credential would help. */
   | { readonly kind: "refuse"; readonly status: 400 | 401 | 403; readonly challenge: string | undefined };
 
+const isBearer = /^bearer\b/i;
 /** RFC 6750 section 2.1. A comma is in no token: several headers joined into one are none. */
 const bearer = /^bearer +([\w.~+/-]+=*)$/i;
 
@@ -34,7 +35,7 @@ export async function authorizeRequest(deps: AuthorizeDeps, request: ProxiedRequ
   }
   // The upstream may take another one than we do.
   if (more.length > 0) return refuse(400, "invalid_request");
-  if (authorization === undefined) return refuse(401);
+  if (authorization === undefined || !isBearer.test(authorization)) return refuse(401);
   const token = bearer.exec(authorization)?.[1];
   const claims = token === undefined ? undefined : await checkAccessToken(deps, token);
   if (claims === undefined || !claims.aud.some((one) => route.audiences.includes(one))) {
@@ -50,7 +51,7 @@ function holdsScopes(claims: AccessTokenClaims, route: Route): boolean {
   return route.scopes.every((scope) => held.includes(scope));
 }
 
-/** RFC 6750 section 3; without an error where no token was shown. */
+/** RFC 6750 section 3; without an error where no token was shown, nor a scheme that is ours (section 3.1). */
 function refuse(status: 400 | 401 | 403, error?: string, scopes: readonly string[] = []): Verdict {
   const parameters = [
     'realm="postern"',

@@ -85,7 +85,7 @@ export class EntryRing {
    */
   read(place: Place, atMost: number): Stretch | undefined {
     if (place < this.#start || place > this.#end) return undefined;
-    const stretch = this.#segments.find((segment) => segment.end > place)?.read(place, atMost);
+    const stretch = this.#segments.findLast((segment) => segment.start <= place)?.read(place, atMost);
     if (stretch !== undefined && stretch.end < this.#end) return stretch;
     // Entries that were dead already when the log was loaded are not here, the last one of it may be such.
     return { bytes: stretch?.bytes ?? new Uint8Array(), end: this.#end, head: this.#head };

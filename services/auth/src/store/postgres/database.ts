@@ -11,11 +11,8 @@ const lostAfterMs = 30_000;
 /** Faults of one kind are told so often: in an overload there are thousands a second. */
 const tellEveryMs = 1_000;
 
-/**
- * SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement; no schema and no
- * table (3F000, 42P01): a backup is being put back.
- */
-const passing = /^(08|53|57P|25006|3F000|40|42P01|55P03|57014|58)/;
+/** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
+const passing = /^(08|53|57P|25006|40|55P03|57014|58)/;
 /** Those after which the server closes the connection. */
 const closing = /^(08|57P)/;
 
