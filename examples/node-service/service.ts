@@ -16,7 +16,8 @@ const verifier = createVerifier({
   audience: AUDIENCE,
   // Where Postern is another host within the mesh than the issuer's, say so here.
   revocations: { baseUrl: ISSUER, token: TOKEN },
-  onEvent: (event) => log({ postern: event.kind }),
+  onEvent: (event) =>
+    log({ postern: event.kind, ...("error" in event ? { error: String(event.error) } : {}) }),
 });
 
 interface Answer {

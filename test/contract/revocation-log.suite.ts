@@ -277,6 +277,9 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
     const { seq } = (await log.revokeEverything(actor)) as { seq: number };
     await log.revokeClient("forgotten", actor);
     await fixture.advanceClock(2 * 3_600_000);
+    const early = await log.readAll();
+    expect(early.entries.map(({ target }) => target)).toContainEqual({ kind: "client", id: "forgotten" });
+    await fixture.advanceClock(3_600_000);
     const { entries, head, everythingSeq } = await log.readAll();
     const targets = entries.map(({ target }) => target);
     expect(targets).toContainEqual({ kind: "token", id: formatId("tok", tokenId) });

@@ -1,5 +1,6 @@
 import express from "express";
 import { expect, test } from "vitest";
+import { PosternError } from "../core/postern-error.ts";
 import { ask, listen } from "../http/listening.fixture.ts";
 import { twoSides } from "../http/two-sides.fixture.ts";
 import { callerOf, optionalAuth, requireAuth, requireScope } from "./index.ts";
@@ -105,4 +106,27 @@ test("a scope is demanded behind the guard, and without a guard of all", async (
 test("a fault of the verifier lets nobody in", async () => {
   await using site = await setUp();
   expect((await site.get("/broken", await site.issuer.token())).status).toBe(500);
+});
+
+test("what somebody has answered meanwhile, a time-out say, stays answered", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const verifier = {
+    async verify(): Promise<never> {
+      await promise;
+      throw new PosternError("ERR_TOKEN_EXPIRED", "expired");
+    },
+  };
+  const guarded = requireAuth(verifier);
+  const { promise: refused, resolve: settle } = Promise.withResolvers<unknown>();
+  await using site = await listen((request, response) => {
+    guarded(request, response, settle);
+    response.writeHead(504).end(() => resolve());
+  });
+  const answer = await fetch(site.url, { headers: { authorization: "Bearer x" } });
+  expect(answer.status).toBe(504);
+  // Nothing is thrown that nobody waits for, and nothing goes on.
+  const nothing = Symbol();
+  expect(
+    await Promise.race([refused, promise.then(() => new Promise((done) => setImmediate(done, nothing)))]),
+  ).toBe(nothing);
 });

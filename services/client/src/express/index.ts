@@ -52,12 +52,15 @@ export function requireScope(...scope: readonly string[]): Middleware {
 function guard(check: (request: GuardedRequest) => Promise<void>): Middleware {
   return (request, response, next) => {
     check(request).then(
-      () => next(),
+      () => {
+        if (!response.headersSent) next();
+      },
       // Answered here: handed on, Express logs each with its stack, and whoever is refused could fill the log.
       (error) => {
         const refusal = refusalOf(error);
         if (refusal === undefined) next(error);
-        else refuse(response, refusal);
+        // Somebody may have answered meanwhile, a time-out say.
+        else if (!response.headersSent) refuse(response, refusal);
       },
     );
   };

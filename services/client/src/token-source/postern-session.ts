@@ -1,15 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { createClient, type Interceptor } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
-import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
+import { createPosternClient } from "../postern/postern-client.ts";
 import { keepSession, type SessionCalls } from "./keep-session.ts";
 import type { PosternSessionOptions } from "./session-options.ts";
 import type { TokenOrigin } from "./token-source.ts";
 
 /** How long to wait for an answer. */
 const timeoutMs = 5_000;
-/** A connection that nobody needs does not keep the process alive for longer. */
-const idleConnectionTimeoutMs = 1_000;
 
 /**
  * The access tokens of one session. For one process: of two that show one refresh token, the one that comes late ends
@@ -27,17 +23,8 @@ export function posternSession(options: PosternSessionOptions): TokenOrigin {
   });
 }
 
-function connect({ baseUrl, token, httpVersion = "1.1", login }: PosternSessionOptions): SessionCalls {
-  const bearer: Interceptor = (next) => (request) => {
-    request.header.set("authorization", `Bearer ${token}`);
-    return next(request);
-  };
-  const transport = createConnectTransport({
-    baseUrl,
-    interceptors: [bearer],
-    ...(httpVersion === "2" ? { httpVersion, idleConnectionTimeoutMs } : { httpVersion }),
-  });
-  const client = createClient(AuthService, transport);
+function connect({ login, ...options }: PosternSessionOptions): SessionCalls {
+  const { client } = createPosternClient(options);
   return {
     async refresh(refreshToken, requestId) {
       return (await client.refresh({ refreshToken, requestId }, { timeoutMs })).tokens;

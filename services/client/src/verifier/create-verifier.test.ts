@@ -207,7 +207,7 @@ describe("options", () => {
     ["revocations", { revocations: true }],
     ["revocations", { revocations: {} }],
     ["revocations", { revocations: { baseUrl: "auth", token: "t" } }],
-    ["revocations", { revocations: { baseUrl: "http://127.0.0.1:1", token: "" } }],
+    ["revocations.token", { revocations: { baseUrl: "http://127.0.0.1:1", token: "" } }],
     ["maxStaleness", { maxStaleness: Number.NaN }],
     ["maxStaleness", { maxStaleness: -1 }],
     ["onStale", { onStale: "acept" }],

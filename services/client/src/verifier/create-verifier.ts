@@ -5,7 +5,7 @@ import { createJwksSource } from "./jwks-source.ts";
 import type { KeySet, VerifyingKey } from "./key-set.ts";
 import type { JudgedClaims } from "./log-copy.ts";
 import { connectPostern, type PosternConnection } from "./postern-connection.ts";
-import { openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
+import { type FeedEvent, openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
 import { TokenCache } from "./token-cache.ts";
 import { checkOptions, type VerifierOptions } from "./verifier-options.ts";
 
@@ -69,11 +69,18 @@ const startMs = 5_000;
 /** Begins to follow the issuer at once, and goes on until it is closed. */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options);
-  const { issuer, revocations, onStale = "introspect", onEvent = () => {} } = options;
+  const { issuer, revocations, onStale = "introspect" } = options;
   const audience = typeof options.audience === "string" ? [options.audience] : [...options.audience];
   const monotonicMs = () => performance.now();
   const jwks = createJwksSource({ issuer, jwksUri: options.jwksUri, fetch, monotonicMs });
   const connection = revocations === false ? undefined : connectPostern(revocations);
+  function onEvent(event: FeedEvent): void {
+    try {
+      options.onEvent?.(event);
+    } catch {
+      // A log that fails is no reason not to hear of revocations.
+    }
+  }
   const feed = connection && openRevocationFeed({ ...connection, monotonicMs, random: Math.random, onEvent });
   const cache = new TokenCache<OpenToken>(2 * (options.cacheSize ?? 10_000));
   const startedBy = monotonicMs() + startMs;
@@ -116,7 +123,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   async function open(token: string): Promise<OpenToken> {
     const known = cache.get(token);
     // A key that is gone, or is another now, has signed nothing.
-    if (known !== undefined && currentKeys()?.get(known.key.kid) === known.key) return known;
+    if (known !== undefined && (await findKey(known.key.kid)) === known.key) return known;
     const parsed = parseAccessToken(token);
     const { header, claims } = parsed;
     const key = await findKey(header.kid);
@@ -128,13 +135,22 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return opened;
   }
 
-  const currentKeys = (): KeySet | undefined => feed?.keys ?? jwks.keys;
+  /** The feed tells all keys there are, for as long as it tells anything. */
+  const toldKeys = (): KeySet | undefined => (feed !== undefined && !isStale(feed) ? feed.keys : undefined);
+  const currentKeys = (): KeySet | undefined => toldKeys() ?? jwks.keys ?? feed?.keys;
 
-  async function findKey(kid: string): Promise<VerifyingKey | undefined> {
-    const told = feed?.keys?.get(kid);
-    // The feed tells all keys there are, for as long as it tells anything.
-    const isTold = told !== undefined || (feed?.keys !== undefined && !isStale(feed));
-    return isTold ? told : jwks.find(kid);
+  function findKey(kid: string): VerifyingKey | undefined | Promise<VerifyingKey | undefined> {
+    const told = toldKeys();
+    return told === undefined ? fetchKey(kid) : told.get(kid);
+  }
+
+  async function fetchKey(kid: string): Promise<VerifyingKey | undefined> {
+    try {
+      return await jwks.find(kid);
+    } catch (error) {
+      if (feed?.keys === undefined) throw error;
+      return feed.keys.get(kid);
+    }
   }
 
   /** The issuer judges signature and revocation, of which it knows more than we do; the rest is judged here. */
@@ -149,7 +165,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     try {
       isActive = (await (connection as PosternConnection).introspect(token)) === claims.jti;
     } catch (cause) {
-      const message = "the feed of revocations is stale, and the issuer cannot be asked";
+      const message =
+        "the feed of revocations is stale, and the issuer gives no verdict: see the error's cause";
       throw new PosternError("ERR_UNAVAILABLE", message, { cause });
     }
     if (!isActive) throw revoked();

@@ -20,6 +20,8 @@ interface Part {
 
 /** Entries that can hit nothing any more are dropped so often, by the database's time. */
 const forgetEveryMs = 60_000;
+/** The database's clock may have been ahead, and was put right: so far it is borne. */
+const clockAheadMs = 3_600_000;
 
 /**
  * What the streams of `WatchRevocations` have told of the log, one after the other. Times are milliseconds of a clock
@@ -113,7 +115,7 @@ export class LogCopy {
     this.#coming = undefined;
     if (Math.abs(asOfMs - this.#forgottenMs) < forgetEveryMs) return;
     this.#forgottenMs = asOfMs;
-    part.set.forget(asOfMs);
+    part.set.forget(asOfMs - clockAheadMs);
   }
 }
 

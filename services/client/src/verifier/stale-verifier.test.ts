@@ -132,8 +132,9 @@ describe("while the feed is stale", () => {
     await verifier.verify(token);
     await verifier.verify(revoked);
     issuer.rotateKey();
+    pass(10_001);
     await verifier.verify(await issuer.token());
-    expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([0, 1]);
+    expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([0, 2]);
     relay.mend();
     await issuer.inStep(verifier);
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
@@ -141,6 +142,16 @@ describe("while the feed is stale", () => {
     pass(10_001);
     await until(verifier, "stale");
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
+  });
+
+  test("A29 accept: a key that is gone from the key set is gone, though the feed had told it", async () => {
+    const { issuer, verifier, token } = await cutOff({ onStale: "accept" });
+    await verifier.verify(token);
+    const [kid = ""] = verifier.state.kids;
+    issuer.rotateKey();
+    issuer.removeKey(kid);
+    pass(3_600_001);
+    await refuses(verifier, token, "ERR_KEY_UNKNOWN");
   });
 
   test("a staleness of 0 has each token asked about", async () => {
@@ -165,6 +176,19 @@ describe("while the feed is stale", () => {
     await until(verifier, "stale");
     await refuses(verifier, await issuer.token(), "ERR_FEED_STALE");
   });
+});
+
+test("A29 without a feed a key that is gone from the key set is gone for tokens that are remembered", async () => {
+  const { issuer, options } = await opened.site();
+  const verifier = opened.verifier({ ...options, revocations: false });
+  const token = await issuer.token();
+  await verifier.verify(token);
+  const [kid = ""] = verifier.state.kids;
+  issuer.rotateKey();
+  issuer.removeKey(kid);
+  await verifier.verify(token);
+  pass(3_600_001);
+  await refuses(verifier, token, "ERR_KEY_UNKNOWN");
 });
 
 describe("at the start", () => {

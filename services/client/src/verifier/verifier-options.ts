@@ -43,8 +43,10 @@ export function checkOptions(options: VerifierOptions): void {
     "`audience` must name whom tokens are to be for":
       !Array.isArray(audiences) || audiences.length === 0 || audiences.some((one) => !one),
     "`jwksUri` must be a URL": jwksUri !== undefined && !URL.canParse(jwksUri),
-    "`revocations` must be `{ baseUrl, token }`, or `false` to do without":
-      revocations !== false && !(URL.canParse(revocations?.baseUrl) && revocations.token),
+    "`revocations` must be `{ baseUrl, token }` with a URL, or `false` to do without":
+      revocations !== false && !URL.canParse(revocations?.baseUrl),
+    "`revocations.token` must be a secret token of Postern; it is empty":
+      revocations !== false && !revocations?.token,
     "`maxStaleness` must be a number of milliseconds": !(maxStaleness >= 0),
     '`onStale` must be "introspect", "refuse" or "accept"':
       onStale !== undefined && !["introspect", "refuse", "accept"].includes(onStale),

@@ -17,10 +17,20 @@ export function readPath(path: string): PathReadings | undefined {
   if (!pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path)) return undefined;
   const decoded = decode(path);
   // Controls beyond ASCII, encoded as UTF-8.
-  if (decoded === undefined || /\p{Cc}/u.test(decoded)) return undefined;
+  if (decoded === undefined || /\p{Cc}/u.test(decoded) || foldsToSyntax(decoded)) return undefined;
   const written = path.replace(/%../g, (encoded) => encoded.toUpperCase());
   const readings = [written, decoded, decoded.replace(/[?#].*$/su, "")];
   return [...readings, ...readings.map(foldCase)];
+}
+
+/** Whether it has other segments where compatible characters are made equal, unseen ones dropped, or spaces trimmed. */
+function foldsToSyntax(decoded: string): boolean {
+  const folded = decoded
+    .normalize("NFKC")
+    .replace(/\p{Cf}/gu, "")
+    .split(/[/\\]/);
+  const isDots = folded.some((segment) => /^\s*\.{1,2}\s*$/u.test(segment));
+  return isDots || folded.length !== decoded.split("/").length;
 }
 
 /** Equal for texts that differ by case alone: also by `ſ` and the Kelvin sign, of which one fold alone knows nothing. */

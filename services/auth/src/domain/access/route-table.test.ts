@@ -109,6 +109,16 @@ describe("I04: a path that is not in its normal form meets nothing, whatever the
       "/a%2eb",
     ],
     ...[
+      "/a/..%20/b",
+      "/a/%20../b",
+      "/a/%E2%80%A5/b",
+      "/a/%EF%BC%8E%EF%BC%8E/b",
+      "/a%EF%BC%8Fb",
+      "/a%EF%BC%BCb",
+      "/a/..%E2%80%8B/b",
+      "/a/..%C2%AD/b",
+    ],
+    ...[
       "/a%2Fb",
       "/a%2fb",
       "/a%5cb",

@@ -48,7 +48,7 @@ export interface RecoverOutcome {
 export interface RevocationLog {
   /** The head and what follows `known`, in one snapshot of the primary; of very many, not all. */
   readAfter(known: LogHead): Promise<LogRead>;
-  /** The head and every living entry, as the primary has them at one moment; what all have in common ended at `everythingSeq`. */
+  /** The head and every living entry, and those that are over for an hour at most (the clock may have been ahead), as the primary has them at one moment; what all have in common ended at `everythingSeq`. */
   readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[]; readonly everythingSeq: number }>;
 
   /** `expiresAt` is the token's own end; `whose` it is, for the audit. */

@@ -63,6 +63,8 @@ export interface HeadRead {
 const patienceMs = 1_000;
 /** Entries that can hit nothing any more are dropped after so many head reads. */
 const forgetEvery = 10_000;
+/** The database's clock may have been ahead, and was put right: so far it is borne, as by `postern.clean`. */
+const clockAheadMs = 3_600_000;
 
 /** Loads the log and keeps up with it by reading its head whenever somebody asks. */
 export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
@@ -124,8 +126,9 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       const counts = await catchUp();
       reads += 1;
       if (reads % forgetEvery === 0) {
-        view.revocations.forget(view.now.getTime());
-        deps.follower?.forget(view.now.getTime());
+        const beforeMs = view.now.getTime() - clockAheadMs;
+        view.revocations.forget(beforeMs);
+        deps.follower?.forget(beforeMs);
       }
       readAtMs = startedAtMs;
       deps.onKeys(view.keysVersion);

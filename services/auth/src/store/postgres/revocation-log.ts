@@ -109,7 +109,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
     async readAll() {
       const readPage = (afterSeq: number) =>
         readHead(
-          `select ${head}, ${pageAfter("r.forget_after > postern.now()")} as entries
+          `select ${head}, ${pageAfter("r.forget_after > postern.now() - interval '1 hour'")} as entries
            from postern.revocation_head h`,
           [afterSeq],
         );
