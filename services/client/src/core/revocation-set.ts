@@ -9,6 +9,12 @@ export type RevocationTarget =
   | { readonly kind: "key"; readonly id: string }
   | { readonly kind: "everything" };
 
+/**
+ * How long entries are kept beyond the end of all that they hit: the database's clock may have been ahead by so much, and
+ * was put right. In milliseconds.
+ */
+export const clockAheadMs = 3_600_000;
+
 /** An entry of the revocation log. */
 export interface Revocation {
   readonly seq: number;

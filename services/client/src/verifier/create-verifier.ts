@@ -148,8 +148,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
     try {
       return await jwks.find(kid);
     } catch (error) {
-      if (feed?.keys === undefined) throw error;
-      return feed.keys.get(kid);
+      const kept = feed?.keys?.get(kid);
+      if (kept === undefined) throw error;
+      return kept;
     }
   }
 

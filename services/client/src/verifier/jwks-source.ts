@@ -16,7 +16,7 @@ export interface JwksSource {
   readonly keys: KeySet | undefined;
   /**
    * The key of that name; undefined: the issuer has none.
-   * @throws {PosternError} `ERR_UNAVAILABLE` where no key set could be had so far
+   * @throws {PosternError} `ERR_UNAVAILABLE` where no key set could be had so far, nor a newer one that may have the key
    */
   find(kid: string): Promise<VerifyingKey | undefined>;
 }
@@ -114,10 +114,12 @@ export function createJwksSource({ issuer, jwksUri, fetch, monotonicMs }: JwksSo
         if (waits) await refreshed;
       }
       if (keys !== undefined && !keys.has(kid)) await refresh();
-      if (keys === undefined) {
+      const key = keys?.get(kid);
+      // That an older set lacks it says nothing of a key, where no newer one can be had.
+      if (keys === undefined || (key === undefined && fault !== undefined)) {
         throw new PosternError("ERR_UNAVAILABLE", "the issuer's keys cannot be had", { cause: fault });
       }
-      return keys.get(kid);
+      return key;
     },
   };
 }

@@ -1,7 +1,12 @@
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { WatchRevocationsResponse } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import type { Checkpoint, Revocation as Entry } from "@postern/proto/postern/auth/v1/revocation_pb.js";
-import { type RevocableClaims, RevocationSet, type RevocationTarget } from "../core/revocation-set.ts";
+import {
+  clockAheadMs,
+  type RevocableClaims,
+  RevocationSet,
+  type RevocationTarget,
+} from "../core/revocation-set.ts";
 
 /** Claims, and when the token was issued. */
 export type JudgedClaims = RevocableClaims & { readonly iat: number };
@@ -20,8 +25,6 @@ interface Part {
 
 /** Entries that can hit nothing any more are dropped so often, by the database's time. */
 const forgetEveryMs = 60_000;
-/** The database's clock may have been ahead, and was put right: so far it is borne. */
-const clockAheadMs = 3_600_000;
 
 /**
  * What the streams of `WatchRevocations` have told of the log, one after the other. Times are milliseconds of a clock

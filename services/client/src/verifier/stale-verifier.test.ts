@@ -144,6 +144,15 @@ describe("while the feed is stale", () => {
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
   });
 
+  test("accept: of a key that is not known nothing is said while no key set can be had", async () => {
+    const { issuer, relay, verifier, token } = await cutOff({ onStale: "accept" });
+    relay.refuse(jwksPath);
+    await verifier.verify(token);
+    issuer.rotateKey();
+    await refuses(verifier, await issuer.token(), "ERR_UNAVAILABLE");
+    await verifier.verify(token);
+  });
+
   test("A29 accept: a key that is gone from the key set is gone, though the feed had told it", async () => {
     const { issuer, verifier, token } = await cutOff({ onStale: "accept" });
     await verifier.verify(token);

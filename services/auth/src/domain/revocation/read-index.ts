@@ -1,4 +1,4 @@
-import { RevocationSet } from "@postern/client/core/revocation-set.ts";
+import { clockAheadMs, RevocationSet } from "@postern/client/core/revocation-set.ts";
 import { createSharedRun } from "../../lib/shared-run.ts";
 import { LateError, within } from "../../lib/within.ts";
 import { PosternError } from "../errors.ts";
@@ -63,8 +63,6 @@ export interface HeadRead {
 const patienceMs = 1_000;
 /** Entries that can hit nothing any more are dropped after so many head reads. */
 const forgetEvery = 10_000;
-/** The database's clock may have been ahead, and was put right: so far it is borne, as by `postern.clean`. */
-const clockAheadMs = 3_600_000;
 
 /** Loads the log and keeps up with it by reading its head whenever somebody asks. */
 export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
