@@ -262,11 +262,13 @@ describe("keys", () => {
     expect(kinds()).toEqual(["keys", "in_step", "keys"]);
   });
 
-  test("that cannot be read leave those before", async () => {
+  test("that cannot be read end the stream: those before hold until what is known is too old", async () => {
     await send(Date.now(), { jwks: jwks("one") });
     await send(Date.now(), { jwks: "{}" });
     expect([...(feed.keys?.keys() ?? [])]).toEqual(["one"]);
-    expect(kinds()).toEqual(["keys", "in_step"]);
+    expect(kinds()).toEqual(["keys", "in_step", "disconnected"]);
+    expect(events.at(-1)).toMatchObject({ error: { message: expect.stringContaining("key set") } });
+    expect(server.last.signal.aborted).toBe(true);
   });
 });
 

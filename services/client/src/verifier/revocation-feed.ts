@@ -83,7 +83,8 @@ export function openRevocationFeed(deps: FeedDeps): RevocationFeed {
 
   function takeKeys(jwks: string): void {
     const read = readKeySet(jwks, keys);
-    if (read === undefined) return;
+    // The one before may hold keys that are gone: nothing goes on as if there had been no other.
+    if (read === undefined) throw new Error("the server's key set cannot be read");
     const isNews = read.size !== keys?.size || [...read].some(([kid, key]) => keys?.get(kid) !== key);
     keys = read;
     if (isNews) onEvent({ kind: "keys", kids: [...read.keys()] });
