@@ -1,16 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { closeListener, type Farewell } from "./farewell.ts";
-
-/** How long a client may take to close its side of a connection. */
-const lingerMs = 2_000;
-
-const goodbye = [
-  "HTTP/1.1 503 Service Unavailable",
-  "connection: close",
-  "content-length: 0",
-  "retry-after: 1",
-];
+import { endWith } from "./last-answer.ts";
 
 interface Call {
   readonly request: IncomingMessage;
@@ -20,6 +11,8 @@ interface Call {
 export interface Http1Farewell extends Farewell {
   /** Whether a request may be answered; one on a connection that was ended may not. */
   admit(call: Call): boolean;
+  /** Whether nothing is being answered on a connection, but for a request that is still coming in. */
+  isFree(socket: Socket): boolean;
 }
 
 /** Ends the connections of an HTTP/1.1 server so that no client is left not knowing what became of its call. */
@@ -34,7 +27,9 @@ export function createHttp1Farewell(server: Server): Http1Farewell {
   function endWhenIdle(socket: Socket): void {
     if (calls.get(socket)?.size !== 0 || !socket.writable) return;
     calls.delete(socket);
-    end(socket);
+    // A client whose next call is on its way takes this for the answer, and knows that nothing was done; one without a
+    // call has to ignore it (RFC 9112, section 9.2).
+    endWith(socket, 503, ["retry-after: 1"]);
   }
   function announce(): void {
     state.announced = true;
@@ -57,6 +52,10 @@ export function createHttp1Farewell(server: Server): Http1Farewell {
         });
       }
       return true;
+    },
+    isFree(socket) {
+      const own = [...(calls.get(socket) ?? [])];
+      return own.every(({ request, response }) => !request.complete && !response.headersSent);
     },
     announce,
     async drain() {
@@ -81,14 +80,4 @@ function makeLast({ request, response }: Call): void {
   const hasBody = "content-length" in request.headers || "transfer-encoding" in request.headers;
   if (request.complete || !hasBody) tell();
   else request.once("end", tell);
-}
-
-/**
- * Ends a connection without a call. A client whose next call is on its way takes this for the answer, and knows
- * that nothing was done; one without a call has to ignore it (RFC 9112, section 9.2).
- */
-function end(socket: Socket): void {
-  socket.end(`${goodbye.join("\r\n")}\r\n\r\n`);
-  const cut = setTimeout(() => socket.destroy(), lingerMs);
-  socket.once("close", () => clearTimeout(cut));
 }

@@ -1,12 +1,14 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { refuse } from "../http/refuse.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import type { Farewell } from "./farewell.ts";
 import { createHttp1Farewell } from "./http1-farewell.ts";
 import { createHttp2Farewell } from "./http2-farewell.ts";
 import type { Address } from "./parsers/address.ts";
+import { framingMayDiffer, settleHttp1, settleHttp2 } from "./request-form.ts";
+import { refuseUnreadable } from "./unreadable-requests.ts";
 
 /** A bound listener. */
 export interface Listener extends Farewell {
@@ -37,12 +39,15 @@ export async function listenHttp(address: Address): Promise<Listener> {
         return;
       }
       // Node would drop the headers above a limit in silence, the credential among them.
-      if (request.rawHeaders.length > 2 * maxHeaderPairs) response.writeHead(431).end();
-      else handler(request, response);
+      const tooMany = request.rawHeaders.length > 2 * maxHeaderPairs;
+      const status = tooMany ? 431 : settleHttp1(request);
+      if (status === undefined) handler(request, response);
+      else response.writeHead(status, framingMayDiffer(request) ? { connection: "close" } : {}).end();
     },
   );
   server.maxHeadersCount = 0;
   const farewell = createHttp1Farewell(server);
+  refuseUnreadable(server, farewell.isFree);
   const url = await bind(server, address);
   return {
     ...farewell,
@@ -65,7 +70,12 @@ export async function listenGrpc(address: Address): Promise<Listener> {
       streamResetBurst: 100,
       streamResetRate: 33,
     },
-    (request, response) => farewell.admit(request.stream, () => handler(request, response)),
+    (request, response) =>
+      farewell.admit(request.stream, () => {
+        const status = settleHttp2(request);
+        if (status === undefined) handler(request, response);
+        else response.writeHead(status).end();
+      }),
   );
   server.on("session", (session) => session.on("error", () => session.destroy()));
   server.on("stream", (stream) => stream.on("error", () => stream.close()));
@@ -82,9 +92,6 @@ export async function listenGrpc(address: Address): Promise<Listener> {
 
 async function bind(server: http.Server | http2.Http2Server, { host, port }: Address): Promise<string> {
   // A peer that breaks off is no reason to end.
-  server.on("clientError", (_error: Error, socket: Socket) => {
-    if (!socket.destroyed) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-  });
   server.on("sessionError", () => {});
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

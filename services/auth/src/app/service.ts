@@ -192,7 +192,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
     onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),
     onFault: (error) => log.debug({ event: "answer_failed", error }),
-    fallback: (request, response) => routes(request as IncomingMessage, response as ServerResponse),
+    fallback: (request, response, refuseUnknown) =>
+      routes(request as IncomingMessage, response as ServerResponse, refuseUnknown),
   });
   const { redis } = shared;
   const running = opened.move();

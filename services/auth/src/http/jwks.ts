@@ -5,6 +5,19 @@ import type { KeyRing } from "../domain/keys/key-ring.ts";
 /** How long a reader may keep the key set, in seconds: the least that POSTERN_KEY_PUBLISH_LEAD may be. */
 const maxAgeSeconds = 300;
 
+const jwksPath = "/.well-known/jwks.json";
+
+/** Where the keys of an issuer are: under its path, as its metadata says; a proxy may have taken that path off. */
+export function jwksPaths(issuer: string): ReadonlySet<string> {
+  const { pathname } = new URL(issuer);
+  return new Set([jwksPath, `${pathname.replace(/\/$/, "")}${jwksPath}`]);
+}
+
+/** Where its metadata says that they are. */
+export function jwksUri(issuer: string): string {
+  return `${issuer.replace(/\/$/, "")}${jwksPath}`;
+}
+
 /** `GET /.well-known/jwks.json`: the public keys (RFC 7517 section 5). Works without any store. */
 export function serveJwks(
   keyRing: Pick<KeyRing, "publicKeys">,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { jwksUri } from "./jwks.ts";
 
 const oauthPath = "/.well-known/oauth-authorization-server";
 const openidPath = "/.well-known/openid-configuration";
@@ -17,7 +18,7 @@ export function metadataPaths(issuer: string): ReadonlySet<string> {
 export function serveMetadata(issuer: string, request: IncomingMessage, response: ServerResponse): void {
   const body = JSON.stringify({
     issuer,
-    jwks_uri: `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
+    jwks_uri: jwksUri(issuer),
     // Required; left out, the grant types would be those of an authorization server with a login page.
     response_types_supported: [],
     grant_types_supported: [],

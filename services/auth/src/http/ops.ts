@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { refuse } from "./refuse.ts";
+import { isRead, refuse, refuseMethod } from "./refuse.ts";
 
 /** `ready`: migrated, keys and revocations loaded; `draining`: told to stop, calls are still answered. */
 export type Readiness = "not ready" | "ready" | "draining";
@@ -13,31 +13,38 @@ export interface OpsDeps {
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> };
 }
 
-/** The operator's listener: `/livez`, `/readyz`, `/metrics`. */
+type Serve = (response: ServerResponse) => void | Promise<void>;
+
+/** The operator's listener: `/livez`, `/readyz`, `/metrics`, for reading only. */
 export function createOpsRoutes(deps: OpsDeps) {
+  const routes = new Map<string, Serve>([
+    ["/livez", (response) => void response.setHeader("content-type", "text/plain").end("ok\n")],
+    ["/readyz", (response) => serveReadiness(deps, response)],
+    [
+      "/metrics",
+      async (response) => {
+        const { contentType } = deps.metrics;
+        response.setHeader("content-type", contentType).end(await deps.metrics.metrics());
+      },
+    ],
+  ]);
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    switch ((request.url ?? "").split("?", 1)[0]) {
-      case "/livez":
-        response.setHeader("content-type", "text/plain").end("ok\n");
-        return;
-      case "/readyz": {
-        const status = deps.readiness();
-        const [postgres, redis] = await Promise.all([deps.isPostgresUp(), deps.isRedisUp()]);
-        const stores = {
-          postgres: word(postgres),
-          ...(redis === undefined ? {} : { redis: word(redis) }),
-        };
-        response.writeHead(status === "ready" ? 200 : 503, { "content-type": "application/json" });
-        response.end(`${JSON.stringify({ status, stores })}\n`);
-        return;
-      }
-      case "/metrics":
-        response.setHeader("content-type", deps.metrics.contentType).end(await deps.metrics.metrics());
-        return;
-      default:
-        refuse(response, 404);
-    }
+    const serve = routes.get((request.url ?? "").split("?", 1)[0] ?? "");
+    if (serve === undefined) refuse(response, 404);
+    else if (!isRead(request)) refuseMethod(response, ["GET", "HEAD"]);
+    else await serve(response);
   };
+}
+
+async function serveReadiness(deps: OpsDeps, response: ServerResponse): Promise<void> {
+  const status = deps.readiness();
+  const [postgres, redis] = await Promise.all([deps.isPostgresUp(), deps.isRedisUp()]);
+  const stores = {
+    postgres: word(postgres),
+    ...(redis === undefined ? {} : { redis: word(redis) }),
+  };
+  response.writeHead(status === "ready" ? 200 : 503, { "content-type": "application/json" });
+  response.end(`${JSON.stringify({ status, stores })}\n`);
 }
 
 function word(isUp: boolean): "up" | "down" {

@@ -17,6 +17,7 @@ import { begunKey, requestIdKey } from "./context.ts";
 import { refuseEarly } from "./early-refusal.ts";
 import { type Authenticate, gate } from "./gate.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
+import { refuseUnknown } from "./unknown-call.ts";
 
 /** The largest request message, compressed or not. */
 const maxMessageBytes = 64 * 1024;
@@ -36,7 +37,8 @@ export interface RpcListenerOptions {
   readonly onRefusedEarly: (method: DescMethod) => void;
   /** A fault in writing an answer, or in framing it. */
   readonly onFault: (error: unknown) => void;
-  readonly fallback: (request: NodeRequest, response: NodeResponse) => void;
+  /** Answers a request for another path; `refuseUnknown` does it where nothing is served there. */
+  readonly fallback: (request: NodeRequest, response: NodeResponse, refuseUnknown: () => void) => void;
 }
 
 /**
@@ -53,22 +55,30 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
   demandRules([...new Set<DescService>(router.handlers.map((handler) => handler.service))]);
   const handlers = new Map(
     router.handlers.map((handler) => {
-      const { method } = handler;
+      const { method, allowedMethods } = handler;
       const refused = (error: unknown, values: ContextValues) =>
         options.onFinished({ method, requestId: values.get(requestIdKey), error, durationMs: 0 });
-      return [handler.requestPath, { method, call: gate(handler, options.authenticate, refused) }];
+      const call = gate(handler, options.authenticate, refused);
+      return [handler.requestPath, { method, allowedMethods, call }];
     }),
   );
 
   return (request, response) => {
     const handler = handlers.get((request.url ?? "").split("?", 1)[0] ?? "");
-    if (handler === undefined) {
-      options.fallback(request, response);
-      return;
-    }
-    const { method, call } = handler;
     const requestId = requestIdOf(request) ?? options.newRequestId();
     closeWhenLate(request);
+    if (handler === undefined) {
+      options.fallback(request, response, () => refuseUnknown(request, response, requestId));
+      return;
+    }
+    const { method, allowedMethods, call } = handler;
+    if (!allowedMethods.includes(request.method ?? "")) {
+      response.statusCode = 405;
+      // Connect answers so too, but does not name them (RFC 9110 section 15.5.6).
+      response.setHeader("allow", allowedMethods.join(", "));
+      response.end();
+      return;
+    }
     closeWhenAnswered(request, response);
     if (options.isOverloaded(method) && refuseEarly(request, response, requestId)) {
       options.onRefusedEarly(method);

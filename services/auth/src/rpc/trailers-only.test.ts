@@ -1,0 +1,36 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
+import { expect, test } from "vitest";
+import { createRpcListener } from "./listener.ts";
+
+test("a gRPC call refused for overload is answered by one frame that ends the stream", async () => {
+  const listener = createRpcListener({
+    routes: (router) => router.service(AuthService, {}),
+    authenticate: async () => Promise.reject(new Error("nobody is asked")),
+    newRequestId: () => "request",
+    onFinished: () => {},
+    isOverloaded: () => true,
+    onRefusedEarly: () => {},
+    onFault: () => {},
+    fallback: (_request, _response, refuseUnknown) => refuseUnknown(),
+  });
+  const server = http2.createServer(listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": `/${AuthService.typeName}/Login`,
+    "content-type": "application/grpc",
+  });
+  const closed = once(stream, "close");
+  const [headers, flags] = await once(stream, "response");
+  expect(headers).toMatchObject({ ":status": 200, "grpc-status": "8", "x-request-id": "request" });
+  expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
+  stream.resume();
+  // The client has not sent its message to the end.
+  await closed;
+  session.close();
+  server.close();
+});
