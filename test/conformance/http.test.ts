@@ -148,7 +148,7 @@ describe("the authority of a request by HTTP/2 (RFC 9113, section 8.3.1)", () =>
     expect((await ask({ ...path, ...headers }))[":status"]).toBe(400);
   });
 
-  test.each([{ ":authority": "a@b" }, { ":authority": "a b" }, { ":authority": "a", host: ["a", "a"] }])(
+  test.each([{ ":authority": "a@b" }, { ":authority": "a b" }])(
     "%j is malformed, which resets the stream",
     async (headers) => {
       await expect(ask({ ...path, ...headers })).rejects.toThrow();

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClients, reasonOf } from "../support/clients.ts";
@@ -22,6 +23,12 @@ afterAll(async () => {
   await server?.stop();
   await database?.drop();
 });
+
+/** The reason in the debug form of a Connect error's details. */
+function reasonIn(answer: WireAnswer): string {
+  const [detail] = JSON.parse(answer.body.toString()).details ?? [];
+  return String(detail?.debug?.reason).replace("REASON_", "");
+}
 
 /** The code of a binary message's answer by each protocol, as Connect names it. */
 async function binaryCodes(path: string, message: Uint8Array): Promise<Record<string, string>> {
@@ -69,6 +76,147 @@ describe("E06 text that is not Unicode", () => {
 
   test("a binary message that ends early", async () => {
     expect(await binaryCodes(`${AUTH}/Introspect`, Uint8Array.from([0x0a, 50, 0x61]))).toEqual(allInvalid);
+  });
+});
+
+describe("E06 JSON that is not UTF-8 is refused, not repaired", () => {
+  const bytes = Buffer.from('{"token":"abc\u00f6"}', "latin1");
+  const answers: [string, (body: Buffer) => Promise<WireAnswer>][] = [
+    ["plain", (body) => postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, body)],
+    [
+      "with a charset",
+      (body) =>
+        post(
+          `${server.http}${AUTH}/Introspect`,
+          [
+            ["content-type", "application/json; charset=utf-8"],
+            ["authorization", authorization],
+          ],
+          body,
+        ),
+    ],
+    [
+      "compressed",
+      (body) =>
+        postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, gzipSync(body), [
+          ["content-encoding", "gzip"],
+        ]),
+    ],
+  ];
+
+  test.each(answers)("a body %s", async (_, send) => {
+    for (const body of [
+      bytes,
+      Buffer.from([0xff, 0xfe, ...Buffer.from('{"token":"abc"}', "utf16le")]),
+      Buffer.from('{"token":"abc"}', "utf16le"),
+      Buffer.from('{"token":"\u00e4\u00f6', "latin1"),
+      Buffer.concat([Buffer.from('{"token":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')]),
+      Buffer.concat([Buffer.from('{"token":"'), Buffer.from([0xc0, 0xaf]), Buffer.from('"}')]),
+      Buffer.concat([Buffer.from('{"unknown":"'), Buffer.from([0xe4]), Buffer.from('"}')]),
+    ]) {
+      const answer = await send(body);
+      expect([answer.status, connectCode(answer)]).toEqual([400, "invalid_argument"]);
+      expect(reasonIn(answer)).toBe("INVALID_REQUEST");
+      expect(answer.body.toString()).not.toContain("abc");
+    }
+    // A byte order mark is no text: RFC 8259, section 8.1 lets a parser ignore it.
+    const marked = Buffer.from('\ufeff{"token":"abc"}');
+    expect((await send(marked)).body.toString()).toBe("{}");
+  });
+
+  test.each([false, true])(
+    "the envelopes of gRPC and gRPC-Web with JSON, compressed: %s",
+    async (isCompressed) => {
+      const path = `${AUTH}/Introspect`;
+      const body = frame(isCompressed ? gzipSync(bytes) : bytes, isCompressed);
+      const encoding: [string, string][] = isCompressed ? [["grpc-encoding", "gzip"]] : [];
+      const type = ["content-type", "application/grpc-web+json"] as const;
+      const byWeb = await post(
+        `${server.http}${path}`,
+        [type, ["authorization", authorization], ...encoding],
+        body,
+      );
+      expect(grpcStatus(byWeb)).toBe(3);
+      const headers = {
+        authorization,
+        "content-type": "application/grpc+json",
+        ...Object.fromEntries(encoding),
+      };
+      expect(grpcStatus(await grpc(server.grpc, path, headers, body))).toBe(3);
+    },
+  );
+
+  test.each([false, true])("the envelopes of a stream by Connect, compressed: %s", async (isCompressed) => {
+    const message = Buffer.from('{"cursor":"\u00f6"}', "latin1");
+    const answer = await post(
+      `${server.http}${AUTH}/WatchRevocations`,
+      [
+        ["content-type", "application/connect+json"],
+        ["authorization", authorization],
+        ...(isCompressed ? [["connect-content-encoding", "gzip"] as const] : []),
+      ],
+      frame(isCompressed ? gzipSync(message) : message, isCompressed),
+    );
+    expect(JSON.parse(answer.body.subarray(5).toString()).error.code).toBe("invalid_argument");
+  });
+
+  test("so no password opens with other bytes than it was set with", async () => {
+    using clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
+    const { id } = await createPerson(clients.admin);
+    const body = Buffer.from(`{"userId":"${id}","password":"a long \u00f6 password"}`, "latin1");
+    const answer = await postJson(`${server.http}${ADMIN}/SetPassword`, TOKENS.admin, body);
+    expect(connectCode(answer)).toBe("invalid_argument");
+    expect(answer.body.toString()).not.toContain("long");
+  });
+
+  test("members that JavaScript has names for are unknown ones like others", async () => {
+    for (const member of ["__proto__", "constructor", "toString"]) {
+      const body = `{"${member}":{"token":"a"}}`;
+      const answer = await postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, body);
+      expect(connectCode(answer)).toBe("invalid_argument");
+    }
+  });
+});
+
+describe("E06 E13 a compressed message that is malformed is refused like any other", () => {
+  const malformed = Uint8Array.from([0x0a, 50, 0x61]);
+  test("in binary, and what is no gzip", async () => {
+    const path = `${AUTH}/Introspect`;
+    const web: [string, string] = ["authorization", authorization];
+    for (const message of [
+      gzipSync(malformed),
+      gzipSync(malformed).subarray(0, 12),
+      Buffer.from("no gzip"),
+    ]) {
+      const unary = await post(
+        `${server.http}${path}`,
+        [["content-type", "application/proto"], web, ["content-encoding", "gzip"]],
+        message,
+      );
+      expect([unary.status, connectCode(unary), reasonIn(unary)]).toEqual([
+        ...[400, "invalid_argument", "INVALID_REQUEST"],
+      ]);
+      const byWeb = await post(
+        `${server.http}${path}`,
+        [["content-type", "application/grpc-web+proto"], web, ["grpc-encoding", "gzip"]],
+        frame(message, true),
+      );
+      expect(grpcStatus(byWeb)).toBe(3);
+      const headers = { authorization, "grpc-encoding": "gzip" };
+      expect(grpcStatus(await grpc(server.grpc, path, headers, frame(message, true)))).toBe(3);
+    }
+  });
+
+  test("and what was sent does not come back", async () => {
+    const secret = "s3cr3t-that-was-sent-0123456789";
+    for (const json of [`{"token":["${secret}"]}`, `{"token":${secret}}`, `{"token":"${secret}`]) {
+      const answer = await postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, gzipSync(json), [
+        ["content-encoding", "gzip"],
+      ]);
+      expect([connectCode(answer), reasonIn(answer)]).toEqual(["invalid_argument", "INVALID_REQUEST"]);
+      expect(answer.body.toString()).not.toContain(secret);
+    }
+    expect(JSON.stringify(server.logs)).not.toContain(secret);
   });
 });
 

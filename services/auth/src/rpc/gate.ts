@@ -6,6 +6,7 @@ import { withDeadline, withoutDeadline } from "../lib/deadline.ts";
 import { type AccessRule, accessTable } from "./access-table.ts";
 import { admitAgainKey, begunKey, callerKey, requestIdKey } from "./context.ts";
 import { toConnectError, withRequestId } from "./errors.ts";
+import { withUnpacking } from "./gzip.ts";
 
 export type Authenticate = (authorization: string | null) => Promise<Caller>;
 
@@ -34,7 +35,7 @@ export function gate(
       return withoutDeadline(work);
     };
     const values = request.contextValues;
-    const progress = { refused: false, read: false };
+    const progress = { refused: false, read: false, tooLarge: false };
     const body = request.body as AsyncIterable<Uint8Array>;
     const isWhole = isEnveloped(request.header) ? watchEnvelope() : () => false;
     async function* admitted() {
@@ -56,10 +57,11 @@ export function gate(
       }
       progress.read = true;
     }
-    const response = await inTime(() => handler({ ...request, body: admitted() }));
+    const answer = () => handler({ ...request, body: admitted() });
+    const response = await inTime(() => withUnpacking(progress, answer));
     const failed = isEnveloped(request.header) || response.status >= 400;
-    const malformed = failed && progress.read && !progress.refused && !values.get(begunKey).begun;
-    if (!malformed || isCompressed(request.header)) return response;
+    const unparsed = failed && progress.read && !progress.refused && !values.get(begunKey).begun;
+    if (!unparsed || progress.tooLarge) return response;
     // Connect calls a binary message that it cannot parse its own internal fault, and of a JSON one it repeats
     // a part, which may be a secret. Handed an error in place of the body, the handler frames that one instead.
     const error = malformedMessage(handler.method);
@@ -116,13 +118,6 @@ function watchEnvelope(): (piece: Uint8Array) => boolean {
     seen += piece.length;
     return head.length === 5 && seen >= 5 + Buffer.from(head).readUInt32BE(1);
   };
-}
-
-/** A compressed message may as well have been too large, of which Connect says so itself. */
-function isCompressed(header: Headers): boolean {
-  return ["content-encoding", "connect-content-encoding", "grpc-encoding"].some(
-    (name) => (header.get(name) ?? "identity") !== "identity",
-  );
 }
 
 const grpcTimeout = /^(\d{1,8})([HMSmun])$/;

@@ -6,17 +6,15 @@ import {
   createConnectRouter,
   createContextValues,
 } from "@connectrpc/connect";
-import {
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from "@connectrpc/connect-node";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { demandRules } from "./access-table.ts";
 import { createChain, type FinishedCall } from "./chain.ts";
 import { begunKey, requestIdKey } from "./context.ts";
 import { refuseEarly } from "./early-refusal.ts";
 import { type Authenticate, gate } from "./gate.ts";
+import { gzip } from "./gzip.ts";
 import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
+import { strictJson } from "./strict-json.ts";
 import { refuseUnknown } from "./unknown-call.ts";
 
 /** The largest request message, compressed or not. */
@@ -48,7 +46,8 @@ export interface RpcListenerOptions {
 export function createRpcListener(options: RpcListenerOptions): NodeHandler {
   const router = createConnectRouter({
     interceptors: createChain(options.onFinished),
-    acceptCompression: [compressionGzip],
+    acceptCompression: [gzip],
+    jsonOptions: strictJson,
     readMaxBytes: maxMessageBytes,
   });
   options.routes(router);
