@@ -45,6 +45,9 @@ describe("what is asked for", () => {
     ["0", "2026-01-31T12:00:00Z"],
     ["2026-01-30T00:00:00Z", "2026-01-30T00:00:00Z"],
     ["2026-01-30t01:00:00.5+01:00", "2026-01-30T00:00:00.500Z"],
+    ["2024-02-29T23:59:59-01:00", "2024-03-01T00:59:59Z"],
+    ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"],
+    ["9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"],
   ])("is a time: %s", async (text, expected) => {
     expect((await filterOf("--since", text)).since).toEqual(new Date(expected));
     expect((await filterOf("--until", text)).until).toEqual(new Date(expected));
@@ -60,6 +63,12 @@ describe("what is asked for", () => {
     [["--since", "yesterday"], /--since takes a time/],
     [["--since", "2026-01-30"], /--since takes a time/],
     [["--since", "2026-13-30T00:00:00Z"], /--since takes a time/],
+    [["--since", "2026-02-30T00:00:00Z"], /--since takes a time/],
+    [["--since", "2025-02-29T00:00:00+01:00"], /--since takes a time/],
+    [["--since", "2026-01-01T24:00:00Z"], /--since takes a time/],
+    [["--since", "0000-01-01T00:00:00Z"], /--since takes a time/],
+    [["--until", "0001-01-01T00:00:00+01:00"], /--until takes a time/],
+    [["--until", "9999-12-31T23:59:59-00:01"], /--until takes a time/],
     [["--until", "-1h"], /--until/],
     [["--follow", "--until", "1h"], /leave out --until/],
     [["--follow", "--page-size", "5"], /leave out --page-size/],

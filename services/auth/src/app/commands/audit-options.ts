@@ -95,15 +95,23 @@ function parseIdOption(args: Args, name: string, prefix: string): string | undef
 
 const parseAge = parseSpan("0ms", "36500d");
 /** RFC 3339 section 5.6. */
-const dateTime = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+const dateTime = /^(\d{4}-\d\d-(\d\d))[Tt ](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** @returns undefined for what is no time of the years 1 to 9999 */
+function parseDateTime(text: string): Date | undefined {
+  const [, day = "", dayOfMonth] = dateTime.exec(text) ?? [];
+  // JavaScript takes the 30th of February for the 2nd of March.
+  if (new Date(`${day}T00:00:00Z`).getUTCDate() !== Number(dayOfMonth)) return undefined;
+  const date = new Date(text.toUpperCase().replace(" ", "T"));
+  const year = date.getUTCFullYear();
+  return year >= 1 && year <= 9999 ? date : undefined;
+}
 
 function parseMoment(args: Args, name: string): Moment | undefined {
   const text = textOption(args, name);
   if (text === undefined) return undefined;
-  if (dateTime.test(text)) {
-    const date = new Date(text.toUpperCase().replace(" ", "T"));
-    if (!Number.isNaN(date.getTime())) return date;
-  }
+  const date = parseDateTime(text);
+  if (date !== undefined) return date;
   try {
     return parseAge(text);
   } catch (error) {
