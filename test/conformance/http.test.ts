@@ -2,9 +2,13 @@ import { once } from "node:events";
 import http2, { type OutgoingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createVerifier } from "../../services/client/src/index.ts";
+import { createClients } from "../support/clients.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { createPerson, login } from "../support/people.ts";
+import { freePort } from "../support/ports.ts";
 import { sendRaw } from "../support/raw-http.ts";
-import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 
 const INTROSPECT = "/postern.auth.v1.AuthService/Introspect";
 
@@ -278,13 +282,10 @@ describe("a request that cannot be read", () => {
 
 describe("an issuer with a path", () => {
   test("serves its keys where its metadata says, whether a proxy strips the path or not", async () => {
-    const paths = [
-      "/.well-known/oauth-authorization-server/tenant",
-      "/.well-known/oauth-authorization-server",
-      "/tenant/.well-known/openid-configuration",
-      "/.well-known/openid-configuration",
-    ];
-    for (const path of paths) {
+    const names = ["oauth-authorization-server", "openid-configuration"].map(
+      (name) => `/.well-known/${name}`,
+    );
+    for (const path of names.flatMap((name) => [name, `${name}/tenant`, `/tenant${name}`])) {
       const metadata = await (await fetch(server.http + path)).json();
       expect(metadata).toMatchObject({
         issuer: `${ISSUER}/tenant`,
@@ -294,5 +295,24 @@ describe("an issuer with a path", () => {
     const keys = await (await fetch(`${server.http}/.well-known/jwks.json`)).text();
     const advertised = await fetch(`${server.http}/tenant/.well-known/jwks.json`);
     expect([advertised.status, await advertised.text()]).toEqual([200, keys]);
+  });
+
+  test("is enough for a verifier without the feed, which finds the keys by the issuer alone", async () => {
+    await using own = await createDatabase();
+    const port = await freePort();
+    const issuer = `http://127.0.0.1:${port}/tenant`;
+    await using local = await startServer({
+      databaseUrl: own.url,
+      env: { POSTERN_ISSUER: issuer, POSTERN_HTTP_ADDR: `127.0.0.1:${port}` },
+    });
+    using clients = createClients({ baseUrl: local.http, credential: TOKENS.admin });
+    const { email } = await createPerson(clients.admin);
+    const { accessToken, session } = await login(clients.auth, email, { audience: [AUDIENCE] });
+    const verifier = createVerifier({ issuer, audience: AUDIENCE, revocations: false });
+    try {
+      expect(await verifier.verify(accessToken)).toMatchObject({ sessionId: session.id });
+    } finally {
+      await verifier.close();
+    }
   });
 });

@@ -9,8 +9,7 @@ const jwksPath = "/.well-known/jwks.json";
 
 /** Where the keys of an issuer are: under its path, as its metadata says; a proxy may have taken that path off. */
 export function jwksPaths(issuer: string): ReadonlySet<string> {
-  const { pathname } = new URL(issuer);
-  return new Set([jwksPath, `${pathname.replace(/\/$/, "")}${jwksPath}`]);
+  return new Set([jwksPath, new URL(jwksUri(issuer)).pathname]);
 }
 
 /** Where its metadata says that they are. */

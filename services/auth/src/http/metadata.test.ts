@@ -17,6 +17,8 @@ test.each([
   "/.well-known/oauth-authorization-server",
   "/.well-known/oauth-authorization-server/tenant",
   "/.well-known/openid-configuration",
+  "/.well-known/openid-configuration/tenant",
+  "/tenant/.well-known/oauth-authorization-server",
   "/tenant/.well-known/openid-configuration",
 ])("%s tells the issuer to the letter, where its keys are, and nothing that is not served", async (path) => {
   const response = await fetch(`${origin}${path}`);
@@ -27,6 +29,17 @@ test.each([
     response_types_supported: [],
     grant_types_supported: [],
   });
+});
+
+test("the keys are where the metadata says, and at the root for a proxy that takes the path off", async () => {
+  for (const path of ["/tenant/.well-known/jwks.json", "/.well-known/jwks.json"]) {
+    const response = await fetch(`${origin}${path}`);
+    expect([response.status, await response.json()]).toEqual([200, { keys: [] }]);
+    const posted = await fetch(`${origin}${path}`, { method: "POST" });
+    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  }
+  expect((await fetch(`${origin}/another/.well-known/jwks.json`)).status).toBe(404);
+  expect((await fetch(`${origin}/tenant/tenant/.well-known/jwks.json`)).status).toBe(404);
 });
 
 test("it may be read only, and only where it is", async () => {

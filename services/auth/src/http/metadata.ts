@@ -1,17 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { jwksUri } from "./jwks.ts";
 
-const oauthPath = "/.well-known/oauth-authorization-server";
-const openidPath = "/.well-known/openid-configuration";
+const names = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
 
 /**
- * Where the metadata of an issuer is asked for: of one with a path, RFC 8414 section 3.1 puts that path behind the
- * well-known name and OpenID Connect Discovery before it; a proxy may have taken it off.
+ * Where the metadata of an issuer is asked for. Of an issuer with a path, RFC 8414 puts the path behind the well-known
+ * name (sections 3.1 and 5) and OpenID Connect Discovery before it. A proxy may have taken it off.
  */
 export function metadataPaths(issuer: string): ReadonlySet<string> {
-  const { pathname } = new URL(issuer);
-  const path = pathname.replace(/\/$/, "");
-  return new Set([oauthPath, openidPath, `${oauthPath}${path}`, `${path}${openidPath}`]);
+  const path = new URL(issuer).pathname.replace(/\/$/, "");
+  return new Set(names.flatMap((name) => [name, `${name}${path}`, `${path}${name}`]));
 }
 
 /** `GET`: the issuer's metadata (RFC 8414 section 2). It names what is served here, and nothing that is not. */

@@ -125,6 +125,10 @@ const faults: [string, RequestListener][] = [
   ["HTML", serve("<!doctype html>")],
   ["nothing", serve("")],
   ["an empty set", serve('{"keys":[]}')],
+  [
+    "text that is not UTF-8",
+    (_, response) => void response.end(Buffer.from(`{"name":"\u00f6",${jwksOf("evil").slice(1)}`, "latin1")),
+  ],
   ["two keys of one name", serve(jwksOf("evil", "evil"))],
   ["more than 64 KiB", serve(jwksOf("evil").padEnd(65_537))],
   [

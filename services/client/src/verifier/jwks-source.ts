@@ -31,6 +31,8 @@ const coolDownMs = 10_000;
 const firstCoolDownMs = 1_000;
 const timeoutMs = 5_000;
 const maxBytes = 64 * 1024;
+/** RFC 8259 section 8.1: what is not UTF-8 is no JSON, rather than JSON with other characters in it. */
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Fetches the key set (RFC 7517) when it is first wanted, when it is as old as its `Cache-Control` allows, and when a
@@ -138,5 +140,5 @@ async function readText(response: Response, url: string): Promise<string> {
     if (length > maxBytes) throw new Error(`${url} answered with more than ${maxBytes} bytes`);
     pieces.push(piece);
   }
-  return Buffer.concat(pieces).toString("utf8");
+  return utf8.decode(Buffer.concat(pieces));
 }
