@@ -46,7 +46,8 @@ beforeAll(async () => {
     isOverloaded: () => false,
     onRefusedEarly: () => {},
     onFault: () => {},
-    fallback(_, response) {
+    fallback(request, response) {
+      if (request.url === "/waits") return;
       response.statusCode = 404;
       response.end();
     },
@@ -116,7 +117,10 @@ describe("deadlines (L09)", () => {
   });
 });
 
-test("a message that does not come to its end over HTTP/2 is given up after ten seconds", async () => {
+test.each([
+  ["a message", `/${AdminService.typeName}/ListUsers`],
+  ["what is sent to a path that nobody waits at", "/waits"],
+])("%s that does not come to its end over HTTP/2 is given up after ten seconds", async (_, path) => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const h2 = http2.createServer(listener).listen(0, "127.0.0.1");
   await once(h2, "listening");
@@ -124,7 +128,7 @@ test("a message that does not come to its end over HTTP/2 is given up after ten 
   try {
     const stream = session.request({
       ":method": "POST",
-      ":path": new URL(url).pathname,
+      ":path": path,
       "content-type": "application/grpc+proto",
       authorization: "Bearer users",
     });

@@ -67,6 +67,8 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
     const requestId = requestIdOf(request) ?? options.newRequestId();
     closeWhenLate(request);
     if (handler === undefined) {
+      // Nothing there reads a body.
+      request.resume();
       options.fallback(request, response, () => refuseUnknown(request, response, requestId));
       return;
     }

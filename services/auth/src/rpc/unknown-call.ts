@@ -10,7 +10,6 @@ const error = new ConnectError("no such method is served here", Code.Unimplement
  */
 export function refuseUnknown(request: NodeRequest, response: NodeResponse, requestId: string): void {
   const type = grpcTypeOf(request);
-  request.resume();
   if (type !== undefined) {
     answerTrailersOnly(request, response, { type, error, requestId });
     return;
