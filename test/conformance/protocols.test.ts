@@ -176,7 +176,8 @@ describe("the published keys", () => {
     expect(first.headers.get("content-type")).toBe("application/jwk-set+json");
     expect(first.headers.get("cache-control")).toBe("public, max-age=300");
     const { keys } = (await first.json()) as { keys: Record<string, unknown>[] };
-    expect(keys).toHaveLength(1);
+    // The next one may have been prepared already.
+    expect(keys.length).toBeGreaterThan(0);
     for (const key of keys) {
       expect(key).toMatchObject({ kty: "EC", crv: "P-256", use: "sig", alg: "ES256" });
       expect(key).not.toHaveProperty("d");

@@ -123,6 +123,12 @@ export function connectCode(answer: WireAnswer): string {
   return JSON.parse(answer.body.toString("utf8")).code;
 }
 
+/** The reason in a Connect error's body, without its prefix; `undefined` as text where it has none. */
+export function connectReason(answer: WireAnswer): string {
+  const [detail] = JSON.parse(answer.body.toString("utf8")).details ?? [];
+  return String(detail?.debug?.reason).replace("REASON_", "");
+}
+
 function flat(headers: NodeJS.Dict<string | string[] | number>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
 }
