@@ -53,7 +53,7 @@ test("a read of the head that somebody began who has given up is answered to tho
   const index = await openReadIndex({
     log: stores.revocations,
     stalenessMs: 0,
-    monotonicMs: () => performance.now(),
+    elapsedMs: () => performance.now(),
     onRewind() {
       throw new Error("the log was not rewound");
     },

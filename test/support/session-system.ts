@@ -106,7 +106,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
   const real = await openReadIndex({
     log: stores.revocations,
     stalenessMs: 0,
-    monotonicMs,
+    elapsedMs: monotonicMs,
     onRewind() {
       throw new Error("nothing rewinds the log here");
     },

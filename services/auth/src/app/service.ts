@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { createElapsedClock } from "@postern/client/core/elapsed-clock.ts";
 import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_auth_pb.js";
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
@@ -67,6 +68,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const { config, context, issuer, log, metrics, draining, closing } = options;
   await using opened = new AsyncDisposableStack();
   const monotonicMs = () => performance.now();
+  const clock = createElapsedClock({ monotonicMs, wallMs: () => Date.now() });
   const { material, keyPolicy } = keyDeps(config);
   const keyRing = await openKeyRing({
     ...{ keys: context.keys, material, newId: context.newId, signingAlg: config.signingAlg },
@@ -100,7 +102,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     log: context.revocations,
     liveList: shared.liveList,
     stalenessMs: config.introspectStalenessMs,
-    monotonicMs,
+    elapsedMs: clock.nowMs,
     onKeys: (version) => void keyRing.follow(version).catch(() => {}),
     onRead: (read) => countRead(metrics, read),
     onRewind(found) {

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync } from "node:crypto";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { base64url, compact, header, payload } from "./access-token.fixture.ts";
-import { maxTokenLength, parseAccessToken } from "./access-token.ts";
+import { maxTokenLength, parseAccessToken, readPayload, readSignedToken } from "./access-token.ts";
 import { PosternError } from "./postern-error.ts";
 
 const good = compact(header, payload);
@@ -132,7 +132,7 @@ describe("parseAccessToken", () => {
     expect(claims).toEqual(payload);
     expect((claims as unknown as Record<string, unknown>)["admin"]).toBeUndefined();
     expect(claims.roles).toBeUndefined();
-    expect(Object.getPrototypeOf(claims)).toBe(Object.prototype);
+    expect(Object.getPrototypeOf(claims)).toBeNull();
     expect(({} as Record<string, unknown>)["admin"]).toBeUndefined();
   });
 
@@ -178,6 +178,50 @@ describe("parseAccessToken", () => {
       expect(length).toBeGreaterThan(good.lastIndexOf(".") + 1);
       expect(signature.length).toBeLessThan(whole.length);
     }
+  });
+
+  describe("what costs much is done for nobody", () => {
+    test("the payload is not read with the header", () => {
+      const parsed = vi.spyOn(JSON, "parse");
+      const signed = readSignedToken(compact(header, "no JSON"));
+      expect(signed.header).toEqual({ alg: header.alg, kid: header.kid });
+      expect(parsed).toHaveBeenCalledTimes(1);
+      expect(() => readPayload(signed)).toThrow(malformed);
+    });
+
+    test.each([
+      ["long", JSON.stringify({ ...header, kid: "k".repeat(200) })],
+      ["nested", `{"alg":[],"typ":"at+jwt","kid":"k"}`],
+      ["nested deep", "[".repeat(50) + "]".repeat(50)],
+    ])("a %s header is refused before it is parsed", (_, text) => {
+      const parsed = vi.spyOn(JSON, "parse");
+      refuses(compact(text, payload));
+      expect(parsed).not.toHaveBeenCalled();
+    });
+
+    test("the longest header of Postern is read", () => {
+      const longest = { alg: "ES256", typ: "at+jwt", kid: "k".repeat(64) };
+      expect(parseAccessToken(compact(longest, payload)).header.kid).toBe(longest.kid);
+    });
+
+    test.each([
+      ["lists", (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth))],
+      ["objects", (depth: number) => JSON.parse(`${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`)],
+    ])("a claim that is not known may be nested, but not deep: %s", (_, nest) => {
+      // The payload itself is the first level.
+      const token = (depth: number) => compact(header, { ...payload, act: nest(depth - 1) });
+      expect(parseAccessToken(token(16)).claims).toEqual(payload);
+      const parsed = vi.spyOn(JSON, "parse");
+      const deep = readSignedToken(token(17));
+      parsed.mockClear();
+      expect(() => readPayload(deep)).toThrow(malformed);
+      expect(parsed).not.toHaveBeenCalled();
+    });
+
+    test("brackets within texts are no nesting", () => {
+      const client_id = `${"[{".repeat(40)}\\"[${"[{".repeat(40)}`;
+      expect(parseAccessToken(compact(header, { ...payload, client_id })).claims.client_id).toBe(client_id);
+    });
   });
 
   describe("one text a token", () => {

@@ -1,28 +1,39 @@
 import { type AccessTokenClaims, readClaims } from "./claims.ts";
+import { ownMembers } from "./own-members.ts";
 import { PosternError } from "./postern-error.ts";
 
 export type AccessTokenAlg = "ES256" | "EdDSA" | "RS256";
 
-/** An access token whose form is right and whose signature nobody has checked yet. */
-export interface ParsedAccessToken {
+/** An access token whose header is right. Nobody has checked its signature or read its payload yet. */
+export interface SignedToken {
   readonly header: { readonly alg: AccessTokenAlg; readonly kid: string };
-  readonly claims: AccessTokenClaims;
+  /** As it stands in the token. Read it with `readPayload`, once the signature is known to be right. */
+  readonly payload: string;
   /** What the signature is over (RFC 7515 section 5.2). */
   readonly signingInput: Uint8Array;
   readonly signature: Uint8Array;
 }
 
+/** A signed token with its claims. */
+export interface ParsedAccessToken extends SignedToken {
+  readonly claims: AccessTokenClaims;
+}
+
 /** The longest access token, in characters. */
 export const maxTokenLength = 8192;
+/** In characters of base64url. The longest header of Postern has 138. */
+const maxHeaderLength = 192;
+/** Levels of objects and lists. A payload of Postern has two, and a claim of a later version may have more. */
+const maxPayloadDepth = 16;
 
 const algs: ReadonlySet<unknown> = new Set<AccessTokenAlg>(["ES256", "EdDSA", "RS256"]);
 const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const kidForm = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Reads an access token (RFC 9068) and refuses whatever Postern would not have minted. Fetches nothing and
- * trusts nothing: verify the signature with the key that `kid` names, only by that key's own algorithm, then
- * call `checkClaims`.
+ * Reads an access token (RFC 9068) up to its payload, and refuses whatever Postern would not have minted. Fetches
+ * nothing and trusts nothing: verify the signature with the key that `kid` names, only by that key's own algorithm,
+ * then call `readPayload` and `checkClaims`. In that order a forged token costs little, whatever its payload is.
  *
  * What Postern mints is the form that `JSON.stringify` gives, so header and payload must be in it to the
  * byte. That leaves one text for each token: no duplicate member, other spelling of a number or of a
@@ -34,20 +45,41 @@ const kidForm = /^[A-Za-z0-9_-]{1,64}$/;
  *
  * @throws {PosternError} `ERR_TOKEN_MALFORMED`
  */
-export function parseAccessToken(token: string): ParsedAccessToken {
+export function readSignedToken(token: string): SignedToken {
   if (token.length > maxTokenLength) throw malformed(`longer than ${maxTokenLength} characters`);
   if (!compact.test(token)) throw malformed("not three parts of base64url");
 
   const headerEnd = token.indexOf(".");
   const payloadEnd = token.lastIndexOf(".");
+  if (headerEnd > maxHeaderLength) throw malformed(`the header has more than ${maxHeaderLength} characters`);
+  const header = readHeader(parseSegment(token.slice(0, headerEnd), 1));
   const signature = decodeBase64url(token.slice(payloadEnd + 1));
   if (signature === undefined) throw malformed("the signature is not canonical base64url");
   return {
-    header: readHeader(parseSegment(token.slice(0, headerEnd))),
-    claims: readClaims(parseSegment(token.slice(headerEnd + 1, payloadEnd))),
+    header,
+    payload: token.slice(headerEnd + 1, payloadEnd),
     signingInput: Buffer.from(token.slice(0, payloadEnd), "latin1"),
     signature,
   };
+}
+
+/**
+ * Reads the claims of a token whose signature is right.
+ *
+ * @throws {PosternError} `ERR_TOKEN_MALFORMED`
+ */
+export function readPayload({ payload }: Pick<SignedToken, "payload">): AccessTokenClaims {
+  return readClaims(parseSegment(payload, maxPayloadDepth));
+}
+
+/**
+ * Reads a token whole, whether its signature is right or not.
+ *
+ * @throws {PosternError} `ERR_TOKEN_MALFORMED`
+ */
+export function parseAccessToken(token: string): ParsedAccessToken {
+  const signed = readSignedToken(token);
+  return { ...signed, claims: readPayload(signed) };
 }
 
 function readHeader(header: Readonly<Record<string, unknown>>): ParsedAccessToken["header"] {
@@ -63,29 +95,53 @@ function isAlg(alg: unknown): alg is AccessTokenAlg {
   return algs.has(alg);
 }
 
-function parseSegment(segment: string): Record<string, unknown> {
+function parseSegment(segment: string, maxDepth: number): Readonly<Record<string, unknown>> {
   const bytes = decodeBase64url(segment);
   if (bytes === undefined) throw malformed("not canonical base64url");
 
-  const value = parseCanonicalJson(bytes);
+  const value = parseCanonicalJson(bytes, maxDepth);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw malformed("not a JSON object");
-  return value as Record<string, unknown>;
+  return ownMembers(value as Record<string, unknown>);
 }
 
-function parseCanonicalJson(bytes: Buffer): unknown {
+function parseCanonicalJson(bytes: Buffer, maxDepth: number): unknown {
+  const text = bytes.toString("utf8");
+  // The time that JSON.stringify takes grows with the square of the depth.
+  if (isDeeperThan(maxDepth, text)) throw malformed(`nested more than ${maxDepth} deep`);
   let value: unknown;
   let canonical: string;
   try {
-    value = JSON.parse(bytes.toString("utf8"));
+    value = JSON.parse(text);
     canonical = JSON.stringify(value);
   } catch {
-    // The parser's own message quotes the text; the writer's is about the stack, where the nesting is deep.
+    // The parser's own message quotes the text.
     throw malformed("not JSON");
   }
   // Bytes, not texts: in a text, invalid UTF-8 has become U+FFFD already.
   if (!Buffer.from(canonical, "utf8").equals(bytes)) throw malformed("not JSON as JSON.stringify writes it");
   return value;
+}
+
+/** Whether JSON opens more objects and lists within each other than that. Of other text it says nothing useful. */
+function isDeeperThan(maxDepth: number, json: string): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (isInString) {
+      if (character === "\\") at += 1;
+      else if (character === '"') isInString = false;
+    } else if (character === '"') {
+      isInString = true;
+    } else if (character === "{" || character === "[") {
+      depth += 1;
+      if (depth > maxDepth) return true;
+    } else if (character === "}" || character === "]") {
+      depth -= 1;
+    }
+  }
+  return false;
 }
 
 function decodeBase64url(segment: string): Buffer | undefined {

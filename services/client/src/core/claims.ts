@@ -1,3 +1,4 @@
+import { ownMember } from "./own-members.ts";
 import { PosternError } from "./postern-error.ts";
 
 /** The claims of an access token (RFC 9068 section 2.2). Times are seconds since the epoch. */
@@ -41,12 +42,15 @@ const maxTextLength = 510;
 /**
  * Reads the claims out of a payload as JSON gave it. A claim that is not listed in
  * {@link AccessTokenClaims} is left out: a newer server may add some, which is no reason to refuse a token,
- * and what is left out can neither be taken for a decision nor reach a prototype (`__proto__`).
+ * and what is left out can neither be taken for a decision nor reach a prototype (`__proto__`). The result has no
+ * prototype, so a claim that is absent stays absent, whatever stands on `Object.prototype`.
  *
  * @throws {PosternError} `ERR_TOKEN_MALFORMED` where a claim is missing or not of its form
  */
 export function readClaims(payload: Readonly<Record<string, unknown>>): AccessTokenClaims {
+  const hasRoles = Object.hasOwn(payload, "roles");
   const claims = {
+    __proto__: null,
     iss: check(payload, "iss", isText),
     sub: check(payload, "sub", matches(userId)),
     aud: check(payload, "aud", isAudience),
@@ -60,8 +64,9 @@ export function readClaims(payload: Readonly<Record<string, unknown>>): AccessTo
     amr: check(payload, "amr", isTexts),
     auth_time: check(payload, "auth_time", isCount),
     rev: check(payload, "rev", isCount),
+    ...(hasRoles ? { roles: check(payload, "roles", isTexts) } : {}),
   };
-  return Object.hasOwn(payload, "roles") ? { ...claims, roles: check(payload, "roles", isTexts) } : claims;
+  return claims;
 }
 
 /** What a token is checked against. */
@@ -98,7 +103,7 @@ function check<T>(
   name: keyof AccessTokenClaims,
   is: (value: unknown) => value is T,
 ): T {
-  const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
+  const value = ownMember(payload, name);
   if (is(value)) return value;
   throw new PosternError(
     "ERR_TOKEN_MALFORMED",

@@ -1,7 +1,8 @@
+import { createClock } from "../clock.ts";
 import { keepToken } from "./keep-token.ts";
 import type { TokenOrigin, TokenSource } from "./token-source.ts";
 
 /** Asks for nothing until it is asked itself, and holds nothing open. */
 export function createTokenSource(origin: TokenOrigin): TokenSource {
-  return keepToken(origin, { monotonicMs: () => performance.now(), random: Math.random });
+  return keepToken(origin, { elapsedMs: createClock().nowMs, random: Math.random });
 }

@@ -15,7 +15,7 @@ function setUp(random = 0) {
       return answer.promise;
     },
   };
-  const source = keepToken(origin, { monotonicMs: () => nowMs, random: () => random });
+  const source = keepToken(origin, { elapsedMs: () => nowMs, random: () => random });
   return {
     source,
     asked,

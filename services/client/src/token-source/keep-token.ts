@@ -3,8 +3,8 @@ import type { TokenOrigin, TokenSource } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
 export interface KeepDeps {
-  /** Milliseconds of a clock that never goes back. */
-  readonly monotonicMs: () => number;
+  /** Milliseconds of an `ElapsedClock`. */
+  readonly elapsedMs: () => number;
   /** 0 to 1, evenly. */
   readonly random: () => number;
 }
@@ -39,7 +39,7 @@ const rests = {
 };
 
 /** Keeps the token of an origin, one request to it at a time. */
-export function keepToken(origin: TokenOrigin, { monotonicMs, random }: KeepDeps): TokenSource {
+export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps): TokenSource {
   let held: Held | undefined;
   let fault: Fault | undefined;
   let failures = 0;
@@ -57,13 +57,13 @@ export function keepToken(origin: TokenOrigin, { monotonicMs, random }: KeepDeps
   }
 
   async function obtain(): Promise<Held> {
-    const askedAtMs = monotonicMs();
+    const askedAtMs = elapsedMs();
     try {
       const { accessToken, expiresInMs } = await origin.obtain();
       const lifeMs = Math.max(0, expiresInMs);
       held = {
         token: accessToken,
-        obtainedAtMs: monotonicMs(),
+        obtainedAtMs: elapsedMs(),
         renewAtMs: askedAtMs + lifeMs * (renewFrom + renewSpread * random()),
         deadAtMs: askedAtMs + lifeMs - Math.min(marginMs, lifeMs / 10),
       };
@@ -73,7 +73,7 @@ export function keepToken(origin: TokenOrigin, { monotonicMs, random }: KeepDeps
     } catch (thrown) {
       const error = asPosternError(thrown);
       if (error.code === "ERR_SESSION_ENDED") held = undefined;
-      fault = { error, untilMs: monotonicMs() + restMs(error) };
+      fault = { error, untilMs: elapsedMs() + restMs(error) };
       failures += 1;
       throw error;
     }
@@ -93,7 +93,7 @@ export function keepToken(origin: TokenOrigin, { monotonicMs, random }: KeepDeps
   return {
     async token({ signal, refused } = {}) {
       signal?.throwIfAborted();
-      const nowMs = monotonicMs();
+      const nowMs = elapsedMs();
       const isResting = fault !== undefined && nowMs < fault.untilMs;
       const good = usable(nowMs, refused);
       if (good !== undefined) {

@@ -1,6 +1,8 @@
-import { maxTokenLength, type ParsedAccessToken, parseAccessToken } from "../core/access-token.ts";
+import { createClock } from "../clock.ts";
+import { maxTokenLength, readPayload, readSignedToken, type SignedToken } from "../core/access-token.ts";
 import { type AccessTokenClaims, checkClaims } from "../core/claims.ts";
 import { PosternError } from "../core/postern-error.ts";
+import { createAllowance } from "./allowance.ts";
 import { createJwksSource } from "./jwks-source.ts";
 import type { KeySet, VerifyingKey } from "./key-set.ts";
 import type { JudgedClaims } from "./log-copy.ts";
@@ -65,14 +67,16 @@ interface OpenToken {
 
 /** So long after its start a verifier lets calls wait for the feed, rather than take it for stale. */
 const startMs = 5_000;
+/** So many tokens a second are asked about whose key cannot be had. Anybody can make such tokens. */
+const unverifiedPerSecond = 10;
 
 /** Begins to follow the issuer at once, and goes on until it is closed. */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options);
   const { issuer, revocations, onStale = "introspect" } = options;
   const audience = typeof options.audience === "string" ? [options.audience] : [...options.audience];
-  const monotonicMs = () => performance.now();
-  const jwks = createJwksSource({ issuer, jwksUri: options.jwksUri, fetch, monotonicMs });
+  const clock = createClock();
+  const jwks = createJwksSource({ issuer, jwksUri: options.jwksUri, fetch, elapsedMs: clock.nowMs });
   const connection = revocations === false ? undefined : connectPostern(revocations);
   function onEvent(event: FeedEvent): void {
     try {
@@ -81,9 +85,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
       // A log that fails is no reason not to hear of revocations.
     }
   }
-  const feed = connection && openRevocationFeed({ ...connection, monotonicMs, random: Math.random, onEvent });
+  const feed = connection && openRevocationFeed({ ...connection, clock, random: Math.random, onEvent });
   const cache = new TokenCache<OpenToken>(2 * (options.cacheSize ?? 10_000));
-  const startedBy = monotonicMs() + startMs;
+  const mayAskUnverified = createAllowance(unverifiedPerSecond, 1_000, clock.nowMs);
+  const startedBy = clock.nowMs() + startMs;
   let isStarting = feed !== undefined;
   const ready = feed === undefined ? jwks.find("").then(() => {}) : feed.started;
   ready.then(
@@ -96,7 +101,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function isStale({ log }: RevocationFeed): boolean {
     const limitMs = Math.min(options.maxStaleness ?? Number.POSITIVE_INFINITY, log.maxStalenessMs);
     // Written so that an age that is no number is too old.
-    return !(log.ageMs(monotonicMs()) <= limitMs);
+    return !(log.ageMs(clock.nowMs()) <= limitMs);
   }
 
   /**
@@ -108,7 +113,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   async function verify(token: string): Promise<VerifiedToken> {
     checkIsText(token);
     if (feed !== undefined && isStale(feed)) {
-      if (isStarting) await within(startedBy - monotonicMs(), feed.started);
+      if (isStarting) await within(startedBy - clock.nowMs(), feed.started);
       if (isStale(feed)) {
         if (onStale === "introspect") return introspected(token);
         if (onStale !== "accept") throw stale();
@@ -124,12 +129,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const known = cache.get(token);
     // A key that is gone, or is another now, has signed nothing.
     if (known !== undefined && (await findKey(known.key.kid)) === known.key) return known;
-    const parsed = parseAccessToken(token);
-    const { header, claims } = parsed;
-    const key = await findKey(header.kid);
-    if (key === undefined)
-      throw new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not name");
-    checkSignature(parsed, key);
+    const signed = readSignedToken(token);
+    const key = await findKey(signed.header.kid);
+    if (key === undefined) throw keyUnknown();
+    checkSignature(signed, key);
+    const claims = readPayload(signed);
     const opened = { token, key, verified: describe(claims), judged: { ...claims, kid: key.kid } };
     cache.set(opened);
     return opened;
@@ -154,24 +158,61 @@ export function createVerifier(options: VerifierOptions): Verifier {
     }
   }
 
-  /** The issuer judges signature and revocation, of which it knows more than we do; the rest is judged here. */
+  /** The issuer judges revocation, of which it knows more than we do; the rest is judged here. */
   async function introspected(token: string): Promise<VerifiedToken> {
-    const parsed = parseAccessToken(token);
-    const { header, claims } = parsed;
-    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
-    const key = currentKeys()?.get(header.kid);
+    const signed = readSignedToken(token);
+    const key = await keyWhileStale(signed.header.kid);
+    if (key === undefined) return introspectedWithoutKey(token, signed);
     // Spares the issuer what is forged.
-    if (key !== undefined) checkSignature(parsed, key);
-    let isActive: boolean;
+    checkSignature(signed, key);
+    const claims = readPayload(signed);
+    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
+    if ((await askIssuer(token)) !== claims.jti) throw revoked();
+    return describe(claims);
+  }
+
+  /** The issuer judges the signature as well. */
+  async function introspectedWithoutKey(token: string, signed: SignedToken): Promise<VerifiedToken> {
+    if (!mayAskUnverified()) {
+      const message = "the feed of revocations is stale, and the key of the token cannot be had";
+      throw new PosternError("ERR_UNAVAILABLE", message);
+    }
+    const tokenId = await askIssuer(token);
+    if (tokenId === undefined) throw revoked();
+    const claims = readPayload(signed);
+    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
+    if (tokenId !== claims.jti) throw revoked();
+    return describe(claims);
+  }
+
+  /**
+   * A key of before is good enough: the issuer judges as well. One that is not known is looked up in the key set, which
+   * is fetched once for all who wait and not often, so that nobody can cause a call by each token he makes up.
+   * @returns undefined where the key set cannot be had
+   * @throws {PosternError} `ERR_KEY_UNKNOWN`
+   */
+  async function keyWhileStale(kid: string): Promise<VerifyingKey | undefined> {
+    const known = jwks.keys?.get(kid) ?? feed?.keys?.get(kid);
+    if (known !== undefined) return known;
+    let found: VerifyingKey | undefined;
     try {
-      isActive = (await (connection as PosternConnection).introspect(token)) === claims.jti;
+      found = await jwks.find(kid);
+    } catch {
+      return undefined;
+    }
+    if (found === undefined) throw keyUnknown();
+    return found;
+  }
+
+  /** @returns the token's id, where it is active */
+  async function askIssuer(token: string): Promise<string | undefined> {
+    try {
+      return await (connection as PosternConnection).introspect(token);
     } catch (cause) {
       const message =
         "the feed of revocations is stale, and the issuer gives no verdict: see the error's cause";
       throw new PosternError("ERR_UNAVAILABLE", message, { cause });
     }
-    if (!isActive) throw revoked();
-    return describe(claims);
   }
 
   function feedState(): VerifierState["feed"] {
@@ -190,7 +231,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     get state() {
       return {
         feed: feedState(),
-        lagMs: feed?.log.ageMs(monotonicMs()) ?? Number.POSITIVE_INFINITY,
+        lagMs: feed?.log.ageMs(clock.nowMs()) ?? Number.POSITIVE_INFINITY,
         sequence: feed?.log.sequence ?? 0,
         revocations: feed?.log.size ?? 0,
         kids: [...(currentKeys()?.keys() ?? [])],
@@ -209,7 +250,7 @@ function checkIsText(token: unknown): void {
 }
 
 /** The key says the algorithm; the token only has to agree (RFC 8725 section 3.1). */
-function checkSignature({ header, signingInput, signature }: ParsedAccessToken, key: VerifyingKey): void {
+function checkSignature({ header, signingInput, signature }: SignedToken, key: VerifyingKey): void {
   if (key.alg === header.alg && key.verify(signingInput, signature)) return;
   throw new PosternError("ERR_TOKEN_INVALID", "the access token is refused: its signature is wrong");
 }
@@ -232,6 +273,10 @@ function describe(claims: AccessTokenClaims): VerifiedToken {
 function deepFreeze(claims: AccessTokenClaims): AccessTokenClaims {
   for (const value of Object.values(claims)) Object.freeze(value);
   return Object.freeze(claims);
+}
+
+function keyUnknown(): PosternError {
+  return new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not name");
 }
 
 function revoked(): PosternError {

@@ -44,7 +44,7 @@ function serve(text: string, headers: Readonly<Record<string, string>> = {}): Re
   return (_, response) => response.writeHead(200, headers).end(text);
 }
 function source(more: Partial<JwksSourceDeps> = {}): JwksSource {
-  return createJwksSource({ issuer: url, jwksUri: `${url}/keys`, fetch, monotonicMs: () => nowMs, ...more });
+  return createJwksSource({ issuer: url, jwksUri: `${url}/keys`, fetch, elapsedMs: () => nowMs, ...more });
 }
 const kids = ({ keys }: JwksSource) => [...(keys?.keys() ?? [])];
 

@@ -6,8 +6,8 @@ export interface JwksSourceDeps {
   /** Undefined: found by discovery. */
   readonly jwksUri: string | undefined;
   readonly fetch: typeof fetch;
-  /** Milliseconds of a clock that never goes back. */
-  readonly monotonicMs: () => number;
+  /** Milliseconds of an `ElapsedClock`. */
+  readonly elapsedMs: () => number;
 }
 
 /** The issuer's keys, fetched. */
@@ -38,7 +38,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * Fetches the key set (RFC 7517) when it is first wanted, when it is as old as its `Cache-Control` allows, and when a
  * token names a key that it lacks. One fetch at a time. The last good set is kept while none can be had.
  */
-export function createJwksSource({ issuer, jwksUri, fetch, monotonicMs }: JwksSourceDeps): JwksSource {
+export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSourceDeps): JwksSource {
   /** Where discovery has found the set; forgotten when it cannot be had there. */
   let found: string | undefined;
   let keys: KeySet | undefined;
@@ -85,9 +85,9 @@ export function createJwksSource({ issuer, jwksUri, fetch, monotonicMs }: JwksSo
 
   function refresh(): Promise<void> {
     if (fetching !== undefined) return fetching;
-    if (monotonicMs() - triedAtMs < (keys === undefined ? firstCoolDownMs : coolDownMs))
+    if (elapsedMs() - triedAtMs < (keys === undefined ? firstCoolDownMs : coolDownMs))
       return Promise.resolve();
-    triedAtMs = monotonicMs();
+    triedAtMs = elapsedMs();
     fetching = load()
       .then(
         () => {
@@ -109,7 +109,7 @@ export function createJwksSource({ issuer, jwksUri, fetch, monotonicMs }: JwksSo
       return keys;
     },
     async find(kid) {
-      if (monotonicMs() >= goodUntilMs) {
+      if (elapsedMs() >= goodUntilMs) {
         // Who finds the set too old waits for the next one; while that does not come, nobody else does.
         const waits = keys === undefined || triedAtMs < goodUntilMs;
         const refreshed = refresh();

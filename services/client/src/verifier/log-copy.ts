@@ -27,8 +27,8 @@ interface Part {
 const forgetEveryMs = 60_000;
 
 /**
- * What the streams of `WatchRevocations` have told of the log, one after the other. Times are milliseconds of a clock
- * that never goes back, where it is not said that they are the database's.
+ * What the streams of `WatchRevocations` have told of the log, one after the other. Times are milliseconds of an
+ * `ElapsedClock`, where it is not said that they are the database's.
  */
 export class LogCopy {
   #whole: Part | undefined;

@@ -10,15 +10,24 @@ let server: FakeServer;
 let feed: RevocationFeed;
 let events: FeedEvent[];
 let random: number;
+/** How much of the time the monotonic clock has not counted. */
+let jumpedMs: number;
+const nowMs = () => Date.now() - 1_789_000_000_000 + jumpedMs;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_790_000_000_000 });
   server = new FakeServer();
   events = [];
   random = 1;
+  jumpedMs = 0;
   feed = openRevocationFeed({
     watch: (cursor, signal) => server.watch(cursor, signal),
-    monotonicMs: () => Date.now() - 1_789_000_000_000,
+    clock: {
+      nowMs,
+      get jumpedMs() {
+        return jumpedMs;
+      },
+    },
     random: () => random,
     onEvent: (event) => events.push(event),
   });
@@ -33,7 +42,7 @@ afterEach(async () => {
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const kinds = () => events.map(({ kind }) => kind);
-const age = () => feed.log.ageMs(Date.now() - 1_789_000_000_000);
+const age = () => feed.log.ageMs(nowMs());
 /** Whether `started` has resolved. */
 async function hasStarted(): Promise<boolean> {
   const unsettled = Symbol();
@@ -185,6 +194,41 @@ describe("a checkpoint that is too old already when it comes", () => {
   });
 });
 
+describe("time that the monotonic clock has not counted", () => {
+  test("makes what is known older at once", async () => {
+    await send(Date.now());
+    jumpedMs += 3_600_000;
+    expect(age()).toBe(3_600_001);
+  });
+
+  test("a checkpoint from before the machine was suspended does not look fresh", async () => {
+    await send(Date.now());
+    const before = checkpoint(Date.now() + 1_000);
+    jumpedMs += 3_600_000;
+    server.last.send(before);
+    await pass(0);
+    expect(age()).toBe(3_599_001);
+    expect(kinds()).toEqual(["in_step", "disconnected"]);
+  });
+
+  test("a stream that survived a suspension goes on with the next checkpoint", async () => {
+    await send(Date.now());
+    jumpedMs += 3_600_000;
+    await send(Date.now() + 3_600_000);
+    expect([age(), kinds()]).toEqual([1, ["in_step"]]);
+  });
+
+  test("where it was only the wall clock that was put ahead, another stream tells the right age", async () => {
+    await send(Date.now());
+    jumpedMs += 5_000;
+    await send(Date.now());
+    expect([age(), kinds()]).toEqual([5_001, ["in_step", "disconnected"]]);
+    await restMs();
+    await send(Date.now());
+    expect([age(), kinds().at(-1)]).toEqual([1, "in_step"]);
+  });
+});
+
 describe("a cursor that the server cannot go on from", () => {
   test.each([Code.OutOfRange, Code.InvalidArgument])("has it begin anew: code %i", async (code) => {
     await send(Date.now(), { cursor: "c1" });
@@ -299,7 +343,7 @@ describe("closing", () => {
     let closed: PromiseLike<void> | undefined;
     const other: RevocationFeed = openRevocationFeed({
       watch: (cursor, signal) => server.watch(cursor, signal),
-      monotonicMs: () => Date.now(),
+      clock: { nowMs: () => Date.now(), jumpedMs: 0 },
       random: () => 1,
       onEvent: () => {
         closed = other[Symbol.asyncDispose]();

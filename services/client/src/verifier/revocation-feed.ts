@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { WatchRevocationsResponse } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
+import type { ElapsedClock } from "../core/elapsed-clock.ts";
 import { type KeySet, readKeySet } from "./key-set.ts";
 import { LogCopy } from "./log-copy.ts";
 
@@ -18,8 +19,7 @@ export type FeedEvent =
 
 export interface FeedDeps {
   readonly watch: (cursor: string, signal: AbortSignal) => AsyncIterable<WatchRevocationsResponse>;
-  /** Milliseconds of a clock that never goes back. */
-  readonly monotonicMs: () => number;
+  readonly clock: ElapsedClock;
   /** 0 to 1, evenly. */
   readonly random: () => number;
   readonly onEvent: (event: FeedEvent) => void;
@@ -36,12 +36,14 @@ export interface RevocationFeed extends AsyncDisposable {
 
 /** A server says something every 5 s at least: one that does not is not there. */
 const silenceMs = 6_000;
+/** A checkpoint that is older when it comes, after the clock has jumped, is taken for older than it is. */
+const lateMs = 500;
 /** How long it rests before it connects again, at most: the first time, and after many failures. */
 const firstRestMs = 500;
 const longestRestMs = 5_000;
 
 export function openRevocationFeed(deps: FeedDeps): RevocationFeed {
-  const { monotonicMs, random, onEvent } = deps;
+  const { clock, random, onEvent } = deps;
   const log = new LogCopy();
   const closing = new AbortController();
   const { promise: started, resolve: start } = Promise.withResolvers<void>();
@@ -53,18 +55,22 @@ export function openRevocationFeed(deps: FeedDeps): RevocationFeed {
     const ending = new AbortController();
     const watchdog = setTimeout(() => ending.abort(new Error("the server is silent")), silenceMs);
     let isInStep = false;
-    log.begin(monotonicMs());
+    log.begin(clock.nowMs());
+    const jumpedMs = clock.jumpedMs;
     try {
       for await (const message of deps.watch(log.cursor, AbortSignal.any([closing.signal, ending.signal]))) {
         watchdog.refresh();
         if (message.keys !== undefined) takeKeys(message.keys.jwks);
         const wasBlind = log.isBlind;
-        const isWhole = log.take(message, monotonicMs());
+        const isWhole = log.take(message, clock.nowMs());
         if (log.isBlind && !wasBlind) onEvent({ kind: "not_understood" });
         if (!isWhole || log.isBlind) continue;
+        const ageMs = log.ageMs(clock.nowMs());
         // It took long to read the log, the database's clock was put back, or the stream lags: another one does not.
-        if (log.ageMs(monotonicMs()) > log.maxStalenessMs)
-          throw new Error("the server's checkpoint is too old");
+        if (ageMs > log.maxStalenessMs) throw new Error("the server's checkpoint is too old");
+        // This stream would look so much too old until its end.
+        if (clock.jumpedMs > jumpedMs && ageMs > lateMs)
+          throw new Error("this machine's clock was put ahead");
         failures = 0;
         start();
         if (!isInStep) onEvent({ kind: "in_step" });

@@ -12,8 +12,8 @@ import { introspectPath, jwksPath, Opened, refuses, watchPath } from "./verifier
 import type { VerifierOptions } from "./verifier-options.ts";
 
 const opened = new Opened();
-// By the clock that the age of the feed goes by, no time passes but what is told: a slow machine makes nothing stale.
-beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+// By the clocks that the age of the feed goes by, no time passes but what is told: a slow machine makes nothing stale.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
 const pass = (ms: number) => vi.advanceTimersByTime(ms);
 afterEach(async () => {
   vi.useRealTimers();

@@ -9,6 +9,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { base64url } from "../core/access-token.fixture.ts";
 import { PosternError } from "../core/postern-error.ts";
+import { listen } from "../http/listening.fixture.ts";
 import type { TestIssuer, TestTokenOptions } from "../testing/index.ts";
 import type { Verifier } from "./create-verifier.ts";
 import { Opened, refuses } from "./verifier.fixture.ts";
@@ -51,6 +52,19 @@ function signed(header: object, claims: string, key?: KeyObject): string {
 function mac(claims: string, secret: string | Buffer, kid: string): string {
   const input = `${json({ alg: "HS256", typ: "at+jwt", kid })}.${claims}`;
   return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
+}
+/** An issuer that signs any payload, with a verifier of it. */
+async function ownIssuer() {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const keys = [{ kid: jwk.kid, alg: "ES256", ...publicKey.export({ format: "jwk" }) }];
+  const server = opened.own(await listen((_, response) => response.end(JSON.stringify({ keys }))));
+  return {
+    verifier: opened.verifier({
+      issuer: "https://auth.example.com",
+      ...{ audience: "test", jwksUri: server.url, revocations: false },
+    }),
+    token: (claims: string) => signed(headerWith({}), claims, privateKey),
+  };
 }
 async function refusesAll(tokens: readonly unknown[], code: PosternError["code"]): Promise<void> {
   for (const token of tokens) await refuses(verifier, token, code);
@@ -193,12 +207,34 @@ describe("signature and header", () => {
 });
 
 describe("claims", () => {
-  test.each(["[]", '["a"]', '"text"', "1", "null", "true", "{}", ""])(
+  test.each(["[]", '["a"]', '"text"', "1", "null", "true", "{}"])(
     "A19 %s instead of claims",
     async (text) => {
-      await refuses(verifier, signed(headerWith({}), base64url(text)), "ERR_TOKEN_MALFORMED");
+      await refuses(verifier, signed(headerWith({}), base64url(text)), "ERR_TOKEN_INVALID");
+      const own = await ownIssuer();
+      await refuses(own.verifier, own.token(base64url(text)), "ERR_TOKEN_MALFORMED");
     },
   );
+
+  test("the payload of a token with a wrong signature or an unknown key is never parsed", async () => {
+    const parsed = vi.spyOn(JSON, "parse");
+    const forged = base64url(JSON.stringify({ forged: true }));
+    await refuses(verifier, signed(headerWith({}), forged), "ERR_TOKEN_INVALID");
+    await refuses(verifier, signed(headerWith({ kid: "unknown" }), forged), "ERR_KEY_UNKNOWN");
+    expect(parsed.mock.calls.filter(([text]) => text.includes("forged"))).toEqual([]);
+    const own = await ownIssuer();
+    await refuses(own.verifier, own.token(forged), "ERR_TOKEN_MALFORMED");
+    expect(parsed.mock.calls.filter(([text]) => text.includes("forged"))).toHaveLength(1);
+  });
+
+  test("a payload that is nested too deep is refused, whoever has signed it", async () => {
+    const own = await ownIssuer();
+    const depth = 2_900;
+    const deep = base64url("[".repeat(depth) + "]".repeat(depth));
+    const parsed = vi.spyOn(JSON, "parse");
+    await refuses(own.verifier, own.token(deep), "ERR_TOKEN_MALFORMED");
+    expect(parsed.mock.calls.filter(([text]) => text.startsWith("[["))).toEqual([]);
+  });
 
   test("A20 claims named __proto__ and constructor, signed by the issuer, reach nothing", async () => {
     const claims = JSON.parse('{"__proto__":{"roles":["admin"],"admin":true},"constructor":{"admin":true}}');
@@ -272,6 +308,9 @@ describe("time passes", () => {
     const token = await issuer.token({ expiresIn: 60 });
     await verifier.verify(token);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 69_000 });
+    // What is known has become too old by that as well.
+    issuer.revoke({ sessionId: issuer.newId("ses") });
+    await issuer.inStep(verifier);
     await verifier.verify(token);
     vi.setSystemTime(Date.now() + 2_000);
     await refuses(verifier, token, "ERR_TOKEN_EXPIRED");

@@ -22,11 +22,11 @@ export class Opened {
   readonly #stack: AsyncDisposable[] = [];
 
   async issuer(options?: TestIssuerOptions): Promise<TestIssuer> {
-    return this.#own(await createTestIssuer(options));
+    return this.own(await createTestIssuer(options));
   }
 
   verifier(options: VerifierOptions): Verifier {
-    return this.#own(createVerifier(options));
+    return this.own(createVerifier(options));
   }
 
   /** An issuer and a verifier that is in step with it. */
@@ -39,7 +39,7 @@ export class Opened {
 
   async site(options?: TestIssuerOptions): Promise<Site> {
     const issuer = await this.issuer(options);
-    const relay = this.#own(await startHttpRelay(() => issuer.url));
+    const relay = this.own(await startHttpRelay(() => issuer.url));
     const jwksUri = `${relay.url}/.well-known/jwks.json`;
     const revocations = { ...issuer.verifierOptions.revocations, baseUrl: relay.url };
     return { issuer, relay, options: { ...issuer.verifierOptions, jwksUri, revocations } };
@@ -49,7 +49,8 @@ export class Opened {
     for (const one of this.#stack.splice(0).reverse()) await one[Symbol.asyncDispose]();
   }
 
-  #own<T extends AsyncDisposable>(one: T): T {
+  /** Closed with the rest. */
+  own<T extends AsyncDisposable>(one: T): T {
     this.#stack.push(one);
     return one;
   }

@@ -8,6 +8,11 @@ export type PathReadings = readonly string[];
 const pathForm = /^(?:\/(?:[\w.~!$&'()*+,=:@-]|%[0-9A-F]{2})*)+$/i;
 /** Controls, `%`, `.`, `/`, `;` and `\`: decoded somewhere on the way, they make another path. */
 const encodedSyntax = /%(?:[01]|25|2[EF]|3B|5C|7F)/i;
+/**
+ * More marks on one letter than any text has (UAX 15 section 13). The time that normalising takes grows with the square
+ * of their number.
+ */
+const manyMarks = /\p{M}{31}/u;
 const emptyOrDots = /\/(?:\.{0,2}\/|\.{1,2}$)/;
 
 /**
@@ -17,7 +22,8 @@ export function readPath(path: string): PathReadings | undefined {
   if (!pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path)) return undefined;
   const decoded = decode(path);
   // Controls beyond ASCII, encoded as UTF-8.
-  if (decoded === undefined || /\p{Cc}/u.test(decoded) || foldsToSyntax(decoded)) return undefined;
+  if (decoded === undefined || /\p{Cc}/u.test(decoded) || manyMarks.test(decoded) || foldsToSyntax(decoded))
+    return undefined;
   const written = path.replace(/%../g, (encoded) => encoded.toUpperCase());
   const readings = [written, decoded, decoded.replace(/[?#].*$/su, "")];
   return [...readings, ...readings.map(foldCase)];

@@ -1,3 +1,4 @@
+import { createElapsedClock } from "@postern/client/core/elapsed-clock.ts";
 import { describe, expect, test } from "vitest";
 import { PosternError } from "../errors.ts";
 import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
@@ -57,7 +58,7 @@ async function open(overrides: Partial<ReadIndexDeps> = {}) {
   const index = await openReadIndex({
     log,
     stalenessMs: 0,
-    monotonicMs: () => clock.ms,
+    elapsedMs: () => clock.ms,
     onRewind: (found) => rewinds.push(found),
     onKeys() {},
     ...overrides,
@@ -202,6 +203,18 @@ describe("with the database lost", () => {
     expect((await index.fresh()).now).toEqual(new Date(log.now.getTime() + 4_999));
     clock.ms = 5_000;
     await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+  });
+
+  test("the time for which a virtual machine was suspended counts for what is allowed", async () => {
+    let wallMs = 1_790_000_000_000;
+    const { nowMs } = createElapsedClock({ monotonicMs: () => 7, wallMs: () => wallMs });
+    const { log, index } = await open({ stalenessMs: 5_000, elapsedMs: nowMs });
+    log.answer = () => Promise.reject(new PosternError("UNAVAILABLE"));
+    wallMs += 4_000;
+    expect((await index.fresh()).now.getTime()).toBe(log.now.getTime() + 4_000);
+    wallMs += 3_600_000;
+    await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
+    expect(index.ageMs).toBe(3_604_000);
   });
 
   test("a read of the head is never answered from memory, whatever staleness is allowed", async () => {

@@ -39,8 +39,8 @@ export interface ReadIndexDeps {
   readonly liveList?: LiveList | undefined;
   /** With the database lost, a view may be so old. */
   readonly stalenessMs: number;
-  /** Milliseconds of a clock that never goes back. */
-  readonly monotonicMs: () => number;
+  /** Milliseconds of an `ElapsedClock`: while a virtual machine is suspended, what is known grows older. */
+  readonly elapsedMs: () => number;
   /** The log was found shorter than it was, or with another history: the database was put back. */
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;
   /** Told by every read of the head which keys there are. */
@@ -71,7 +71,7 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
   let reads = 0;
 
   async function load(): Promise<void> {
-    const startedAtMs = deps.monotonicMs();
+    const startedAtMs = deps.elapsedMs();
     const { head, now, keysVersion, everythingSeq, entries } = await deps.log.readAll();
     const revocations = new RevocationSet();
     revocations.add({ seq: everythingSeq, target: { kind: "everything" }, forgetAfterMs: 0 });
@@ -117,9 +117,9 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
   }
 
   async function read(): Promise<void> {
-    const startedAtMs = deps.monotonicMs();
+    const startedAtMs = deps.elapsedMs();
     const told = (isAnswered: boolean, counts = { copied: 0, fetched: 0 }) =>
-      deps.onRead?.({ isAnswered, durationMs: deps.monotonicMs() - startedAtMs, ...counts });
+      deps.onRead?.({ isAnswered, durationMs: deps.elapsedMs() - startedAtMs, ...counts });
     try {
       const counts = await catchUp();
       reads += 1;
@@ -155,7 +155,7 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       try {
         return await readHead();
       } catch (error) {
-        const ageMs = deps.monotonicMs() - readAtMs;
+        const ageMs = deps.elapsedMs() - readAtMs;
         if (error instanceof PosternError && error.reason === "UNAVAILABLE" && ageMs < deps.stalenessMs) {
           return { ...view, now: new Date(view.now.getTime() + ageMs) };
         }
@@ -166,7 +166,7 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       return view.head;
     },
     get ageMs() {
-      return deps.monotonicMs() - readAtMs;
+      return deps.elapsedMs() - readAtMs;
     },
   };
 }

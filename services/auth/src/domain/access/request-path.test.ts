@@ -1,0 +1,17 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { readPath } from "./request-path.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const marks = (count: number) => `/a${encodeURIComponent("\u0301\u0323".repeat(count / 2))}`;
+
+test("a path with thousands of marks on one letter is refused before it is normalised, which would take long", () => {
+  const normalized = vi.spyOn(String.prototype, "normalize");
+  expect(readPath(marks(10_000))).toBeUndefined();
+  expect(readPath(marks(32))).toBeUndefined();
+  expect(normalized).not.toHaveBeenCalled();
+});
+
+test("a path with as many marks on each letter as a text may have is read", () => {
+  expect(readPath(marks(30).repeat(3))?.[0]).toBe(marks(30).repeat(3));
+});
