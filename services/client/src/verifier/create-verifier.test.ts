@@ -105,6 +105,58 @@ describe("a revocation", () => {
   });
 });
 
+describe("clocks", () => {
+  /** Moves the wall clock alone, as when a virtual machine was suspended. */
+  const moveWallClock = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+  test("what is known is stale at once when a suspended machine goes on, and good again soon", async () => {
+    const { issuer, verifier } = await opened.pair();
+    const before = performance.now();
+    moveWallClock(3_600_000);
+    expect(performance.now()).toBe(before);
+    expect(verifier.state.feed).toBe("stale");
+    expect(verifier.state.lagMs).toBeGreaterThanOrEqual(3_600_000);
+    issuer.revoke({ clientId: "shop" });
+    await issuer.inStep(verifier);
+    await verifier.verify(await issuer.token());
+  });
+
+  test("a token that was revoked while the machine was suspended is not accepted when it goes on", async () => {
+    const { issuer, relay, options } = await opened.site();
+    const verifier = opened.verifier({ ...options, onStale: "refuse" });
+    await issuer.inStep(verifier);
+    const token = await issuer.token({ expiresIn: 3_600 });
+    await verifier.verify(token);
+    relay.refuse(watchPath);
+    issuer.revoke({ token });
+    moveWallClock(600_000);
+    await refuses(verifier, token, "ERR_FEED_STALE");
+  });
+
+  test("a wall clock that is put back does not make what is known look fresh", async () => {
+    const { issuer, relay, options } = await opened.site();
+    const verifier = opened.verifier({ ...options, onStale: "refuse" });
+    await issuer.inStep(verifier);
+    relay.refuse(watchPath);
+    pass(10_001);
+    moveWallClock(-3_600_000);
+    await until(verifier, "stale");
+    expect(verifier.state.lagMs).toBeGreaterThan(10_000);
+  });
+
+  test("a key set that is older than it may be, by the time of a suspended machine, is fetched again", async () => {
+    const { issuer, options } = await opened.site();
+    const verifier = opened.verifier({ ...options, revocations: false });
+    const token = await issuer.token({ expiresIn: 3_600 });
+    await verifier.verify(token);
+    const [kid = ""] = verifier.state.kids;
+    issuer.rotateKey();
+    issuer.removeKey(kid);
+    moveWallClock(600_000);
+    await refuses(verifier, token, "ERR_KEY_UNKNOWN");
+  });
+});
+
 describe("keys", () => {
   test("A29 a key that is gone: tokens that are remembered are refused as well", async () => {
     const { issuer, verifier } = await opened.pair();

@@ -80,6 +80,42 @@ describe("while the feed is stale", () => {
     expect(asks(relay.asked, introspectPath)).toBe(0);
   });
 
+  /** Tokens that somebody has made up, each with a key of its own. */
+  const madeUp = (token: string, count: number) =>
+    Array.from({ length: count }, (_, index) => {
+      const header = { alg: "ES256", typ: "at+jwt", kid: `made-up-${index}` };
+      return `${Buffer.from(JSON.stringify(header)).toString("base64url")}${token.slice(token.indexOf("."))}`;
+    });
+
+  test("introspect: tokens of unknown keys cost one look at the key set, however many there are", async () => {
+    const { issuer, relay, verifier, token } = await cutOff({});
+    await Promise.all(madeUp(token, 50).map((forged) => refuses(verifier, forged, "ERR_KEY_UNKNOWN")));
+    for (const forged of madeUp(token, 5)) await refuses(verifier, forged, "ERR_KEY_UNKNOWN");
+    expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([0, 1]);
+    // A key of the issuer that came meanwhile is found at the next look.
+    issuer.rotateKey();
+    pass(10_000);
+    await verifier.verify(await issuer.token());
+    expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([1, 2]);
+  });
+
+  test("introspect: without a key set, few tokens of unknown keys are asked about in a second", async () => {
+    const { issuer, relay, verifier, token } = await cutOff({});
+    relay.refuse(watchPath, jwksPath);
+    const errors = await Promise.all(
+      madeUp(token, 50).map((forged) => verifier.verify(forged).catch((error: PosternError) => error.code)),
+    );
+    const count = (code: string) => errors.filter((one) => one === code).length;
+    expect([count("ERR_TOKEN_REVOKED"), count("ERR_UNAVAILABLE")]).toEqual([10, 40]);
+    expect(asks(relay.asked, introspectPath)).toBe(10);
+    await verifier.verify(token);
+    issuer.rotateKey();
+    const young = await issuer.token();
+    await refuses(verifier, young, "ERR_UNAVAILABLE");
+    pass(1_000);
+    await verifier.verify(young);
+  });
+
   test("introspect: where the issuer cannot be asked, there is no verdict", async () => {
     const { issuer, relay, verifier, token, revoked } = await cutOff({});
     relay.refuse(watchPath, introspectPath);
