@@ -1,14 +1,15 @@
 import { createClock } from "../clock.ts";
-import { maxTokenLength, readPayload, readSignedToken, type SignedToken } from "../core/access-token.ts";
+import { maxTokenLength, readPayload, readSignedToken } from "../core/access-token.ts";
 import { type AccessTokenClaims, checkClaims } from "../core/claims.ts";
 import { PosternError } from "../core/postern-error.ts";
-import { createAllowance } from "./allowance.ts";
+import { createIntrospection } from "./introspection.ts";
 import { createJwksSource } from "./jwks-source.ts";
 import type { KeySet, VerifyingKey } from "./key-set.ts";
 import type { JudgedClaims } from "./log-copy.ts";
-import { connectPostern, type PosternConnection } from "./postern-connection.ts";
+import { connectPostern } from "./postern-connection.ts";
 import { type FeedEvent, openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
 import { TokenCache } from "./token-cache.ts";
+import { checkSignature, feedIsStale, keyIsUnknown, tokenIsRevoked } from "./token-refusals.ts";
 import { checkOptions, type VerifierOptions } from "./verifier-options.ts";
 
 /** Who shows a token. Frozen, and as long as the token is remembered the same object. */
@@ -62,14 +63,12 @@ interface OpenToken {
   readonly token: string;
   readonly key: VerifyingKey;
   readonly verified: VerifiedToken;
-  readonly judged: JudgedClaims;
+  /** The claims as a plain object, which is faster to read than one without a prototype. Has all that is looked at. */
+  readonly judged: AccessTokenClaims & JudgedClaims;
 }
 
 /** So long after its start a verifier lets calls wait for the feed, rather than take it for stale. */
 const startMs = 5_000;
-/** So many tokens a second are asked about whose key cannot be had. Anybody can make such tokens. */
-const unverifiedPerSecond = 10;
-
 /** Begins to follow the issuer at once, and goes on until it is closed. */
 export function createVerifier(options: VerifierOptions): Verifier {
   checkOptions(options);
@@ -87,7 +86,6 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
   const feed = connection && openRevocationFeed({ ...connection, clock, random: Math.random, onEvent });
   const cache = new TokenCache<OpenToken>(2 * (options.cacheSize ?? 10_000));
-  const mayAskUnverified = createAllowance(unverifiedPerSecond, 1_000, clock.nowMs);
   const startedBy = clock.nowMs() + startMs;
   let isStarting = feed !== undefined;
   const ready = feed === undefined ? jwks.find("").then(() => {}) : feed.started;
@@ -110,18 +108,31 @@ export function createVerifier(options: VerifierOptions): Verifier {
    */
   const nowSeconds = () => Math.max(Date.now(), feed?.log.asOfMs ?? 0) / 1_000;
 
+  const checkHere = (claims: AccessTokenClaims) =>
+    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
+  const introspection =
+    connection && onStale === "introspect"
+      ? createIntrospection({
+          introspect: connection.introspect,
+          findKnownKey: (kid) => jwks.keys?.get(kid) ?? feed?.keys?.get(kid),
+          findKey: jwks.find,
+          checkClaims: checkHere,
+          nowMs: clock.nowMs,
+        })
+      : undefined;
+
   async function verify(token: string): Promise<VerifiedToken> {
     checkIsText(token);
     if (feed !== undefined && isStale(feed)) {
       if (isStarting) await within(startedBy - clock.nowMs(), feed.started);
       if (isStale(feed)) {
-        if (onStale === "introspect") return introspected(token);
-        if (onStale !== "accept") throw stale();
+        if (introspection !== undefined) return describe(await introspection(token));
+        if (onStale !== "accept") throw feedIsStale();
       }
     }
     const { verified, judged } = await open(token);
-    checkClaims(verified.claims, { issuer, audience, nowSeconds: nowSeconds() });
-    if (feed?.log.revokes(judged)) throw revoked();
+    checkHere(judged);
+    if (feed?.log.revokes(judged)) throw tokenIsRevoked();
     return verified;
   }
 
@@ -131,7 +142,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (known !== undefined && (await findKey(known.key.kid)) === known.key) return known;
     const signed = readSignedToken(token);
     const key = await findKey(signed.header.kid);
-    if (key === undefined) throw keyUnknown();
+    if (key === undefined) throw keyIsUnknown();
     checkSignature(signed, key);
     const claims = readPayload(signed);
     const opened = { token, key, verified: describe(claims), judged: { ...claims, kid: key.kid } };
@@ -155,63 +166,6 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const kept = feed?.keys?.get(kid);
       if (kept === undefined) throw error;
       return kept;
-    }
-  }
-
-  /** The issuer judges revocation, of which it knows more than we do; the rest is judged here. */
-  async function introspected(token: string): Promise<VerifiedToken> {
-    const signed = readSignedToken(token);
-    const key = await keyWhileStale(signed.header.kid);
-    if (key === undefined) return introspectedWithoutKey(token, signed);
-    // Spares the issuer what is forged.
-    checkSignature(signed, key);
-    const claims = readPayload(signed);
-    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
-    if ((await askIssuer(token)) !== claims.jti) throw revoked();
-    return describe(claims);
-  }
-
-  /** The issuer judges the signature as well. */
-  async function introspectedWithoutKey(token: string, signed: SignedToken): Promise<VerifiedToken> {
-    if (!mayAskUnverified()) {
-      const message = "the feed of revocations is stale, and the key of the token cannot be had";
-      throw new PosternError("ERR_UNAVAILABLE", message);
-    }
-    const tokenId = await askIssuer(token);
-    if (tokenId === undefined) throw revoked();
-    const claims = readPayload(signed);
-    checkClaims(claims, { issuer, audience, nowSeconds: nowSeconds() });
-    if (tokenId !== claims.jti) throw revoked();
-    return describe(claims);
-  }
-
-  /**
-   * A key of before is good enough: the issuer judges as well. One that is not known is looked up in the key set, which
-   * is fetched once for all who wait and not often, so that nobody can cause a call by each token he makes up.
-   * @returns undefined where the key set cannot be had
-   * @throws {PosternError} `ERR_KEY_UNKNOWN`
-   */
-  async function keyWhileStale(kid: string): Promise<VerifyingKey | undefined> {
-    const known = jwks.keys?.get(kid) ?? feed?.keys?.get(kid);
-    if (known !== undefined) return known;
-    let found: VerifyingKey | undefined;
-    try {
-      found = await jwks.find(kid);
-    } catch {
-      return undefined;
-    }
-    if (found === undefined) throw keyUnknown();
-    return found;
-  }
-
-  /** @returns the token's id, where it is active */
-  async function askIssuer(token: string): Promise<string | undefined> {
-    try {
-      return await (connection as PosternConnection).introspect(token);
-    } catch (cause) {
-      const message =
-        "the feed of revocations is stale, and the issuer gives no verdict: see the error's cause";
-      throw new PosternError("ERR_UNAVAILABLE", message, { cause });
     }
   }
 
@@ -249,12 +203,6 @@ function checkIsText(token: unknown): void {
   throw new PosternError("ERR_TOKEN_MALFORMED", message);
 }
 
-/** The key says the algorithm; the token only has to agree (RFC 8725 section 3.1). */
-function checkSignature({ header, signingInput, signature }: SignedToken, key: VerifyingKey): void {
-  if (key.alg === header.alg && key.verify(signingInput, signature)) return;
-  throw new PosternError("ERR_TOKEN_INVALID", "the access token is refused: its signature is wrong");
-}
-
 function describe(claims: AccessTokenClaims): VerifiedToken {
   const frozen = deepFreeze(claims);
   return Object.freeze({
@@ -273,18 +221,6 @@ function describe(claims: AccessTokenClaims): VerifiedToken {
 function deepFreeze(claims: AccessTokenClaims): AccessTokenClaims {
   for (const value of Object.values(claims)) Object.freeze(value);
   return Object.freeze(claims);
-}
-
-function keyUnknown(): PosternError {
-  return new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not name");
-}
-
-function revoked(): PosternError {
-  return new PosternError("ERR_TOKEN_REVOKED", "the access token is refused: it was ended before its time");
-}
-
-function stale(): PosternError {
-  return new PosternError("ERR_FEED_STALE", "what is known of revocations is too old to judge by");
 }
 
 async function within(ms: number, outcome: Promise<unknown>): Promise<void> {

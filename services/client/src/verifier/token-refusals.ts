@@ -1,0 +1,24 @@
+import type { SignedToken } from "../core/access-token.ts";
+import { PosternError } from "../core/postern-error.ts";
+import type { VerifyingKey } from "./key-set.ts";
+
+/**
+ * The key says the algorithm; the token only has to agree (RFC 8725 section 3.1).
+ * @throws {PosternError} `ERR_TOKEN_INVALID`
+ */
+export function checkSignature({ header, signingInput, signature }: SignedToken, key: VerifyingKey): void {
+  if (key.alg === header.alg && key.verify(signingInput, signature)) return;
+  throw new PosternError("ERR_TOKEN_INVALID", "the access token is refused: its signature is wrong");
+}
+
+export function keyIsUnknown(): PosternError {
+  return new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not name");
+}
+
+export function tokenIsRevoked(): PosternError {
+  return new PosternError("ERR_TOKEN_REVOKED", "the access token is refused: it was ended before its time");
+}
+
+export function feedIsStale(): PosternError {
+  return new PosternError("ERR_FEED_STALE", "what is known of revocations is too old to judge by");
+}
