@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { PosternError } from "../core/postern-error.ts";
+import { isSendable } from "../sendable.ts";
 import type { TokenSource } from "../token-source/token-source.ts";
 
 /**
@@ -40,7 +41,13 @@ async function tokenOf(
   options: Parameters<TokenSource["token"]>[0],
 ): Promise<string> {
   try {
-    return await source.token(options);
+    const token = await source.token(options);
+    // The header's own error would hold the token.
+    if (isSendable(token)) return token;
+    throw new PosternError(
+      "ERR_UNAVAILABLE",
+      "the source's token cannot be sent: it must be printable ASCII",
+    );
   } catch (error) {
     if (!(error instanceof PosternError)) throw error;
     const code = error.code === "ERR_UNAVAILABLE" ? Code.Unavailable : Code.Unauthenticated;

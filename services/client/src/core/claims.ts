@@ -84,7 +84,9 @@ export interface ClaimChecks {
  *
  * @throws {PosternError} `ERR_TOKEN_EXPIRED` from `exp` on, skew allowed; `ERR_TOKEN_INVALID` for any other fault
  */
-export function checkClaims(claims: AccessTokenClaims, { issuer, audience, nowSeconds }: ClaimChecks): void {
+export function checkClaims(claims: AccessTokenClaims, checks: ClaimChecks): void {
+  const { issuer, nowSeconds } = checks;
+  const audience = ownMember(checks, "audience");
   if (claims.iss !== issuer) throw invalid("of another issuer");
   if (audience !== undefined && !claims.aud.some((member) => audience.includes(member))) {
     throw invalid("for another audience");

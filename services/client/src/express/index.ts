@@ -1,6 +1,7 @@
 /** Middleware for Express, and for whatever else calls `(request, response, next)`. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { ownMember } from "../core/own-members.ts";
 import { authenticateOptional, authenticateRequest, authorizationOf } from "../http/authenticate-request.ts";
 import { checkScopeNames, demandCaller, demandScope } from "../http/demands.ts";
 import { refusalOf } from "../http/refusal.ts";
@@ -25,21 +26,21 @@ export type Middleware = (
 ) => void;
 
 /** @throws {PosternError} `ERR_CREDENTIAL_MISSING` where nobody was authenticated, for whatever reason */
-export function callerOf({ caller }: { readonly caller?: VerifiedToken | undefined }): VerifiedToken {
-  return demandCaller(caller);
+export function callerOf(request: { readonly caller?: VerifiedToken | undefined }): VerifiedToken {
+  return demandCaller(ownMember(request, "caller"));
 }
 
 /** Lets in who shows a good access token, which is `request.caller` from then on; answers all others itself. */
 export function requireAuth(verifier: Pick<Verifier, "verify">): Middleware {
   return guard(async (request) => {
-    request.caller = await authenticateRequest(verifier, authorizationOf(request));
+    setCaller(request, await authenticateRequest(verifier, authorizationOf(request)));
   });
 }
 
 /** As {@link requireAuth}, and lets in who shows no credential. A bad one is refused all the same. */
 export function optionalAuth(verifier: Pick<Verifier, "verify">): Middleware {
   return guard(async (request) => {
-    request.caller = await authenticateOptional(verifier, authorizationOf(request));
+    setCaller(request, await authenticateOptional(verifier, authorizationOf(request)));
   });
 }
 
@@ -47,6 +48,11 @@ export function optionalAuth(verifier: Pick<Verifier, "verify">): Middleware {
 export function requireScope(...scope: readonly string[]): Middleware {
   checkScopeNames(scope);
   return guard(async (request) => demandScope(callerOf(request), ...scope));
+}
+
+/** Defined, for an assignment would go to a setter on a prototype. */
+function setCaller(request: GuardedRequest, value: VerifiedToken | undefined): void {
+  Object.defineProperty(request, "caller", { value, configurable: true, enumerable: true, writable: true });
 }
 
 function guard(check: (request: GuardedRequest) => Promise<void>): Middleware {

@@ -1,6 +1,7 @@
 /** Guards for Fastify. */
 
 import type { FastifyInstance } from "fastify";
+import { ownMember } from "../core/own-members.ts";
 import { authenticateOptional, authenticateRequest, authorizationOf } from "../http/authenticate-request.ts";
 import { checkScopeNames, demandCaller, demandScope } from "../http/demands.ts";
 import { refusalOf } from "../http/refusal.ts";
@@ -33,8 +34,8 @@ export interface GuardReply {
 }
 
 /** @throws {PosternError} `ERR_CREDENTIAL_MISSING` where nobody was authenticated, for whatever reason */
-export function callerOf({ caller }: Pick<GuardedRequest, "caller">): VerifiedToken {
-  return demandCaller(caller);
+export function callerOf(request: Pick<GuardedRequest, "caller">): VerifiedToken {
+  return demandCaller(ownMember(request, "caller"));
 }
 
 /** Lets in who shows a good access token, which is `request.caller` from then on; answers all others itself. */

@@ -1,6 +1,9 @@
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { type ConnectTransportOptions, createConnectTransport } from "@connectrpc/connect-node";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
+import { ownMembers } from "../core/own-members.ts";
+import { type Faults, isBaseUrl } from "../options.ts";
+import { isSendable } from "../sendable.ts";
 import { Http2Connection } from "./http2-connection.ts";
 
 export interface PosternClientOptions {
@@ -16,19 +19,29 @@ export interface PosternClient {
   readonly abort: () => void;
 }
 
-/** Visible ASCII and spaces: what else cannot be sent would be told in an error, the token with it. */
-const sendable = /^[ -~]+$/;
+/** @param prefix what stands before the name of an option in errors */
+export function faultsOfClient(
+  { baseUrl, token, httpVersion }: Partial<PosternClientOptions>,
+  prefix = "",
+): Faults {
+  return {
+    [`\`${prefix}baseUrl\` must be an http or https URL, without credentials, query or fragment`]:
+      !isBaseUrl(baseUrl),
+    [`\`${prefix}token\` must be a secret token of Postern; it is empty`]: !token,
+    [`\`${prefix}token\` must be printable ASCII, without spaces at its ends`]: !isSendable(token),
+    [`\`${prefix}httpVersion\` must be "1.1" or "2"`]: ![undefined, "1.1", "2"].includes(httpVersion),
+  };
+}
 
 /**
  * Calls Postern by a secret token. Connects to nothing yet.
- * @throws {TypeError} where the token cannot be sent
+ * @param options of which `faultsOfClient` finds no fault
  */
 export function createPosternClient({
   baseUrl,
   token,
   httpVersion = "1.1",
 }: PosternClientOptions): PosternClient {
-  if (!sendable.test(token)) throw new TypeError("the secret token `token` must be printable ASCII");
   const bearer: Interceptor = (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
     return next(request);
@@ -38,6 +51,7 @@ export function createPosternClient({
     sessionManager === undefined
       ? { httpVersion: "1.1" as const }
       : { httpVersion: "2" as const, sessionManager };
-  const transport = createConnectTransport({ baseUrl, ...http, interceptors: [bearer] });
+  const options: ConnectTransportOptions = { baseUrl, ...http, interceptors: [bearer] };
+  const transport = createConnectTransport(ownMembers(options));
   return { client: createClient(AuthService, transport), abort: () => sessionManager?.abort() };
 }

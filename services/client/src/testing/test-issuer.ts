@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { readPayload, readSignedToken } from "../core/access-token.ts";
 import { type AccessTokenClaims, checkClaims } from "../core/claims.ts";
+import { type OptionNames, takeOptions } from "../options.ts";
 import type { Verifier } from "../verifier/create-verifier.ts";
 import { readKeySet } from "../verifier/key-set.ts";
 import type { RevocationsOptions } from "../verifier/verifier-options.ts";
@@ -72,8 +73,10 @@ export interface TestIssuer extends AsyncDisposable {
 
 const patienceMs = 10_000;
 
+const names: OptionNames<TestIssuerOptions> = { audience: true, maxStaleness: true };
+
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
-  const { audience = "test", maxStaleness = 10_000 } = options;
+  const { audience = "test", maxStaleness = 10_000 } = takeOptions(options, names);
   const keys = new TestKeys();
   const log = new TestLog(keys, maxStaleness);
   const credential = randomBytes(32).toString("base64url");

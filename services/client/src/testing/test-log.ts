@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { WatchRevocationsResponseSchema } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { parseAccessToken } from "../core/access-token.ts";
 import { maxLifeSeconds } from "../core/claims.ts";
+import { ownMembers } from "../core/own-members.ts";
 import { type Revocation, RevocationSet, type RevocationTarget } from "../core/revocation-set.ts";
 import { newId } from "./test-ids.ts";
 import type { TestKeys } from "./test-keys.ts";
@@ -114,10 +115,11 @@ export class TestLog {
 }
 
 function targetOf(what: TestRevocation): RevocationTarget {
-  if ("token" in what) return { kind: "token", id: parseAccessToken(what.token).claims.jti };
-  if ("sessionId" in what) return { kind: "session", id: what.sessionId };
-  if ("userId" in what) return { kind: "user", id: what.userId };
-  if ("clientId" in what) return { kind: "client", id: what.clientId };
+  const own = ownMembers(what);
+  if ("token" in own) return { kind: "token", id: parseAccessToken(own.token).claims.jti };
+  if ("sessionId" in own) return { kind: "session", id: own.sessionId };
+  if ("userId" in own) return { kind: "user", id: own.userId };
+  if ("clientId" in own) return { kind: "client", id: own.clientId };
   return { kind: "everything" };
 }
 

@@ -1,3 +1,4 @@
+import { type OptionNames, takeOptions } from "../options.ts";
 import { newId } from "./test-ids.ts";
 
 /** What a token says; whatever is absent is made up. */
@@ -23,14 +24,20 @@ export interface TestTokenOptions {
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
+const names: OptionNames<TestTokenOptions> = {
+  ...{ subject: true, sessionId: true, clientId: true, audience: true, scope: true, roles: true },
+  ...{ expiresIn: true, claims: true },
+};
+
 /** So many seconds before `iat`, as Postern does. */
 const notBeforeLeadSeconds = 5;
 
 /** The claims of an access token, in Postern's order. */
 export function testClaims(
-  wanted: TestTokenOptions,
+  given: TestTokenOptions,
   { issuer, audience, rev }: { readonly issuer: string; readonly audience: string; readonly rev: number },
 ): Readonly<Record<string, unknown>> {
+  const wanted = takeOptions(given, names);
   const { expiresIn = 300, scope = [], roles = [] } = wanted;
   const now = Math.floor(Date.now() / 1_000);
   const exp = now + expiresIn;

@@ -1,5 +1,7 @@
+import { ownMembers } from "../core/own-members.ts";
 import { PosternError } from "../core/postern-error.ts";
-import type { TokenOrigin, TokenSource } from "./token-source.ts";
+import { isSendable } from "../sendable.ts";
+import type { ObtainedToken, TokenOrigin, TokenSource } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
 export interface KeepDeps {
@@ -59,7 +61,7 @@ export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps):
   async function obtain(): Promise<Held> {
     const askedAtMs = elapsedMs();
     try {
-      const { accessToken, expiresInMs } = await origin.obtain();
+      const { accessToken, expiresInMs } = takeToken(await origin.obtain());
       const lifeMs = Math.max(0, expiresInMs);
       held = {
         token: accessToken,
@@ -91,7 +93,8 @@ export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps):
   }
 
   return {
-    async token({ signal, refused } = {}) {
+    async token(options = {}) {
+      const { signal, refused } = ownMembers(options);
       signal?.throwIfAborted();
       const nowMs = elapsedMs();
       const isResting = fault !== undefined && nowMs < fault.untilMs;
@@ -104,6 +107,16 @@ export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps):
       return (await unlessAborted(renew(), signal)).token;
     },
   };
+}
+
+/** Of one that cannot be sent, the error of whoever sends it would hold the token. */
+function takeToken(obtained: ObtainedToken): ObtainedToken {
+  const { accessToken, expiresInMs } = ownMembers(obtained);
+  if (!isSendable(accessToken)) throw new TypeError("`accessToken` is no token: it must be printable ASCII");
+  if (typeof expiresInMs !== "number" || Number.isNaN(expiresInMs)) {
+    throw new TypeError("`expiresInMs` must be a number of milliseconds");
+  }
+  return { accessToken, expiresInMs };
 }
 
 function asPosternError(error: unknown): PosternError {

@@ -1,6 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
+import { ownMember } from "../core/own-members.ts";
 import { PosternError } from "../core/postern-error.ts";
 import { Unavailable } from "./unavailable.ts";
 
@@ -26,7 +27,8 @@ export function meaningOf(error: unknown): PosternError {
   if (detail === undefined) return new Unavailable("Postern cannot be reached", { cause: error });
   const message = `Postern answered: ${ConnectError.from(error).rawMessage}`;
   if (mayPass.has(detail.reason)) {
-    const retryAfterMs = detail.retryAfter === undefined ? 0 : durationMs(detail.retryAfter);
+    const retryAfter = ownMember(detail, "retryAfter");
+    const retryAfterMs = retryAfter === undefined ? 0 : durationMs(retryAfter);
     return new Unavailable(message, { cause: error, retryAfterMs });
   }
   const code = sessionIsOver.has(detail.reason) ? "ERR_SESSION_ENDED" : "ERR_LOGIN_REFUSED";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { ownMember, ownMembers } from "../core/own-members.ts";
 import { createPosternClient } from "../postern/postern-client.ts";
 import { keepSession, type SessionCalls } from "./keep-session.ts";
-import type { PosternSessionOptions } from "./session-options.ts";
+import { type PosternSessionOptions, readOptions } from "./session-options.ts";
 import type { TokenOrigin } from "./token-source.ts";
 
 /** How long to wait for an answer. */
@@ -10,12 +11,10 @@ const timeoutMs = 5_000;
 /**
  * The access tokens of one session. For one process: of two that show one refresh token, the one that comes late ends
  * the session for both.
- * @throws {TypeError} where there is neither a login nor a refresh token
+ * @throws {TypeError} that names the option which is missing, wrong or not known
  */
-export function posternSession(options: PosternSessionOptions): TokenOrigin {
-  if (options.login === undefined && !options.refreshToken) {
-    throw new TypeError("a session takes `login`, `refreshToken` or both");
-  }
+export function posternSession(given: PosternSessionOptions): TokenOrigin {
+  const options = readOptions(given);
   return keepSession(options, connect(options), {
     newRequestId: randomUUID,
     random: Math.random,
@@ -27,16 +26,15 @@ function connect({ login, ...options }: PosternSessionOptions): SessionCalls {
   const { client } = createPosternClient(options);
   return {
     async refresh(refreshToken, requestId) {
-      return (await client.refresh({ refreshToken, requestId }, { timeoutMs })).tokens;
+      const request = ownMembers({ refreshToken, requestId });
+      return ownMember(await client.refresh(request, ownMembers({ timeoutMs })), "tokens");
     },
     async login() {
       if (login === undefined) return undefined;
       const { audience = [], scope = [], ...rest } = login;
-      const { outcome } = await client.login(
-        { ...rest, audience: [...audience], scope: [...scope] },
-        { timeoutMs },
-      );
-      return outcome.value?.tokens;
+      const request = ownMembers({ ...rest, audience: [...audience], scope: [...scope] });
+      const { outcome } = await client.login(request, ownMembers({ timeoutMs }));
+      return outcome.case === undefined ? undefined : ownMember(outcome.value, "tokens");
     },
   };
 }

@@ -1,3 +1,17 @@
+import { ownMembers } from "../core/own-members.ts";
+import {
+  type Faults,
+  isFunction,
+  isListOfTexts,
+  isObject,
+  isOptional,
+  isText,
+  type OptionNames,
+  refuseFaults,
+  takeOptions,
+} from "../options.ts";
+import { faultsOfClient } from "../postern/postern-client.ts";
+
 export interface PosternSessionOptions {
   /** Postern's http listener; with `httpVersion: "2"`, its grpc listener. */
   readonly baseUrl: string;
@@ -28,4 +42,44 @@ export interface LoginOptions {
   readonly scope?: readonly string[];
   /** A label for the session, to be shown to the user. */
   readonly device?: string;
+}
+
+const names: OptionNames<PosternSessionOptions> = {
+  ...{ baseUrl: true, token: true, httpVersion: true, login: true, refreshToken: true, onRefreshToken: true },
+};
+const namesOfLogin: OptionNames<LoginOptions> = {
+  ...{ identifier: true, password: true, clientId: true, audience: true, scope: true, device: true },
+};
+
+/**
+ * Takes the options' own members.
+ * @throws {TypeError} that names the option
+ */
+export function readOptions(given: PosternSessionOptions): PosternSessionOptions {
+  if (!isObject(given)) throw new TypeError("the options must be an object");
+  const options = takeOptions(given, names);
+  const { login, refreshToken, onRefreshToken } = options;
+  refuseFaults({
+    ...faultsOfClient(options),
+    "a session takes `login`, `refreshToken` or both": login === undefined && !refreshToken,
+    "`refreshToken` must be a refresh token of Postern: letters, digits and `_`":
+      Boolean(refreshToken) && !(typeof refreshToken === "string" && /^\w+$/.test(refreshToken)),
+    "`onRefreshToken` must be a function": !isOptional(onRefreshToken, isFunction),
+    "`login` must be an object": !isOptional(login, isObject),
+  });
+  if (login === undefined) return options;
+  const own = takeOptions(login, namesOfLogin, "login.");
+  refuseFaults(faultsOfLogin(own));
+  return ownMembers({ ...options, login: own });
+}
+
+function faultsOfLogin({ identifier, password, clientId, audience, scope, device }: LoginOptions): Faults {
+  return {
+    "`login.identifier` must be an e-mail address or a user name": !isText(identifier),
+    "`login.password` must be a text that is not empty": !isText(password),
+    "`login.clientId` must be a text that is not empty": !isOptional(clientId, isText),
+    "`login.audience` must be a list of texts": !isOptional(audience, isListOfTexts),
+    "`login.scope` must be a list of texts": !isOptional(scope, isListOfTexts),
+    "`login.device` must be a text": !isOptional(device, (value) => typeof value === "string"),
+  };
 }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { isSendable } from "../sendable.ts";
 import type { TokenOrigin } from "./token-source.ts";
 
 /** A file is read again so often, however long its token lives: who renews it says nothing of when. */
@@ -15,6 +16,8 @@ export function tokenFile(path: string): TokenOrigin {
     const token = (await readFile(path, "utf8")).trim();
     // Read while it was written.
     if (token === "") throw new Error(`${path} is empty`);
+    // Whoever sends it would tell of it in an error, the token with it.
+    if (!isSendable(token)) throw new Error(`${path} holds no token: it must be one line of printable ASCII`);
     return token;
   }
 

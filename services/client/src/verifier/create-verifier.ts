@@ -10,7 +10,7 @@ import { connectPostern } from "./postern-connection.ts";
 import { type FeedEvent, openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
 import { TokenCache } from "./token-cache.ts";
 import { checkSignature, feedIsStale, keyIsUnknown, tokenIsRevoked } from "./token-refusals.ts";
-import { checkOptions, type VerifierOptions } from "./verifier-options.ts";
+import { readOptions, type VerifierOptions } from "./verifier-options.ts";
 
 /** Who shows a token. Frozen, and as long as the token is remembered the same object. */
 export interface VerifiedToken {
@@ -69,9 +69,12 @@ interface OpenToken {
 
 /** So long after its start a verifier lets calls wait for the feed, rather than take it for stale. */
 const startMs = 5_000;
-/** Begins to follow the issuer at once, and goes on until it is closed. */
-export function createVerifier(options: VerifierOptions): Verifier {
-  checkOptions(options);
+/**
+ * Begins to follow the issuer at once, and goes on until it is closed.
+ * @throws {TypeError} that names the option which is missing, wrong or not known
+ */
+export function createVerifier(given: VerifierOptions): Verifier {
+  const options = readOptions(given);
   const { issuer, revocations, onStale = "introspect" } = options;
   const audience = typeof options.audience === "string" ? [options.audience] : [...options.audience];
   const clock = createClock();

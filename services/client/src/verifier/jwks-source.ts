@@ -1,3 +1,4 @@
+import { ownMembers } from "../core/own-members.ts";
 import { PosternError } from "../core/postern-error.ts";
 import { type KeySet, readKeySet, type VerifyingKey } from "./key-set.ts";
 
@@ -49,7 +50,8 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
 
   async function get(url: string): Promise<{ text: string; maxAgeMs: number }> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const response = await fetch(url, { redirect: "error", signal, headers: { accept: "application/json" } });
+    const headers = ownMembers({ accept: "application/json" });
+    const response = await fetch(url, ownMembers({ redirect: "error" as const, signal, headers }));
     if (!response.ok) {
       await response.body?.cancel();
       throw new Error(`${url} answered ${response.status}`);
@@ -72,9 +74,10 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
   /** RFC 8414 section 3. */
   async function discover(): Promise<string> {
     const url = metadataUrl(issuer);
-    const metadata = JSON.parse((await get(url)).text) as { issuer?: unknown; jwks_uri?: unknown } | null;
+    const parsed = JSON.parse((await get(url)).text) as { issuer?: unknown; jwks_uri?: unknown } | null;
+    const metadata = ownMembers(parsed ?? {});
     // Metadata of another issuer: who can answer here could have us trust keys of his own (section 3.3).
-    if (metadata?.issuer !== issuer) throw new Error(`${url} is of another issuer`);
+    if (metadata.issuer !== issuer) throw new Error(`${url} is of another issuer`);
     const uri = metadata.jwks_uri;
     if (typeof uri !== "string" || !URL.canParse(uri)) throw new Error(`${url} names no jwks_uri`);
     if (new URL(uri).protocol !== "https:" && new URL(issuer).protocol === "https:") {

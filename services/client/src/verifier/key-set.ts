@@ -1,5 +1,6 @@
 import { constants, createPublicKey, type JsonWebKey, verify } from "node:crypto";
 import type { AccessTokenAlg } from "../core/access-token.ts";
+import { ownMembers } from "../core/own-members.ts";
 
 /** A public key of the issuer, and the one algorithm that it is for (RFC 8725 section 3.1). */
 export interface VerifyingKey {
@@ -55,9 +56,9 @@ function readKey(jwk: Readonly<Record<string, unknown>>, known: KeySet): Verifyi
   const text = JSON.stringify([alg, wanted]);
   const before = known.get(kid);
   if (before?.jwk === text) return before;
-  const key = importKey({ kty, ...(crv === undefined ? {} : { crv }), ...wanted } as JsonWebKey);
+  const key = importKey(ownMembers({ kty, ...(crv === undefined ? {} : { crv }), ...wanted }) as JsonWebKey);
   if (key === undefined) return undefined;
-  const verifier = { key, ...options };
+  const verifier = ownMembers({ key, ...options });
   return {
     kid,
     alg: scheme as AccessTokenAlg,
@@ -99,5 +100,5 @@ function parse(text: string): unknown {
 
 /** Its own members: nothing of a prototype is taken for one. */
 function membersOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? { __proto__: null, ...value } : {};
+  return ownMembers(typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {});
 }

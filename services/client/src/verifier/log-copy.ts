@@ -1,6 +1,7 @@
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { WatchRevocationsResponse } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import type { Checkpoint, Revocation as Entry } from "@postern/proto/postern/auth/v1/revocation_pb.js";
+import { ownMember } from "../core/own-members.ts";
 import {
   clockAheadMs,
   type RevocableClaims,
@@ -98,10 +99,13 @@ export class LogCopy {
     const part = this.#coming ?? this.#whole ?? newPart();
     for (const entry of message.revocations) add(part, entry);
     this.#cursor = message.cursor;
-    const { checkpoint } = message;
-    if (checkpoint?.asOf === undefined || checkpoint.maxStaleness === undefined) return false;
-    this.maxStalenessMs = durationMs(checkpoint.maxStaleness);
-    this.#reach(part, checkpoint.sequence, timestampMs(checkpoint.asOf), nowMs);
+    // A field that was not sent is no member of the message, but may be one of a prototype.
+    const checkpoint = ownMember(message, "checkpoint");
+    const asOf = checkpoint && ownMember(checkpoint, "asOf");
+    const maxStaleness = checkpoint && ownMember(checkpoint, "maxStaleness");
+    if (checkpoint === undefined || asOf === undefined || maxStaleness === undefined) return false;
+    this.maxStalenessMs = durationMs(maxStaleness);
+    this.#reach(part, checkpoint.sequence, timestampMs(asOf), nowMs);
     return true;
   }
 
@@ -128,12 +132,13 @@ function newPart(): Part {
 
 function add(part: Part, entry: Entry): void {
   const target = targetOf(entry);
-  if (target === undefined || entry.forgetAfter === undefined) {
+  const forgetAfter = ownMember(entry, "forgetAfter");
+  if (target === undefined || forgetAfter === undefined) {
     part.isBlind = true;
     return;
   }
   const seq = Number(entry.sequence);
-  part.set.add({ seq, target, forgetAfterMs: timestampMs(entry.forgetAfter) });
+  part.set.add({ seq, target, forgetAfterMs: timestampMs(forgetAfter) });
   part.sequence = Math.max(part.sequence, seq);
 }
 

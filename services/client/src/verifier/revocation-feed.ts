@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { WatchRevocationsResponse } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import type { ElapsedClock } from "../core/elapsed-clock.ts";
+import { ownMember } from "../core/own-members.ts";
 import { type KeySet, readKeySet } from "./key-set.ts";
 import { LogCopy } from "./log-copy.ts";
 
@@ -60,7 +61,8 @@ export function openRevocationFeed(deps: FeedDeps): RevocationFeed {
     try {
       for await (const message of deps.watch(log.cursor, AbortSignal.any([closing.signal, ending.signal]))) {
         watchdog.refresh();
-        if (message.keys !== undefined) takeKeys(message.keys.jwks);
+        const told = ownMember(message, "keys");
+        if (told !== undefined) takeKeys(told.jwks);
         const wasBlind = log.isBlind;
         const isWhole = log.take(message, clock.nowMs());
         if (log.isBlind && !wasBlind) onEvent({ kind: "not_understood" });
@@ -98,13 +100,13 @@ export function openRevocationFeed(deps: FeedDeps): RevocationFeed {
 
   async function follow(): Promise<void> {
     for (;;) {
-      const end = await read().then(
+      const end: { readonly error?: unknown } = await read().then(
         () => ({}),
         (error: unknown) => ({ error }),
       );
       if (closing.signal.aborted) break;
       onEvent({ kind: "disconnected", ...end });
-      if ("error" in end && isOfNoUse(end.error)) {
+      if (isOfNoUse(ownMember(end, "error"))) {
         log.startOver();
         onEvent({ kind: "started_over" });
       }

@@ -1,3 +1,18 @@
+import { ownMembers } from "../core/own-members.ts";
+import {
+  type Faults,
+  isBaseUrl,
+  isFunction,
+  isHttpUrl,
+  isListOfTexts,
+  isObject,
+  isOptional,
+  isText,
+  type OptionNames,
+  refuseFaults,
+  takeOptions,
+} from "../options.ts";
+import { faultsOfClient } from "../postern/postern-client.ts";
 import type { FeedEvent } from "./revocation-feed.ts";
 
 export interface VerifierOptions {
@@ -34,23 +49,46 @@ export interface RevocationsOptions {
   readonly httpVersion?: "1.1" | "2";
 }
 
-/** @throws {TypeError} that names the option */
-export function checkOptions(options: VerifierOptions): void {
-  const { issuer, audience, jwksUri, revocations, maxStaleness = 0, onStale, cacheSize = 0 } = options;
-  const audiences = typeof audience === "string" ? [audience] : audience;
-  const faults: Readonly<Record<string, boolean>> = {
-    "`issuer` must be the issuer's URL": !URL.canParse(issuer),
+const names: OptionNames<VerifierOptions> = {
+  ...{ issuer: true, audience: true, jwksUri: true, revocations: true },
+  ...{ maxStaleness: true, onStale: true, cacheSize: true, onEvent: true },
+};
+const namesOfRevocations: OptionNames<RevocationsOptions> = { baseUrl: true, token: true, httpVersion: true };
+
+/** The most entries that a `Map` of Node may hold is about twice as many. */
+const largestCache = 8_000_000;
+
+/**
+ * Takes the options' own members.
+ * @throws {TypeError} that names the option
+ */
+export function readOptions(given: VerifierOptions): VerifierOptions {
+  if (!isObject(given)) throw new TypeError("the options must be an object");
+  const options = takeOptions(given, names);
+  const { issuer, audience, jwksUri, maxStaleness = 0, onStale, cacheSize = 0, onEvent } = options;
+  const faults: Faults = {
+    "`issuer` must be the issuer's http or https URL, without credentials, query, fragment, or slash at its end":
+      !isBaseUrl(issuer) || issuer.endsWith("/"),
     "`audience` must name whom tokens are to be for":
-      !Array.isArray(audiences) || audiences.length === 0 || audiences.some((one) => !one),
-    "`jwksUri` must be a URL": jwksUri !== undefined && !URL.canParse(jwksUri),
-    "`revocations` must be `{ baseUrl, token }` with a URL, or `false` to do without":
-      revocations !== false && !URL.canParse(revocations?.baseUrl),
-    "`revocations.token` must be a secret token of Postern; it is empty":
-      revocations !== false && !revocations?.token,
-    "`maxStaleness` must be a number of milliseconds": !(maxStaleness >= 0),
+      !isText(audience) && !(isListOfTexts(audience) && audience.length > 0),
+    "`jwksUri` must be an http or https URL, without credentials": !isOptional(jwksUri, isHttpUrl),
+    "`revocations` must be `{ baseUrl, token }`, or `false` to do without":
+      options.revocations !== false && !isObject(options.revocations),
+    "`maxStaleness` must be a number of milliseconds": !(
+      typeof maxStaleness === "number" && maxStaleness >= 0
+    ),
     '`onStale` must be "introspect", "refuse" or "accept"':
       onStale !== undefined && !["introspect", "refuse", "accept"].includes(onStale),
-    "`cacheSize` must be a number of tokens": !(cacheSize >= 0),
+    [`\`cacheSize\` must be a number of tokens, at most ${largestCache}`]: !(
+      Number.isSafeInteger(cacheSize) &&
+      cacheSize >= 0 &&
+      cacheSize <= largestCache
+    ),
+    "`onEvent` must be a function": !isOptional(onEvent, isFunction),
   };
-  for (const [message, isFault] of Object.entries(faults)) if (isFault) throw new TypeError(message);
+  refuseFaults(faults);
+  if (options.revocations === false) return options;
+  const revocations = takeOptions(options.revocations, namesOfRevocations, "revocations.");
+  refuseFaults(faultsOfClient(revocations, "revocations."));
+  return ownMembers({ ...options, revocations });
 }

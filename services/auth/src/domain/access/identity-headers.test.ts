@@ -33,6 +33,15 @@ test("scopes are parted by spaces, roles by commas, and what there is not is emp
   expect(Object.values(without)).toEqual(["", "", "", "", ""]);
 });
 
+test("nobody has the roles that stand on Object.prototype", () => {
+  Object.defineProperty(Object.prototype, "roles", { value: ["admin"], configurable: true });
+  try {
+    expect(describeIdentity(undefined)["x-postern-roles"]).toBe("");
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "roles");
+  }
+});
+
 test("I10: no value can end its header or pass for another: what is not visible ASCII is percent-encoded", () => {
   expect(describeIdentity(claims({ client_id: "mü ller%\r\nx: y", roles: ["a,b"] }))).toMatchObject({
     "x-postern-client": "m%C3%BC%20ller%25%0D%0Ax:%20y",

@@ -15,7 +15,8 @@ export type IdentityHeader = (typeof identityHeaders)[number];
 export function describeIdentity(
   claims: AccessTokenClaims | undefined,
 ): Readonly<Record<IdentityHeader, string>> {
-  const { sub, client_id, sid, scope, roles = [] } = claims ?? { sub: "", client_id: "", sid: "", scope: "" };
+  const nobody = { sub: "", client_id: "", sid: "", scope: "", roles: [] };
+  const { sub, client_id, sid, scope, roles = [] } = claims ?? nobody;
   return {
     "x-postern-subject": encode(sub),
     "x-postern-client": encode(client_id),

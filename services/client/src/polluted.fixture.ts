@@ -1,11 +1,6 @@
 /** Runs some work while `Object.prototype` has a member that some other code has left there. */
 export async function whilePolluted<T>(name: string, value: unknown, work: () => T | Promise<T>): Promise<T> {
-  Object.defineProperty(Object.prototype, name, {
-    value,
-    configurable: true,
-    enumerable: true,
-    writable: true,
-  });
+  Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
   try {
     return await work();
   } finally {
