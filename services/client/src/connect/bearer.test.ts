@@ -113,6 +113,14 @@ test("a stream that is refused before it begins is not made again either", async
   expect(calls).toBe(1);
 });
 
+test("a token that cannot be sent in a header is not told", async () => {
+  await using site = await setUp();
+  const source = { token: async () => "secret\nline" };
+  const error = await site.call("connect", "unary", {}, [bearer(source)]).catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: Code.Unavailable });
+  expect(`${error.stack} ${error.cause}`).not.toContain("secret");
+});
+
 test.each<[ErrorCode, Code]>([
   ["ERR_UNAVAILABLE", Code.Unavailable],
   ["ERR_SESSION_ENDED", Code.Unauthenticated],

@@ -31,6 +31,23 @@ test("a link that is put elsewhere, as in a projected volume, is followed", asyn
   expect(await origin.obtain()).toMatchObject({ accessToken: "second" });
 });
 
+test.each(["secret\nsecond line", "secret\rx", "s\u00e9cret", "secret\0"])(
+  "text that cannot be sent in a header is refused, by the file's name and without the text: %j",
+  async (text) => {
+    await using folder = await folderOf();
+    const path = join(folder.path, "token");
+    const origin = tokenFile(path);
+    await writeFile(path, text);
+    const error = await origin.obtain().catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ message: expect.stringContaining(path) });
+    expect(String((error as Error).stack)).not.toMatch(/s.?cret/);
+    await writeFile(path, "first");
+    await origin.obtain();
+    await writeFile(path, text);
+    expect(await origin.obtain()).toMatchObject({ accessToken: "first" });
+  },
+);
+
 test("one that is gone, or empty while it is written, leaves the token that it held", async () => {
   await using folder = await folderOf();
   const path = join(folder.path, "token");

@@ -250,22 +250,123 @@ describe("options", () => {
   test.each<[string, object]>([
     ["issuer", { issuer: "auth" }],
     ["issuer", { issuer: undefined }],
+    ["issuer", { issuer: "auth.example.com" }],
+    ["issuer", { issuer: "localhost:8080" }],
+    ["issuer", { issuer: "ftp://auth.example.com" }],
+    ["issuer", { issuer: "https://auth.example.com/" }],
+    ["issuer", { issuer: " https://auth.example.com" }],
+    ["issuer", { issuer: "https://auth.example.com?tenant=1" }],
+    ["issuer", { issuer: "https://auth.example.com#a" }],
+    ["issuer", { issuer: "https://ada:secret@auth.example.com" }],
+    ["issuer", { issuer: new URL("https://auth.example.com/tenant") }],
     ["audience", { audience: "" }],
     ["audience", { audience: [] }],
     ["audience", { audience: undefined }],
     ["audience", { audience: ["a", ""] }],
+    ["audience", { audience: ["a", 1] }],
+    ["audience", { audience: Array(1) }],
+    ["audience", { audience: { 0: "a", length: 1 } }],
+    ["jwksUri", { jwksUri: "localhost:8080/keys" }],
+    ["jwksUri", { jwksUri: "file:///keys" }],
+    ["jwksUri", { jwksUri: "https://ada:secret@auth.example.com/keys" }],
+    ["jwksUri", { jwksUri: null }],
     ["jwksUri", { jwksUri: "/keys" }],
     ["revocations", { revocations: undefined }],
     ["revocations", { revocations: true }],
-    ["revocations", { revocations: {} }],
-    ["revocations", { revocations: { baseUrl: "auth", token: "t" } }],
+    ["revocations", { revocations: null }],
+    ["revocations.baseUrl", { revocations: {} }],
+    ...[
+      ...[
+        "auth",
+        "localhost:8080",
+        "postern:8080",
+        "grpc://postern:9090",
+        "dns:///postern:9090",
+        "//postern:8080",
+      ],
+      ...[
+        "unix:/run/postern.sock",
+        "ws://postern:8080",
+        "http://ada:secret@postern:8080",
+        "http://postern:8080?a",
+      ],
+      ...[
+        "http://postern:8080#a",
+        "http://postern:8080\n",
+        "http://",
+        "",
+        undefined,
+        new URL("http://postern:8080"),
+      ],
+    ].map((baseUrl): [string, object] => ["revocations.baseUrl", { revocations: { baseUrl, token: "t" } }]),
+    ...["2.0", "3", "1", 2, null, ""].map((httpVersion): [string, object] => [
+      "revocations.httpVersion",
+      { revocations: { baseUrl: "http://127.0.0.1:1", token: "t", httpVersion } },
+    ]),
+    [
+      "revocations.url",
+      { revocations: { baseUrl: "http://127.0.0.1:1", token: "t", url: "http://127.0.0.1:1" } },
+    ],
     ["revocations.token", { revocations: { baseUrl: "http://127.0.0.1:1", token: "" } }],
     ["maxStaleness", { maxStaleness: Number.NaN }],
     ["maxStaleness", { maxStaleness: -1 }],
+    ["maxStaleness", { maxStaleness: "5000" }],
+    ["maxStaleness", { maxStaleness: null }],
     ["onStale", { onStale: "acept" }],
+    ["onStale", { onStale: null }],
     ["cacheSize", { cacheSize: -1 }],
+    ["cacheSize", { cacheSize: Number.NaN }],
+    ["cacheSize", { cacheSize: Infinity }],
+    ["cacheSize", { cacheSize: "10" }],
+    ["onEvent", { onEvent: "log" }],
+    // Misspelt, they would be left at their defaults.
+    ["jwksURL", { jwksURL: "https://auth.example.com/keys" }],
+    ["onstale", { onstale: "refuse" }],
+    ["maxStalenes", { maxStalenes: 1_000 }],
   ])("with a slip are refused, and which it is is said: %s %j", (name, slip) => {
     const made = { ...good, ...slip } as VerifierOptions;
+    expect(() => createVerifier(made)).toThrow(TypeError);
     expect(() => createVerifier(made)).toThrow(new RegExp(`^\`${name}\``));
+  });
+
+  test.each([" secret-of-a-caller", "secret-of-a-caller\n", "secret\rof", "secr\u00e9t", ["secret"], 12])(
+    "a secret token that cannot be sent in a header is refused, and not told: %j",
+    (token) => {
+      const made = { ...good, revocations: { ...good.revocations, token } } as unknown as VerifierOptions;
+      expect(() => createVerifier(made)).toThrow(/^`revocations\.token` must be printable ASCII/);
+      expect(() => createVerifier(made)).not.toThrow(/secr|12/);
+    },
+  );
+
+  test.each([undefined, null, "https://auth.example.com"])(
+    "that are no object are refused: %j",
+    (options) => {
+      expect(() => createVerifier(options as unknown as VerifierOptions)).toThrow(
+        "the options must be an object",
+      );
+    },
+  );
+
+  test.each<object>([
+    { revocations: false },
+    { issuer: "http://127.0.0.1:8080/tenant" },
+    { audience: ["a", "b"] },
+    { jwksUri: "http://127.0.0.1:1/keys?a=1" },
+    { maxStaleness: 0 },
+    { maxStaleness: Infinity },
+    { cacheSize: 0 },
+    { onStale: undefined, jwksUri: undefined, onEvent: undefined },
+    { revocations: { baseUrl: "http://127.0.0.1:1/", token: "t" } },
+    {
+      revocations: {
+        baseUrl: "https://127.0.0.1:1/postern",
+        token: "a secret with spaces",
+        httpVersion: "2",
+      },
+    },
+  ])("that are right are taken: %j", async (more) => {
+    const verifier = createVerifier({ ...good, ...more } as VerifierOptions);
+    verifier.ready.catch(() => {});
+    await verifier.close();
   });
 });
