@@ -29,6 +29,9 @@ export function callerOf({ values }: Pick<HandlerContext, "values">): VerifiedTo
 /**
  * Lets in who shows a good access token, and tells the handler by {@link callerKey}. For `requestGate` of an adapter,
  * where it holds for all that is registered, or of a service, where it stands in place of the adapter's.
+ *
+ * A service that is registered with `requestGate: undefined` is open, whatever the adapter's gate is: so is one whose
+ * options were spread from an object in which the gate was left out. A router of `authenticated` has no such hole.
  * @param further what to ask beyond that, in this order
  */
 export function requireAuth(
