@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import threading
 import time
 
@@ -33,9 +34,9 @@ class Log:
             raise ValueError("an entry of a kind that this reader does not know")
         self.entries[kind, getattr(entry, kind)] = entry.sequence, seconds(entry.forget_after)
 
-    def reach(self, checkpoint, offset):
+    def reach(self, checkpoint, offset, now):
         self.sequence, self.as_of = checkpoint.sequence, seconds(checkpoint.as_of)
-        self.known_at = min(self.as_of + offset, time.monotonic())
+        self.known_at = min(self.as_of + offset, now)
         self.max_staleness = seconds(checkpoint.max_staleness)
         # An hour later than need be: the database's clock may have been ahead.
         self.entries = {key: entry for key, entry in self.entries.items() if entry[1] + 3600 >= self.as_of}
@@ -51,8 +52,29 @@ class Log:
         )
 
 
+class Clock:
+    """Never goes back, and counts the time for which the machine was suspended, which the monotonic clock may not."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._apart, self.jumped = time.time() - time.monotonic(), 0.0
+
+    def now(self):
+        with self._lock:
+            now = time.monotonic()
+            lead = time.time() - now - self._apart
+            if abs(lead) > 0.5:
+                self._apart += lead
+                self.jumped += max(0.0, lead)
+            return now + self.jumped
+
+
 class Verifier:
     def __init__(self, target, token, issuer, audience):
+        # The error of a header that cannot be sent would hold it.
+        if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", token):
+            raise ValueError("the secret token must be printable ASCII, without spaces or line breaks at its ends")
+        self._clock = Clock()
         self._issuer, self._audience = issuer, audience
         self._metadata = (("authorization", f"Bearer {token}"),)
         # For a connection that is gone without a word.
@@ -73,8 +95,10 @@ class Verifier:
     def verify(self, token):
         """The claims of a good token; raises Refused or Unavailable."""
         log, keys = self._log, self._keys
-        if not time.monotonic() - log.known_at <= log.max_staleness:
+        if not self._clock.now() - log.known_at <= log.max_staleness:
             raise Unavailable("what is known of revocations is too old")
+        if len(token) > 8192:
+            raise Refused("not an access token")
         try:
             header = jwt.get_unverified_header(token)
             alg, key = keys[header.get("kid")]
@@ -84,7 +108,7 @@ class Verifier:
             claims = jwt.decode(
                 token, key, [alg], issuer=self._issuer, audience=self._audience, leeway=10, options={"require": required}
             )
-        except (KeyError, jwt.PyJWTError) as error:
+        except (KeyError, RecursionError, jwt.PyJWTError) as error:
             raise Refused("not a good token") from error
         if log.hits(header["kid"], claims):
             raise Refused("revoked")
@@ -109,7 +133,8 @@ class Verifier:
         if self._cursor == "":
             # What is known goes on until the first checkpoint of what is read now.
             self._coming = Log()
-        called_at, offset = time.monotonic(), None
+        called_at, offset = self._clock.now(), None
+        jumped = self._clock.jumped
         call = self._watch(auth.WatchRevocationsRequest(cursor=self._cursor), metadata=self._metadata)
         for message in in_time(call, 6):
             if message.HasField("keys"):
@@ -120,8 +145,12 @@ class Verifier:
             if message.HasField("checkpoint"):
                 # The first one is taken for as old as the call: so the database's time becomes ours.
                 offset = called_at - seconds(message.checkpoint.as_of) if offset is None else offset
-                self._coming.reach(message.checkpoint, offset)
+                now = self._clock.now()
+                self._coming.reach(message.checkpoint, offset, now)
                 self._log = self._coming
+                if self._clock.jumped > jumped and now - self._log.known_at > 0.5:
+                    # This stream would look so much too old until its end.
+                    call.cancel()
 
 
 def in_time(call, patience):

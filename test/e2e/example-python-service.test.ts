@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -82,6 +82,42 @@ describe.skipIf(!isThere)(
       expect(await service.status("/", one.accessToken)).toBe(401);
     });
 
+    const python = (code: string) =>
+      spawnSync(PYTHON, ["-c", code], {
+        ...{ cwd: EXAMPLE, encoding: "utf8" },
+        env: { PATH: process.env["PATH"], PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: "1" },
+      });
+
+    test("counts the time for which a machine was suspended, and takes none away where a clock is put back", () => {
+      const { stdout, stderr } = python(`
+import time
+import verifier
+mono, wall = 0.0, 1_790_000_000.0
+time.monotonic, time.time = lambda: mono, lambda: wall
+clock = verifier.Clock()
+def passed(by_mono, by_wall):
+    global mono, wall
+    before = clock.now()
+    mono, wall = mono + by_mono, wall + by_wall
+    return clock.now() - before
+print(passed(0, 3600), passed(0, -7200), passed(5, 5), passed(0, 3600))
+`);
+      expect([stdout.trim(), stderr]).toEqual(["3600.0 0.0 5.0 3600.0", ""]);
+    });
+
+    test("refuses a secret token that cannot be sent in a header, and does not tell it", () => {
+      const made = 'verifier.Verifier("127.0.0.1:1", "hush" + chr(10) + "hush", "a", "b")';
+      const { stdout } = python(`
+import verifier
+try:
+    ${made}
+except ValueError as error:
+    print(error)
+`);
+      expect(stdout).toContain("the secret token must be printable ASCII");
+      expect(stdout).not.toContain("hush");
+    });
+
     test("keeps to the rules of the stream, whatever time it is in the database", async () => {
       await using issuer = await createTestIssuer();
       const { publicKey, privateKey } = await generateKeyPair("ES256");
@@ -152,6 +188,12 @@ describe.skipIf(!isThere)(
           .setProtectedHeader({ alg: "ES256", kid: "key_mine", typ })
           .sign(privateKey);
       expect([await status(await ofType("at+jwt")), await status(await ofType("JWT"))]).toEqual([200, 401]);
+
+      // Anybody can send a header that is nested deep, or a token that is long.
+      const deep = Buffer.from("[".repeat(3_000) + "]".repeat(3_000)).toString("base64url");
+      expect([await status(`${deep}.AA.AA`), await status(`${revoked}${"A".repeat(8_192)}`)]).toEqual([
+        401, 401,
+      ]);
 
       // What it does not understand makes it stale until the log was read anew.
       fourth.send({ revocations: [{ sequence: 3n, forgetAfter }], cursor: "c4" });

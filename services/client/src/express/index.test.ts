@@ -43,6 +43,41 @@ test("a good token is let in, and its caller is known", async () => {
   expect([answer.status, await answer.json()]).toEqual([200, { subject }]);
 });
 
+test("a route before the guard is open, and there `callerOf` finds nobody", async () => {
+  await using sides = await twoSides();
+  const errors: unknown[] = [];
+  const app = express();
+  app.get("/open", (_, response) => void response.json({}));
+  app.get("/caller", (request, response) => void response.json(callerOf(request)));
+  app.use(requireAuth(sides.verifier));
+  app.use(((error, _request, response, _next) => {
+    errors.push(error);
+    response.sendStatus(500);
+  }) as express.ErrorRequestHandler);
+  await using server = await listen(app);
+  const headers = { authorization: `Bearer ${await sides.issuer.token()}` };
+  expect((await fetch(`${server.url}/open`, { headers })).status).toBe(200);
+  expect((await fetch(`${server.url}/caller`, { headers })).status).toBe(500);
+  expect(errors).toEqual([expect.objectContaining({ code: "ERR_CREDENTIAL_MISSING" })]);
+});
+
+test("what a prototype has is neither the caller of a request nor in the way of one", async () => {
+  await using site = await setUp();
+  const subject = site.issuer.newId("usr");
+  const token = await site.issuer.token({ subject });
+  Object.defineProperty(Object.prototype, "caller", {
+    configurable: true,
+    get: () => ({ subject: "usr_forged", scope: ["orders.read"] }),
+    set() {},
+  });
+  try {
+    expect(await (await site.get("/orders", token)).json()).toEqual({ subject });
+    expect((await site.get("/unguarded", token)).status).toBe(401);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "caller");
+  }
+});
+
 test("no token, and a token in the query, are refused with a challenge that tells of no error", async () => {
   await using site = await setUp();
   const token = await site.issuer.token();

@@ -60,6 +60,31 @@ test("every route of the guarded instance is, those before the guard and below i
   for (const path of ["/before", "/all", "/below"]) expect((await site.get(path)).status).toBe(401);
 });
 
+test("a plugin below the guarded instance is guarded, also where it was registered before the guard", async () => {
+  await using sides = await twoSides();
+  const app = fastify();
+  app.register(async (below) => {
+    below.register(async (deeper) => void deeper.get("/before", async () => ({})));
+  });
+  app.register(requireAuth(sides.verifier));
+  app.register(async (below) => void below.get("/after", async () => ({})));
+  for (const path of ["/before", "/after"]) expect((await app.inject(path)).statusCode).toBe(401);
+});
+
+test("a guard in another instance holds for nobody else, and there `callerOf` finds nobody", async () => {
+  await using sides = await twoSides();
+  const app = fastify();
+  app.register(async (guarded) => void guarded.register(requireAuth(sides.verifier)));
+  app.register(async (beside) => {
+    beside.get("/open", async () => ({}));
+    beside.get("/caller", async (request) => callerOf(request));
+  });
+  const headers = { authorization: `Bearer ${await sides.issuer.token()}` };
+  expect((await app.inject({ url: "/open", headers })).statusCode).toBe(200);
+  const answer = await app.inject({ url: "/caller", headers });
+  expect([answer.statusCode, answer.json().code]).toEqual([500, "ERR_CREDENTIAL_MISSING"]);
+});
+
 test("no token, and a token in query or form, are refused before the body is read", async () => {
   await using site = await setUp();
   const token = await site.issuer.token();
