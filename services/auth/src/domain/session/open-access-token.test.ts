@@ -1,0 +1,33 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { SigningKey } from "../ports/key-material.ts";
+import { openAccessToken } from "./open-access-token.ts";
+
+const header = { alg: "ES256", typ: "at+jwt", kid: "key_01h2xcejqtf2nbrexx3vqjhp41" };
+const part = (text: string) => Buffer.from(text).toString("base64url");
+const tokenOf = (payload: string) => `${part(JSON.stringify(header))}.${part(payload)}.${"A".repeat(86)}`;
+const deep = `{"marked":${"[".repeat(2_900)}${"]".repeat(2_900)}}`;
+
+afterEach(() => vi.restoreAllMocks());
+
+/** A ring with one key, which takes every signature for right, or none. */
+function ring(isRight: boolean, alg: "ES256" | "EdDSA" = "ES256") {
+  const key = { alg, verify: () => isRight } as unknown as SigningKey;
+  return { keyRing: { findSigningKey: async (kid: string) => (kid === header.kid ? key : undefined) } };
+}
+
+describe("the payload is not parsed", () => {
+  test.each([
+    ["of a token with a wrong signature", ring(false)],
+    ["of a token of another algorithm", ring(true, "EdDSA")],
+    ["of a token of an unknown key", { keyRing: { findSigningKey: async () => undefined } }],
+    ["where it is nested too deep, whoever has signed it", ring(true)],
+  ])("%s", async (_, deps) => {
+    const parsed = vi.spyOn(JSON, "parse");
+    expect(await openAccessToken(deps, tokenOf(deep))).toBeUndefined();
+    expect(parsed.mock.calls.filter(([text]) => text.includes("marked"))).toEqual([]);
+  });
+});
+
+test("a payload without claims is no token, whoever has signed it", async () => {
+  expect(await openAccessToken(ring(true), tokenOf('{"marked":1}'))).toBeUndefined();
+});
