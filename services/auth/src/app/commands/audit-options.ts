@@ -1,6 +1,7 @@
 import { auditEvents } from "../../domain/audit/audit-events.ts";
 import type { AuditFilter } from "../../domain/ports/audit-store.ts";
 import type { UserStore } from "../../domain/ports/user-store.ts";
+import { dropBlanks } from "../../domain/user/blanks.ts";
 import type { GetUserInput } from "../../domain/user/get-user.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { SettingError } from "../config-error.ts";
@@ -88,7 +89,7 @@ function parseEvent(name: string): string {
 function parseIdOption(args: Args, name: string, prefix: string): string | undefined {
   const text = textOption(args, name);
   if (text === undefined) return undefined;
-  const id = parseId(prefix, text);
+  const id = parseId(prefix, dropBlanks(text));
   if (id === undefined) throw new UsageError(`--${name} takes an id: \`${prefix}_\` and 26 characters`);
   return id;
 }

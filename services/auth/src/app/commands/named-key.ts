@@ -2,6 +2,7 @@ import { PosternError } from "../../domain/errors.ts";
 import { activeKey } from "../../domain/keys/key-policy.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { KeyPurpose, KeyStore, StoredKey } from "../../domain/ports/key-store.ts";
+import { dropBlanks } from "../../domain/user/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { type Args, UsageError } from "./command.ts";
 import { parsePurpose } from "./key-options.ts";
@@ -22,7 +23,7 @@ export function parseKey(args: Args): NamedKey {
 /** @throws {UsageError} */
 export function parseKeyId(text: string | undefined): Uuid {
   if (text === undefined) throw new UsageError("name a key by its id: `postern key list` shows them");
-  const id = parseId("key", text);
+  const id = parseId("key", dropBlanks(text));
   if (id === undefined)
     throw new UsageError("a key's id is `key_` and 26 characters: `postern key list` shows them");
   return id;

@@ -1,9 +1,10 @@
+import { dropBlanks } from "../../domain/user/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { type Args, UsageError } from "./command.ts";
 
 /** @throws {UsageError} */
 export function parseSessionId(text: string): string {
-  const id = parseId("ses", text);
+  const id = parseId("ses", dropBlanks(text));
   if (id === undefined) {
     throw new UsageError("a session's id is `ses_` and 26 characters: `postern session list` shows them");
   }

@@ -17,6 +17,11 @@ test.each([
   expect(parseUserKey(args)).toEqual(expected);
 });
 
+test("blanks around an id are dropped, as they are around a name", () => {
+  expect(parseUserKey({ values: { id: ` ${id}\n` }, positionals: [] })).toEqual({ id: uuid });
+  expect(parseUserKey({ values: {}, positionals: [` ${id}\u00a0`] })).toEqual({ id: uuid });
+});
+
 test.each([
   [{ values: {}, positionals: [] }],
   [{ values: { email: "a@b", username: "ann" }, positionals: [] }],

@@ -1,5 +1,6 @@
 import { PosternError } from "../../domain/errors.ts";
 import type { User, UserStore } from "../../domain/ports/user-store.ts";
+import { dropBlanks } from "../../domain/user/blanks.ts";
 import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { cliCaller } from "./cli-caller.ts";
@@ -32,12 +33,12 @@ export function parseUserKey(args: Args): GetUserInput["key"] {
  * @throws {UsageError} where it begins like an id and is none
  */
 export function guessKey(text: string): GetUserInput["key"] {
-  if (text.startsWith("usr_")) return { id: parseUserId(text) };
+  if (dropBlanks(text).startsWith("usr_")) return { id: parseUserId(text) };
   return text.includes("@") ? { email: text } : { username: text };
 }
 
 function parseUserId(text: string): string {
-  const id = parseId("usr", text);
+  const id = parseId("usr", dropBlanks(text));
   if (id === undefined)
     throw new UsageError("an id is `usr_` and 26 characters: `postern user list` shows them");
   return id;

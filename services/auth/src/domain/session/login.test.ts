@@ -211,6 +211,7 @@ describe("who tries", () => {
     expect(await attemptOf({ user: undefined })).toEqual(stranger);
     expect(await attemptOf({ user: { ...snapshot, disabled: true } })).toEqual(stranger);
     expect(await attemptOf({}, { identifier: "Alice@X.EXAMPLE" })).toEqual(stranger);
+    expect(await attemptOf({}, { identifier: " alice@x.example\u00a0" })).toEqual(stranger);
   });
 
   test("D08: the address is folded, and believed of a trusted caller alone", async () => {

@@ -58,8 +58,7 @@ describe("user names that are refused", () => {
     "a..b",
     "a._b",
     "a b",
-    " a",
-    "a\n",
+    "a\nb",
     "a/b",
     "a'b",
     "a*",
@@ -172,7 +171,9 @@ describe("e-mail addresses", () => {
     '"a b"@x.example',
     "a(c)@x.example",
     "a b@x.example",
-    "a@x.example\n",
+    "a @x.example",
+    "a@ x.example",
+    "a@x.example\nb",
     "a@x.example\r\nbcc: b@y.example",
     "<a@x.example>",
     "a,b@x.example",
@@ -201,6 +202,40 @@ describe("e-mail addresses", () => {
     const longest = `a@${"b.".repeat(122)}examples`;
     expect(longest).toHaveLength(254);
     expect(parseEmail(longest).emailKey).toBe(longest);
+  });
+});
+
+describe("blanks around a name or an address", () => {
+  const blanks = [
+    ["space", " "],
+    ["tab", "\t"],
+    ["line break", "\r\n"],
+    ["no-break space", "\u00a0"],
+    ["thin space", "\u2009"],
+    ["full-width space", "\u3000"],
+    ["line separator", "\u2028"],
+  ] as const;
+
+  test.each(blanks)("are dropped: %s", (_, blank) => {
+    const padded = (text: string) => `${blank}${blank}${text}${blank}`;
+    expect(parseEmail(padded("Admin@example.com"))).toEqual({
+      email: "Admin@example.com",
+      emailKey: "admin@example.com",
+    });
+    expect(parseUsername(padded("Alice"))).toEqual({ username: "Alice", usernameKey: "alice" });
+    expect(identifierKey(padded("admin@example.com"))).toEqual({ emailKey: "admin@example.com" });
+    expect(identifierKey(padded("Alice"))).toEqual({ usernameKey: "alice" });
+  });
+
+  test("E07 characters that do not show are no blanks, and stay refused", () => {
+    for (const hidden of ["\u200b", "\u200e", "\u202e", "\u2060", "\ufeff", "\u00ad", "\u3164", "\0"]) {
+      expect(identifierKey(`alice${hidden}`)).toBeUndefined();
+      expect(identifierKey(`${hidden}admin@example.com`)).toBeUndefined();
+    }
+  });
+
+  test("E12 do not hide that a user name looks like an id", () => {
+    expect(caught(() => parseUsername(" usr_x"))).toEqual(refused);
   });
 });
 
@@ -235,7 +270,18 @@ describe("identifierKey", () => {
   });
 
   test("E10 garbage and ids name nobody", () => {
-    for (const text of ["", "@", "0 ", "\0", "\ud800", "usr_01h455vb4pex5vsknk084sn02q", "' or 1=1--"]) {
+    for (const text of [
+      "",
+      " ",
+      "\t\n",
+      "@",
+      " @ ",
+      "0 0",
+      "\0",
+      "\ud800",
+      "usr_01h455vb4pex5vsknk084sn02q",
+      "' or 1=1--",
+    ]) {
       expect(identifierKey(text)).toBeUndefined();
     }
   });
@@ -275,6 +321,7 @@ test("L11 hostile text is answered, whatever its length", () => {
     "\u0930\u094d",
     "\ud800",
     " ",
+    "a ",
   ];
   for (const piece of hostile) {
     for (const length of [64, 254, 1_024, 1_000_000]) {

@@ -1,6 +1,7 @@
 import { domainToASCII, domainToUnicode } from "node:url";
 import { PosternError } from "../errors.ts";
 import type { UserKey } from "../ports/user-store.ts";
+import { dropBlanks } from "./blanks.ts";
 import { fold, hasPlainLetters } from "./letters.ts";
 
 const plainLetters =
@@ -37,12 +38,13 @@ export interface EmailAddress {
 }
 
 /**
- * Reads a name for a new user. It cannot be taken for an address, an id or a UUID.
+ * Reads a name for a new user; blanks around it are dropped. It cannot be taken for an address, an id or a UUID.
  *
  * @throws {PosternError} `INVALID_REQUEST`
  */
-export function parseUsername(text: string): Username {
-  if (!isReadable(text)) throw malformed(usernameRule);
+export function parseUsername(written: string): Username {
+  if (!isReadable(written)) throw malformed(usernameRule);
+  const text = dropBlanks(written);
   const username = text.normalize("NFC");
   if (Array.from(username).length > usernameMax) throw malformed(usernameRule);
   if (!username.split(/[._-]/).every((part) => namePart.test(part))) throw malformed(usernameRule);
@@ -56,12 +58,14 @@ export function parseUsername(text: string): Username {
 }
 
 /**
- * Reads an address for a new user: RFC 5321 and 6531 without quoted local parts and address literals.
+ * Reads an address for a new user: RFC 5321 and 6531 without quoted local parts and address literals. Blanks around it
+ * are dropped.
  *
  * @throws {PosternError} `INVALID_REQUEST`
  */
-export function parseEmail(text: string): EmailAddress {
-  if (!isReadable(text)) throw malformed(emailRule);
+export function parseEmail(written: string): EmailAddress {
+  if (!isReadable(written)) throw malformed(emailRule);
+  const text = dropBlanks(written);
   const at = text.lastIndexOf("@");
   const local = text.slice(0, Math.max(at, 0));
   const domain = at < 0 ? undefined : asciiDomain(text.slice(at + 1));

@@ -2,6 +2,7 @@ import { type Caller, demand } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
 import { decodePageToken, pageOf } from "../page.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
+import { dropBlanks } from "./blanks.ts";
 import { fold } from "./letters.ts";
 
 const defaultPageSize = 50;
@@ -16,7 +17,7 @@ export interface ListUsersInput {
   readonly pageSize: number;
   /** Of the page before; empty: the first page. */
   readonly pageToken: string;
-  /** Only users whose address or name begins with it; empty: all. */
+  /** Only users whose address or name begins with it, without the blanks around it; empty: all. */
   readonly query: string;
 }
 
@@ -36,7 +37,7 @@ export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput)
   demand(input.caller, "users");
   const size = input.pageSize === 0 ? defaultPageSize : input.pageSize;
   const after = decodePageToken(input.pageToken);
-  const prefix = parsePrefix(input.query);
+  const prefix = parsePrefix(dropBlanks(input.query));
 
   const { items, nextPageToken } = pageOf(await users.list({ after, limit: size + 1, prefix }), size);
   return { users: items, nextPageToken };
