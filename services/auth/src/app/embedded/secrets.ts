@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { link, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { findRepeatedMember } from "../../lib/repeated-member.ts";
 import { EmbeddedError } from "./embedded-error.ts";
 import { temporaryPath } from "./temporary.ts";
 
@@ -36,8 +37,10 @@ export async function readSecrets(folder: string): Promise<Secrets | undefined> 
     new EmbeddedError(
       `${path} is malformed (${what}); mend it or restore it from a backup: without it the database beside it is lost`,
     );
-  const value = parse(await readFile(path, "utf8"));
+  const written = await readFile(path, "utf8");
+  const value = parse(written);
   if (value === undefined) throw fault("not a JSON object");
+  if (findRepeatedMember(written) !== undefined) throw fault("a field twice");
   const text = (name: keyof Secrets, isGood: (text: string) => boolean) => {
     const field = value[name];
     if (typeof field !== "string" || !isGood(field)) throw fault(`field ${name}`);

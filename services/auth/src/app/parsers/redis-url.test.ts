@@ -27,6 +27,9 @@ test.each<[string, RedisTarget]>([
   ["redis://h", single],
   ["redis://h:6380", { ...single, hosts: [host("h", 6380)] }],
   ["redis://h/0", single],
+  ["redis://h/", single],
+  ["redis://h:6379/", single],
+  ["redis://h/1/", { ...single, db: 1 }],
   ["redis://h/15", { ...single, db: 15 }],
   ["redis://h:1/7", { ...single, hosts: [host("h", 1)], db: 7 }],
   ["rediss://h:65535", { ...single, tls: true, hosts: [host("h", 65_535)] }],
@@ -45,6 +48,9 @@ test.each<[string, RedisTarget]>([
 
 test.each<[string, RedisTarget]>([
   ["redis+sentinel://h/m", sentinel],
+  ["redis+sentinel://h/m/", sentinel],
+  ["redis+sentinel://h/m/0/", sentinel],
+  ["redis+sentinel://:p@h/m/?sentinel_auth=same", { ...sentinel, password: "p", sentinelAuth: true }],
   ["rediss+sentinel://h/m", { ...sentinel, tls: true }],
   [
     "redis+sentinel://u:p@a,b:5000,[::1]:5001/my-master_1.eu/3",
@@ -64,6 +70,8 @@ test.each<[string, RedisTarget]>([
 
 test.each<[string, RedisTarget]>([
   ["redis+cluster://h", cluster],
+  ["redis+cluster://h/", cluster],
+  ["redis+cluster://h/0", cluster],
   ["rediss+cluster://h", { ...cluster, tls: true }],
   [
     "redis+cluster://u:p@a:7000,a:7001,[2001:db8::1]",
@@ -146,24 +154,26 @@ const refusals = {
   ],
   "another path": [
     ...[
-      "redis://h/",
+      "redis:///",
       "redis://h/16",
       "redis://h/-1",
       "redis://h/01",
       "redis://h/1.0",
       "redis://h/x",
-      "redis://h/1/",
+      "redis://h//",
+      "redis://h/1//",
     ],
     ...[
       "redis://h/0/0",
-      "redis+cluster://h/",
-      "redis+cluster://h/0",
+      "redis+cluster://h//",
+      "redis+cluster://h/0/0",
+      "redis+cluster://h/1",
       "redis+sentinel://h",
       "redis+sentinel://h/",
     ],
     ...[
       "redis+sentinel://h//1",
-      "redis+sentinel://h/m/",
+      "redis+sentinel://h/m//",
       "redis+sentinel://h/m/16",
       "redis+sentinel://h/m/0/0",
     ],

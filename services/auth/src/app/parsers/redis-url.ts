@@ -110,9 +110,10 @@ function normalHost(host: string): string {
 }
 
 function parsePath(path: string, mode: Mode): Pick<RedisTarget, "masterName" | "db"> {
-  const parts = path.split("/").slice(1);
+  // One slash at the end says nothing, as in any URL of a server.
+  const parts = path.replace(/\/$/, "").split("/").slice(1);
   if (mode === "cluster") {
-    if (parts.length > 0)
+    if (parts.length > 1 || (parts[0] ?? "0") !== "0")
       throw new SettingError("leave out what follows the hosts: a Cluster has one database");
     return { masterName: undefined, db: 0 };
   }

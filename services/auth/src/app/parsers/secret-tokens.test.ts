@@ -103,6 +103,19 @@ describe("J15: refused, with the place and without the token", () => {
     for (const secret of [token, token.slice(1), other]) expect(attempt).not.toThrow(secret);
   });
 
+  test.each([
+    ["a right", '"permissions":["introspect"],"permissions":["*"]'],
+    ["the token", `"permissions":["login"],"token":"${other}"`],
+    ["a name in another spelling", '"permissions":["login"],"n\\u0061me":"b"'],
+    ["the same value", '"permissions":["login"],"permissions":["login"]'],
+  ])("a member that stands twice: %s", (_, members) => {
+    const attempt = () =>
+      parseSecretTokens(`[{"name":"a","token":"${other}x","permissions":["login"]},
+        {"name":"web","token":"${token}",${members}}]`);
+    expect(attempt).toThrow(SettingError);
+    expect(attempt).toThrow(/^\[1\] has a member twice; leave one out$/);
+  });
+
   test("the digest of nothing", () => {
     const sha256 = Buffer.from(digestSecret("")).toString("hex");
     expect(() => parse({ name: "web", sha256, permissions: ["login"] })).toThrow(/empty token/);

@@ -1,6 +1,7 @@
 import { digestSecret } from "../../crypto/secret-tokens.ts";
 import { type Permission, permissions } from "../../domain/access/permission.ts";
 import type { SecretToken } from "../../domain/ports/secret-token-directory.ts";
+import { findRepeatedMember } from "../../lib/repeated-member.ts";
 import { SettingError } from "../config-error.ts";
 
 /** One entry of `POSTERN_SECRET_TOKENS`, before absent maxima are filled in. */
@@ -40,6 +41,8 @@ const clientPattern = /^[^\s\p{C}]{1,128}$/u;
 export function parseSecretTokens(text: string): readonly SecretTokenEntry[] {
   const list = parseJson(text);
   if (!Array.isArray(list)) throw new SettingError("write a JSON list of objects");
+  const repeated = findRepeatedMember(text);
+  if (repeated !== undefined) fail(repeated, "has a member twice; leave one out");
   const entries = list.map(parseEntry);
   entries.forEach((entry, index) => {
     refuseRepetition(entry, index, entries);
