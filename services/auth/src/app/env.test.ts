@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { isKubernetesServiceVariable, readEnv } from "./env.ts";
 import { settingNames } from "./settings.ts";
 
-const noFile = (): string => {
+const noFile = (): Uint8Array => {
   throw new Error("no file is to be read");
 };
 
@@ -23,9 +23,31 @@ describe("values", () => {
     ["value", "value"],
   ])("of a file lose one trailing newline: %j", (content, expected) => {
     const { values } = readEnv({ POSTERN_AUDIENCE_FILE: "/run/a" }, (path) =>
-      path === "/run/a" ? content : "",
+      Buffer.from(path === "/run/a" ? content : ""),
     );
     expect(values.get("POSTERN_AUDIENCE")).toBe(expected);
+  });
+
+  test.each(settingNames)("lose a byte order mark, of a file and of the environment: %s", (name) => {
+    const fromFile = readEnv({ [`${name}_FILE`]: "/run/a" }, () => Buffer.from("\ufeffvalue\r\n"));
+    expect(fromFile.values.get(name)).toBe("value");
+    const { values } = readEnv({ [name]: "\ufeffvalue" }, noFile);
+    expect(values.get(name)).toBe("value");
+  });
+
+  test.each([
+    ["UTF-16", Buffer.from("\ufeffhidden", "utf16le")],
+    ["UTF-16 without a byte order mark", Buffer.from("hidden", "utf16le")],
+    ["Latin-1", Buffer.from("hiddän", "latin1")],
+  ])("of a file in %s are a fault", (_, bytes) => {
+    const { values, faults } = readEnv({ POSTERN_BOOTSTRAP_PASSWORD_FILE: "/run/p" }, () => bytes);
+    expect(values).toEqual(new Map());
+    expect(faults).toEqual([
+      {
+        setting: "POSTERN_BOOTSTRAP_PASSWORD_FILE",
+        message: expect.stringMatching(/^the file is .*save it as UTF-8$/),
+      },
+    ]);
   });
 
   test("given in both forms are a fault that holds neither", () => {

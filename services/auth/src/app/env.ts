@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { TextFileError, textOfFile } from "../lib/text-of-file.ts";
 import type { ConfigFault } from "./config-error.ts";
 import { nearestName } from "./nearest-name.ts";
 import { isSettingName, laterSettings, type SettingName, settingNames } from "./settings.ts";
@@ -29,12 +30,13 @@ export function processEnv(): Env {
 }
 
 /**
- * Reads the `POSTERN_*` variables, and the files that `POSTERN_*_FILE` name (one trailing newline dropped).
+ * Reads the `POSTERN_*` variables, and the files that `POSTERN_*_FILE` name (one trailing newline dropped). A byte order
+ * mark before a value is dropped in both forms: what fills the environment may have read it from such a file.
  * Faults are returned, not thrown, so that they can be told together with those of the values.
  */
 export function readEnv(
   env: Env = processEnv(),
-  readFile: (path: string) => string = (path) => readFileSync(path, "utf8"),
+  readFile: (path: string) => Uint8Array = (path) => readFileSync(path),
 ): RawSettings {
   const values = new Map<SettingName, string>();
   const faults: ConfigFault[] = [];
@@ -63,16 +65,18 @@ export function readEnv(
 function readSetting(
   setting: SettingName,
   env: Env,
-  readFile: (path: string) => string,
+  readFile: (path: string) => Uint8Array,
 ): string | ConfigFault | undefined {
   const value = env[setting];
   const path = env[`${setting}_FILE`];
-  if (path === undefined) return value;
+  if (path === undefined) return value?.replace(/^\ufeff/, "");
   if (value !== undefined)
     return { setting, message: `is set, and so is ${setting}_FILE; unset one of them` };
   try {
-    return readFile(path).replace(/\r?\n$/, "");
+    return textOfFile(readFile(path)).replace(/\r?\n$/, "");
   } catch (error) {
+    if (error instanceof TextFileError)
+      return { setting: `${setting}_FILE`, message: `the file ${error.message}` };
     const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
     return { setting: `${setting}_FILE`, message: `the file cannot be read${code}; name one that can` };
   }

@@ -15,6 +15,13 @@ test("comes from stdin, in however many pieces, one trailing newline dropped", a
   expect(await fromStdin(Uint8Array.of(0xc3), Uint8Array.of(0xbc))).toBe("ü");
 });
 
+test("a byte order mark before it is no part of it", async () => {
+  expect(await fromStdin("\ufeffcorrect horse\n")).toBe("correct horse");
+  expect(await fromStdin(Uint8Array.of(0xef), Uint8Array.of(0xbb, 0xbf, 0x61))).toBe("a");
+  expect(await fromStdin(`\ufeff${"a".repeat(1024)}\r\n`)).toBe("a".repeat(1024));
+  await expect(fromStdin("\ufeff\n")).rejects.toThrow("empty");
+});
+
 test("comes from a file", async () => {
   const folder = await mkdtemp(join(tmpdir(), "postern-password-"));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -31,6 +38,8 @@ test.each([
   ["an empty one", [""]],
   ["a newline alone", ["\n"]],
   ["one that is no UTF-8", [Uint8Array.of(0x61, 0xff)]],
+  ["one in UTF-16", [Buffer.from("\ufeffcorrect horse", "utf16le")]],
+  ["one in UTF-16 without a byte order mark", [Buffer.from("correct horse", "utf16le")]],
   ["1,025 bytes", ["a".repeat(1025)]],
 ])("%s is refused", async (_, chunks) => {
   await expect(fromStdin(...chunks)).rejects.toThrow(CommandError);

@@ -18,7 +18,7 @@ const madeLength = 24;
 const longestBytes = 1024;
 
 /**
- * The password in the file, or on stdin for `-`; one trailing newline is dropped.
+ * The password in the file, or on stdin for `-`; one trailing newline and a byte order mark are dropped.
  * @returns undefined where no file is named
  * @throws {CommandError} where it cannot be read, is empty, is no UTF-8, or is too long
  */

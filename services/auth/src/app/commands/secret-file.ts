@@ -1,6 +1,10 @@
 import { readFile } from "node:fs/promises";
+import { TextFileError, textOfFile } from "../../lib/text-of-file.ts";
 import { CommandError } from "./command.ts";
 import type { Io } from "./io.ts";
+
+/** What a secret may have around it: a byte order mark, and a line break. */
+const mostAroundBytes = 5;
 
 interface SecretKind {
   /** `password`, say: the messages name it. */
@@ -9,7 +13,7 @@ interface SecretKind {
 }
 
 /**
- * The secret in the file, or on stdin for `-`; one trailing newline is dropped.
+ * The secret in the file, or on stdin for `-`; one trailing newline and a byte order mark are dropped.
  * @throws {CommandError} where it cannot be read, is empty, is no UTF-8, or is too long
  */
 export async function readSecretFile(io: Io, path: string, kind: SecretKind): Promise<string> {
@@ -35,7 +39,7 @@ async function readAll(stream: AsyncIterable<Uint8Array | string>, kind: SecretK
   for await (const chunk of stream) {
     const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
     length += bytes.length;
-    if (length > kind.longestBytes + 2) throw tooLong(kind);
+    if (length > kind.longestBytes + mostAroundBytes) throw tooLong(kind);
     chunks.push(bytes);
   }
   return Buffer.concat(chunks);
@@ -43,9 +47,10 @@ async function readAll(stream: AsyncIterable<Uint8Array | string>, kind: SecretK
 
 function decode(bytes: Uint8Array, { what }: SecretKind): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new CommandError(`the ${what} is not UTF-8`);
+    return textOfFile(bytes);
+  } catch (error) {
+    if (error instanceof TextFileError) throw new CommandError(`the ${what} file ${error.message}`);
+    throw error;
   }
 }
 

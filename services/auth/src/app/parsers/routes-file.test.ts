@@ -14,6 +14,11 @@ test("the file that the setting names is read", () => {
   expect(parseRoutesFile(path)).toMatchObject([{ path: "/a", auth: "public" }]);
 });
 
+test("a byte order mark before the routes is no part of them", () => {
+  writeFileSync(path, `\ufeff${one}`);
+  expect(parseRoutesFile(path)).toMatchObject([{ path: "/a", auth: "public" }]);
+});
+
 test("O14: no file, a folder, one that is too long or no text: each is told, and its name is not", () => {
   expect(() => parseRoutesFile(`${folder}/none`)).toThrow("names a file that cannot be read (ENOENT)");
   mkdirSync(`${folder}/folder`);
@@ -22,7 +27,9 @@ test("O14: no file, a folder, one that is too long or no text: each is told, and
   writeFileSync(path, one + "#".repeat(256 * 1024));
   expect(() => parseRoutesFile(path)).toThrow("more than 256 KiB");
   writeFileSync(path, Buffer.from("- path: /\xff", "latin1"));
-  expect(() => parseRoutesFile(path)).toThrow("cannot be read");
+  expect(() => parseRoutesFile(path)).toThrow("names a file that is not UTF-8; save it as UTF-8");
+  writeFileSync(path, Buffer.from(one, "utf16le"));
+  expect(() => parseRoutesFile(path)).toThrow("names a file that is UTF-16");
   expect(() => parseRoutesFile("")).toThrow("empty");
   expect(() => parseRoutesFile(`${folder}/none`)).not.toThrow(folder);
 });

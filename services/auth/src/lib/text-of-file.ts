@@ -1,0 +1,24 @@
+/** The bytes of a file are not the text that somebody meant. The message follows "the file", and repeats nothing of it. */
+export class TextFileError extends Error {
+  override readonly name = "TextFileError";
+}
+
+/**
+ * The text of a file in UTF-8, without the byte order mark that some editors and shells write before it.
+ * @throws {TextFileError} where it is UTF-16, holds a NUL character, or is not UTF-8
+ */
+export function textOfFile(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) throw utf16();
+  // ASCII text in UTF-16 without its mark is valid UTF-8 with a NUL for every other character.
+  if (bytes.includes(0)) throw utf16();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new TextFileError("is not UTF-8; save it as UTF-8");
+  }
+}
+
+function utf16(): TextFileError {
+  return new TextFileError("is UTF-16 or has a NUL character; save it as UTF-8");
+}
