@@ -1,6 +1,10 @@
+import { isIPv6 } from "node:net";
+import { isCommonPassword } from "../crypto/common-passwords.ts";
 import { digestSecret } from "../crypto/secret-tokens.ts";
+import { PosternError } from "../domain/errors.ts";
+import { checkNewPassword } from "../domain/user/password-policy.ts";
 import type { ConfigFault } from "./config-error.ts";
-import { isLoopback } from "./parsers/address.ts";
+import { type Address, isLoopback } from "./parsers/address.ts";
 import type { SettingName, SettingValues } from "./settings.ts";
 
 interface Situation {
@@ -14,6 +18,7 @@ export function checkRules(values: SettingValues, { embedded, faulty }: Situatio
   const faults: ConfigFault[] = [
     ...(embedded ? [] : requiredFaults(values)),
     ...plaintextFaults(values),
+    ...portFaults(values),
     ...spanFaults(values),
     ...bootstrapFaults(values),
     ...audienceFaults(values),
@@ -57,6 +62,29 @@ function plaintextFaults(values: SettingValues): RuleFault[] {
     );
 }
 
+/** Two listeners cannot have one port of one address. */
+function portFaults(values: SettingValues): RuleFault[] {
+  const listeners = ["POSTERN_HTTP_ADDR", "POSTERN_GRPC_ADDR", "POSTERN_OPS_ADDR"] as const;
+  return listeners.flatMap((name, index) => {
+    const other = listeners.slice(0, index).find((earlier) => overlap(values[earlier], values[name]));
+    return other === undefined ? [] : [fault(name, `has the port of ${other}; write another one`, other)];
+  });
+}
+
+function overlap(one: Address, other: Address): boolean {
+  if (one.port === 0 || one.port !== other.port) return false;
+  const [a, b] = [one, other].map(({ host }) => normalHost(host));
+  return a === b || a === anyAddress || b === anyAddress;
+}
+
+const anyAddress = "any";
+
+function normalHost(host: string): string {
+  const normal = isIPv6(host) ? new URL(`http://[${host}]`).hostname : host.toLowerCase();
+  if (normal === "0.0.0.0" || normal === "[::]") return anyAddress;
+  return normal === "localhost" ? "127.0.0.1" : normal;
+}
+
 function spanFaults(values: SettingValues): RuleFault[] {
   const faults: RuleFault[] = [];
   if (values.POSTERN_REFRESH_GRACE >= values.POSTERN_ACCESS_TTL) {
@@ -80,10 +108,18 @@ function bootstrapFaults(values: SettingValues): RuleFault[] {
   if (values[email] === undefined && values[password] === undefined) return [];
   if (values[email] === undefined) return [fault(email, `set it too, or unset ${password}`, password)];
   if (values[password] === undefined) return [fault(password, `set it too, or unset ${email}`, email)];
-  const least = values.POSTERN_PASSWORD_MIN_LENGTH;
-  if ([...values[password]].length >= least) return [];
-  const message = `is shorter than ${least} characters (POSTERN_PASSWORD_MIN_LENGTH)`;
-  return [fault(password, message, "POSTERN_PASSWORD_MIN_LENGTH")];
+  return passwordFaults(values[email], values[password], values.POSTERN_PASSWORD_MIN_LENGTH);
+}
+
+function passwordFaults(email: string, password: string, minLength: number): RuleFault[] {
+  try {
+    checkNewPassword(password, { minLength, isCommon: isCommonPassword, forbidden: [email] });
+    return [];
+  } catch (error) {
+    if (!(error instanceof PosternError)) throw error;
+    const about = ["POSTERN_BOOTSTRAP_EMAIL", "POSTERN_PASSWORD_MIN_LENGTH"] as const;
+    return [fault("POSTERN_BOOTSTRAP_PASSWORD", error.message, ...about)];
+  }
 }
 
 /** What Postern's own services accept is never handed out by default. */

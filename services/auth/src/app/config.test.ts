@@ -177,7 +177,7 @@ describe("O14: refused", () => {
     ["an empty value", { POSTERN_AUDIENCE: "" }, "POSTERN_AUDIENCE"],
     ["an open http listener", { POSTERN_HTTP_ADDR: "0.0.0.0:80" }, "POSTERN_HTTP_ADDR"],
     ["an open grpc listener", { POSTERN_GRPC_ADDR: "[::]:90" }, "POSTERN_GRPC_ADDR"],
-    ["an e-mail address alone", { POSTERN_BOOTSTRAP_EMAIL: "a@b.c" }, "POSTERN_BOOTSTRAP_PASSWORD"],
+    ["an e-mail address alone", { POSTERN_BOOTSTRAP_EMAIL: "a@b.example" }, "POSTERN_BOOTSTRAP_PASSWORD"],
     ["a password alone", { POSTERN_BOOTSTRAP_PASSWORD: "long enough, that one" }, "POSTERN_BOOTSTRAP_EMAIL"],
     ["Postern's own audience", { POSTERN_AUDIENCE: "https://auth.example.com/postern" }, "POSTERN_AUDIENCE"],
   ])("%s", (_, env, setting) => {
@@ -187,6 +187,68 @@ describe("O14: refused", () => {
   test("a faulty setting is not blamed on another one as well", () => {
     const env = { ...required, POSTERN_ACCESS_TTL: "2d", POSTERN_REFRESH_GRACE: "50m" };
     expect(faultsOf(env)).toEqual(["POSTERN_ACCESS_TTL"]);
+  });
+});
+
+describe("O14: a first administrator that could not be made is refused", () => {
+  const admin = (email: string, password = "a long enough passphrase") => ({
+    ...required,
+    POSTERN_BOOTSTRAP_EMAIL: email,
+    POSTERN_BOOTSTRAP_PASSWORD: password,
+  });
+
+  test.each([
+    "root@postern",
+    "root@127.0.0.1",
+    "root",
+    "a..b@example.com",
+    "\u0430dmin@example.com",
+    "a@b@example.com",
+  ])("by the address %s", (email) => {
+    expect(faultsOf(admin(email))).toEqual(["POSTERN_BOOTSTRAP_EMAIL"]);
+    expect(faultsOf(admin(email), true)).toEqual(["POSTERN_BOOTSTRAP_EMAIL"]);
+  });
+
+  test.each([
+    ["a common one", "password123456"],
+    ["a common one, repeated", "passwordpassword"],
+    ["one character, repeated", "aaaaaaaaaaaaaaaa"],
+    ["the address", "administrator@example.com"],
+    ["the address's local part with a little more", "administrator1"],
+    ["one that is too short once it is composed", "u\u0308".repeat(6)],
+  ])("by the password: %s", (_, password) => {
+    const env = admin("administrator@example.com", password);
+    expect(faultsOf(env)).toEqual(["POSTERN_BOOTSTRAP_PASSWORD"]);
+    expect(() => parse(env)).not.toThrow(password);
+  });
+
+  test("blanks around the address are dropped, those around the password are not", () => {
+    const { bootstrap } = parse(admin(" Root@example.com\u00a0", " a long enough passphrase "));
+    expect(bootstrap).toEqual({ email: "Root@example.com", password: " a long enough passphrase " });
+  });
+});
+
+describe("O14: two listeners with one port are refused", () => {
+  test.each([
+    ["127.0.0.1:7000", "127.0.0.1:7000"],
+    ["localhost:7000", "127.0.0.1:7000"],
+    ["LOCALHOST:7000", "localhost:7000"],
+    ["[::1]:7000", "[0:0:0:0:0:0:0:1]:7000"],
+    ["0.0.0.0:7000", "127.0.0.1:7000"],
+    ["127.0.0.1:7000", "[::]:7000"],
+  ])("%s and %s", (http, ops) => {
+    const env = { ...required, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: http, POSTERN_OPS_ADDR: ops };
+    expect(faultsOf(env)).toEqual(["POSTERN_OPS_ADDR"]);
+  });
+
+  test.each([
+    ["127.0.0.1:0", "127.0.0.1:0"],
+    ["127.0.0.1:7000", "127.0.0.1:7001"],
+    ["127.0.0.1:7000", "127.0.0.2:7000"],
+    ["a.example:7000", "b.example:7000"],
+  ])("but %s and %s are two", (http, ops) => {
+    const env = { ...required, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: http, POSTERN_OPS_ADDR: ops };
+    expect(faultsOf(env)).toEqual([]);
   });
 });
 

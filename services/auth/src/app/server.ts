@@ -7,6 +7,7 @@ import { PosternError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import { createOpsRoutes, type Readiness } from "../http/ops.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
+import { ConfigError } from "./config-error.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { type Listener, listenGrpc, listenHttp } from "./listeners.ts";
@@ -125,14 +126,26 @@ async function end(listener: Listener, graceMs: number): Promise<void> {
   clearInterval(cut);
 }
 
-/** @returns whether there was none, and one was made */
+/**
+ * @returns whether there was none, and one was made
+ * @throws {ConfigError} where the database has a user with the address who is no administrator
+ */
 async function makeFirstAdmin(config: ReadyConfig, context: Context): Promise<boolean> {
   if (config.bootstrap === undefined) return false;
-  const made = await createFirstAdmin(
-    { ...context, ...passwordDeps(config) },
-    { ...config.bootstrap, requestId: context.newId(), signal: AbortSignal.timeout(30_000) },
-  );
-  return made === "created";
+  const { email, password } = config.bootstrap;
+  // One from the environment was checked with it; one that was made is good at any length.
+  const passwordMinLength = Math.min(config.passwordMinLength, [...password].length);
+  try {
+    const made = await createFirstAdmin(
+      { ...context, ...passwordDeps({ passwordMinLength }) },
+      { email, password, requestId: context.newId(), signal: AbortSignal.timeout(30_000) },
+    );
+    return made === "created";
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.reason !== "ALREADY_EXISTS") throw error;
+    const message = `${error.message}; make one with \`postern user set-roles\`, or set another address`;
+    throw new ConfigError([{ setting: "POSTERN_BOOTSTRAP_EMAIL", message }]);
+  }
 }
 
 /** Tries again while the database is away; whatever else is wrong stays wrong. */

@@ -7,11 +7,11 @@ import { parseSecretTokens } from "./parsers/secret-tokens.ts";
 import { parseSpan } from "./parsers/span.ts";
 import {
   parseChoice,
-  parseEmail,
   parseIdentifier,
   parseInteger,
   parsePassword,
   parseText,
+  parseUserEmail,
 } from "./parsers/text.ts";
 import { parseDatabaseUrl, parseIssuer } from "./parsers/url.ts";
 
@@ -108,7 +108,7 @@ export const settings = {
     { secret: true, embedded: "one, made at the first start" },
   ),
   POSTERN_BOOTSTRAP_EMAIL: optional(
-    parseEmail,
+    parseUserEmail,
     "e-mail address of the first administrator, made if there is none; both or neither of these two",
   ),
   POSTERN_BOOTSTRAP_PASSWORD: optional(parsePassword, "password of the first administrator", {

@@ -1,3 +1,5 @@
+import { PosternError } from "../../domain/errors.ts";
+import { parseEmail } from "../../domain/user/identifier.ts";
 import { SettingError } from "../config-error.ts";
 
 /** Any text that is not empty and has no control character. */
@@ -36,12 +38,14 @@ export function parseInteger(least: number, most: number): (text: string) => num
   };
 }
 
-/** Only its rough shape; whether it can be a user's address is decided when the user is made. */
-export function parseEmail(text: string): string {
-  if (!/^[^\s\p{C}@]+@[^\s\p{C}@]+$/u.test(text) || Buffer.byteLength(text) > 320) {
-    throw new SettingError("write an e-mail address");
+/** The address of a user that is to be made; blanks around it are dropped. */
+export function parseUserEmail(text: string): string {
+  try {
+    return parseEmail(text).email;
+  } catch (error) {
+    if (error instanceof PosternError) throw new SettingError(error.message);
+    throw error;
   }
-  return text;
 }
 
 /** A password: any characters, 1,024 bytes at most. Its least length is a setting of its own. */
