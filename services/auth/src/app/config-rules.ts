@@ -5,6 +5,7 @@ import { PosternError } from "../domain/errors.ts";
 import { checkNewPassword } from "../domain/user/password-policy.ts";
 import type { ConfigFault } from "./config-error.ts";
 import { type Address, isLoopback } from "./parsers/address.ts";
+import { databasePassword } from "./parsers/database-url.ts";
 import type { SettingName, SettingValues } from "./settings.ts";
 
 interface Situation {
@@ -164,15 +165,6 @@ function reuseFaults(values: SettingValues): RuleFault[] {
     }
   }
   return faults;
-}
-
-function databasePassword(url: string): string {
-  const { password } = new URL(url);
-  try {
-    return decodeURIComponent(password);
-  } catch {
-    return password;
-  }
 }
 
 function digest(text: string): string {

@@ -1,4 +1,5 @@
 import { parseAddress } from "./parsers/address.ts";
+import { parseDatabaseUrl } from "./parsers/database-url.ts";
 import { defaultLoginLimits, parseLoginLimits } from "./parsers/login-limits.ts";
 import { parseMasterKeys } from "./parsers/master-keys.ts";
 import { parseRedisUrl } from "./parsers/redis-url.ts";
@@ -13,7 +14,7 @@ import {
   parseText,
   parseUserEmail,
 } from "./parsers/text.ts";
-import { parseDatabaseUrl, parseIssuer } from "./parsers/url.ts";
+import { parseIssuer } from "./parsers/url.ts";
 
 /** One environment variable of ours. */
 export interface Setting<T, D extends string | undefined = string | undefined> {
@@ -74,7 +75,7 @@ export const settings = {
   ),
   POSTERN_DATABASE_URL: optional(
     parseDatabaseUrl,
-    "`postgres://…` (Postgres 14 or newer); required unless `--embedded`, which does not look at it",
+    "`postgres://…` (Postgres 14 or newer); for TLS with `sslmode=verify-full`, see [postgres.md](postgres.md#tls); required unless `--embedded`, which does not use it",
     { secret: true, embedded: "the embedded database" },
   ),
   POSTERN_REDIS_URL: optional(

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
 import { TextFileError, textOfFile } from "../../lib/text-of-file.ts";
 import { SettingError } from "../config-error.ts";
+import { readNamedFile } from "./named-file.ts";
 import { parseRoutes, type RouteEntry } from "./routes.ts";
 import { parseText } from "./text.ts";
 
@@ -14,14 +14,9 @@ export function parseRoutesFile(path: string): readonly RouteEntry[] {
 
 function readText(path: string): string {
   try {
-    const stat = statSync(path);
-    if (!stat.isFile()) throw new SettingError("names something that is no file");
-    if (stat.size > mostBytes) throw new SettingError(`names a file of more than ${mostBytes / 1024} KiB`);
-    return textOfFile(readFileSync(path));
+    return textOfFile(readNamedFile(path, mostBytes));
   } catch (error) {
-    if (error instanceof SettingError) throw error;
     if (error instanceof TextFileError) throw new SettingError(`names a file that ${error.message}`);
-    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
-    throw new SettingError(`names a file that cannot be read${code}; name one that can`);
+    throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SettingError } from "../config-error.ts";
-import { parseDatabaseUrl, parseIssuer } from "./url.ts";
+import { parseIssuer } from "./url.ts";
 
 test.each([
   ...["https://auth.example.com", "https://auth.example.com:8443/tenant/a", "http://localhost:8080"],
@@ -26,22 +26,4 @@ test.each([
   ],
 ])("O14: %j cannot", (text) => {
   expect(() => parseIssuer(text)).toThrow(SettingError);
-});
-
-test.each(["postgres://u:p@h:5432/db", "postgresql://h/db", "postgres:///db?host=/run/postgresql"])(
-  "%s can be the database",
-  (text) => {
-    expect(parseDatabaseUrl(text)).toBe(text);
-  },
-);
-
-test.each([
-  "",
-  "h:5432/db",
-  "mysql://u:hidden@h/db",
-  "postgres://u:hidden@a,b/db",
-  "postgres://u:hid/den@h/db",
-])("O14: %j cannot, and the password is not told", (text) => {
-  expect(() => parseDatabaseUrl(text)).toThrow(SettingError);
-  expect(() => parseDatabaseUrl(text)).not.toThrow(/hid/);
 });

@@ -27,21 +27,3 @@ export function parseIssuer(text: string): string {
   if (text !== normal) throw new SettingError(`write it in its normal form: ${normal}`);
   return text;
 }
-
-/** A `postgres://` URL of one server. */
-export function parseDatabaseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["postgres:", "postgresql:"].includes(url.protocol)) {
-    throw new SettingError(
-      "write one `postgres://user:password@host:port/database`; percent-encode special characters in its parts",
-    );
-  }
-  // Of a password with such a character in it, what follows would be taken for the host, and told in the log.
-  if (`${url.pathname}${url.search}${url.hash}`.includes("@")) {
-    throw new SettingError("percent-encode special characters in the user name and the password");
-  }
-  if (url.hostname.includes(",")) {
-    throw new SettingError("name one host: an address that follows the primary");
-  }
-  return text;
-}

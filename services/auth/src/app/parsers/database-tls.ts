@@ -1,0 +1,74 @@
+import { SettingError } from "../config-error.ts";
+import { readCertificates, readPrivateKey } from "./pem-files.ts";
+
+type Parameters = ReadonlyMap<string, string>;
+export type DatabaseSslMode = "disable" | "no-verify" | "verify-full";
+
+const modes: Readonly<Record<string, DatabaseSslMode>> = {
+  disable: "disable",
+  "no-verify": "no-verify",
+  // Both promise less than it does.
+  require: "verify-full",
+  "verify-ca": "verify-full",
+  "verify-full": "verify-full",
+};
+const choices =
+  "write `sslmode=verify-full` (TLS, and the server's certificate is checked), `sslmode=no-verify` (TLS, and it is not), or `sslmode=disable`";
+const tlsNames = ["sslrootcert", "sslcert", "sslkey", "sslnegotiation"];
+
+/**
+ * Checks the parameters of the database's URL that are about TLS, and the files that they name.
+ * @returns how the connection is to be made; undefined where the URL does not say
+ */
+export function checkDatabaseTls(parameters: Parameters): DatabaseSslMode | undefined {
+  const mode = readMode(parameters.get("sslmode"));
+  const needless = tlsNames.find((name) => mode === "disable" && parameters.has(name));
+  if (needless !== undefined) {
+    throw new SettingError(`leave out \`${needless}\`: with \`sslmode=disable\` there is no TLS`);
+  }
+  if (mode === "no-verify" && parameters.has("sslrootcert")) {
+    throw new SettingError(
+      "`sslrootcert` does nothing with `sslmode=no-verify`; write `sslmode=verify-full`",
+    );
+  }
+  const negotiation = parameters.get("sslnegotiation");
+  if (negotiation !== undefined && negotiation !== "postgres" && negotiation !== "direct") {
+    throw new SettingError("write `sslnegotiation=postgres` or `sslnegotiation=direct`, or leave it out");
+  }
+  checkFiles(parameters);
+  return mode;
+}
+
+function readMode(text: string | undefined): DatabaseSslMode | undefined {
+  if (text === undefined) return undefined;
+  const mode = Object.hasOwn(modes, text) ? modes[text] : undefined;
+  if (mode !== undefined) return mode;
+  if (text === "prefer" || text === "allow") {
+    throw new SettingError(`\`sslmode=${text}\` would go without TLS where the server has none; ${choices}`);
+  }
+  throw new SettingError(`\`sslmode\` has no such value; ${choices}`);
+}
+
+function checkFiles(parameters: Parameters): void {
+  checkFile(parameters, "sslrootcert", readCertificates);
+  const certificates = checkFile(parameters, "sslcert", readCertificates);
+  const key = checkFile(parameters, "sslkey", readPrivateKey);
+  if ((certificates === undefined) !== (key === undefined)) {
+    const [given, missing] = key === undefined ? ["sslcert", "sslkey"] : ["sslkey", "sslcert"];
+    throw new SettingError(`\`${given}\` needs \`${missing}\` with it`);
+  }
+  if (key !== undefined && certificates?.[0]?.checkPrivateKey(key) === false) {
+    throw new SettingError("`sslkey` is not the key of `sslcert`, whose certificate comes first in its file");
+  }
+}
+
+function checkFile<T>(parameters: Parameters, name: string, read: (path: string) => T): T | undefined {
+  const path = parameters.get(name);
+  if (path === undefined) return undefined;
+  try {
+    return read(path);
+  } catch (error) {
+    if (error instanceof SettingError) throw new SettingError(`\`${name}\` ${error.message}`);
+    throw error;
+  }
+}

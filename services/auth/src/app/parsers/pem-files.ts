@@ -1,0 +1,37 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { SettingError } from "../config-error.ts";
+import { readNamedFile } from "./named-file.ts";
+
+const mostBytes = 1024 * 1024;
+const certificates = /-----BEGIN (?:X509 )?CERTIFICATE-----.+?-----END (?:X509 )?CERTIFICATE-----/gs;
+const privateKey = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
+
+/**
+ * The certificates of a PEM file, at least one.
+ * @throws {SettingError} whose message follows the name of what names the file
+ */
+export function readCertificates(path: string): readonly X509Certificate[] {
+  const blocks = readNamedFile(path, mostBytes).toString("latin1").match(certificates);
+  if (blocks === null) throw new SettingError("names a file without a certificate in PEM");
+  try {
+    return blocks.map((block) => new X509Certificate(block));
+  } catch {
+    throw new SettingError("names a file with a certificate that cannot be read");
+  }
+}
+
+/**
+ * The private key of a PEM file.
+ * @throws {SettingError} whose message follows the name of what names the file
+ */
+export function readPrivateKey(path: string): KeyObject {
+  const text = readNamedFile(path, mostBytes).toString("latin1");
+  if (!privateKey.test(text)) throw new SettingError("names a file without a private key in PEM");
+  if (/ENCRYPTED/.test(text))
+    throw new SettingError("names a file with a key that asks for a passphrase; write it without one");
+  try {
+    return createPrivateKey(text);
+  } catch {
+    throw new SettingError("names a file with a private key that cannot be read");
+  }
+}
