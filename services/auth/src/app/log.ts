@@ -45,11 +45,12 @@ export function logCall(log: Logger, { method, requestId, error, durationMs }: F
   else log.error({ ...line, error });
 }
 
-/** An error's class, code, message and stack. What Postgres says of a statement quotes values: its code alone. */
+/** An error's class, code, message and stack. What Postgres says of a statement quotes values: its code alone,
+ * but for class 25, which is about transactions. */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: typeof error };
   const code = "code" in error ? String(error.code) : undefined;
-  const quotesValues = code !== undefined && /^(2[0-9]|P0)/.test(code);
+  const quotesValues = code !== undefined && /^(2[0-46-9]|P0)/.test(code);
   return {
     type: error.name,
     ...(code === undefined ? {} : { code }),

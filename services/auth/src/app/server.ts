@@ -6,6 +6,7 @@ import { workersFor } from "../crypto/argon2-workers.ts";
 import { PosternError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import { createOpsRoutes, type Readiness } from "../http/ops.ts";
+import { describeFault, lastingFault, mayPass } from "../store/postgres/connection-faults.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Context, openContext } from "./context.ts";
@@ -39,7 +40,7 @@ const retryMs = 1_000;
 /**
  * Starts listening, then waits for the database as long as it takes; until it is there `/livez` answers 200,
  * `/readyz` and every call 503.
- * @throws {MasterKeyError} {SchemaError} where waiting does not help
+ * @throws {MasterKeyError} {SchemaError}, {ConfigError}, and faults of the database where waiting does not help
  */
 export async function startServer(
   config: ReadyConfig,
@@ -52,9 +53,7 @@ export async function startServer(
   const draining = new AbortController();
   const closing = new AbortController();
   const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
-  const context = opened.use(
-    openContext(config, { onFault: (error) => log.warn({ event: "store_fault", error }) }),
-  );
+  const context = opened.use(openContext(config, { onFault: (error) => logStoreFault(log, error) }));
 
   // Made last, and wanted by calls until the listeners have ended.
   opened.defer(async () => state.service?.[Symbol.asyncDispose]());
@@ -107,6 +106,13 @@ export async function startServer(
   return { urls, context, madeAdmin, stop };
 }
 
+/** While the server runs, no fault of the database ends it: what refuses us now may be mended behind the same URL. */
+function logStoreFault(log: Logger, error: unknown): void {
+  const advice = lastingFault(error);
+  const told = advice === undefined ? describeFault(error) : `POSTERN_DATABASE_URL: ${advice}`;
+  log.warn({ event: "store_fault", error }, told);
+}
+
 function warnOfLittleMemory(log: Logger): void {
   const machine = thisMachine();
   const { shortOfBytes } = workersFor(machine);
@@ -148,26 +154,16 @@ async function makeFirstAdmin(config: ReadyConfig, context: Context): Promise<bo
   }
 }
 
-/** Tries again while the database is away; whatever else is wrong stays wrong. */
+/** Tries again while the database is away or takes no writes; whatever else is wrong stays wrong. */
 async function untilReady<T>(stopping: AbortSignal, log: Logger, start: () => Promise<T>): Promise<T> {
   for (;;) {
     stopping.throwIfAborted();
     try {
       return await start();
     } catch (error) {
-      if (!isAway(error)) throw error;
-      log.warn({ event: "waiting_for_database", error });
+      if (!mayPass(error)) throw error;
+      log.warn({ event: "waiting_for_database", error }, describeFault(error));
       await wait(retryMs, undefined, { signal: stopping });
     }
   }
 }
-
-/** Faults of the connection, and what Postgres says while it starts, stops, or has no connection left. */
-function isAway(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.every(isAway);
-  if (error instanceof PosternError) return error.reason === "UNAVAILABLE";
-  return error instanceof Error && "code" in error && away.test(String(error.code));
-}
-
-const away =
-  /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|08.{3}|57P.{2}|53.{3})$/;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { newSecretToken } from "../../domain/keys/secret-token.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
+import { lastingFault } from "../../store/postgres/connection-faults.ts";
 import { SchemaError } from "../../store/postgres/migrate.ts";
 import { ConfigError } from "../config-error.ts";
 import { type Embedded, startEmbedded } from "../embedded/embedded.ts";
@@ -70,18 +71,30 @@ async function start(config: ReadyConfig, log: ServerLog, signal: AbortSignal) {
     if (signal.aborted) return undefined;
     if (error instanceof MasterKeyError) throw new ConfigError([fault("POSTERN_MASTER_KEY", error)]);
     if (error instanceof SchemaError) throw new ConfigError([fault("POSTERN_MIGRATE", error)]);
-    if (!(error instanceof Error) || !("code" in error)) throw error;
-    // No such user, password or database; of the addresses, the message names the one.
-    if (/^(28|3D)/.test(String(error.code))) throw new ConfigError([fault("POSTERN_DATABASE_URL", error)]);
-    if ("syscall" in error && error.syscall === "listen") throw new CommandError(cannotListen(error));
+    const lasting = lastingFault(error);
+    if (lasting !== undefined && !config.embedded) {
+      throw new ConfigError([{ setting: "POSTERN_DATABASE_URL", message: lasting }]);
+    }
+    if (isOfListeners(error)) throw new CommandError(cannotListen(error));
     throw error;
   }
 }
 
-function cannotListen(error: Error & { address?: string; port?: number }): string {
-  const where = `${error.address}:${error.port}`;
-  const why =
-    "code" in error && error.code === "EADDRINUSE" ? "somebody listens there already" : error.message;
+type ListenError = Error & {
+  readonly code?: string;
+  readonly address?: string;
+  readonly port?: number;
+  readonly hostname?: string;
+};
+
+/** A name that cannot be looked up is one of ours: for the database's we wait. */
+function isOfListeners(error: unknown): error is ListenError {
+  return error instanceof Error && "syscall" in error && /^(listen|getaddrinfo)$/.test(String(error.syscall));
+}
+
+function cannotListen(error: ListenError): string {
+  const where = error.hostname ?? `${error.address}:${error.port}`;
+  const why = error.code === "EADDRINUSE" ? "somebody listens there already" : error.message;
   return `cannot listen on ${where}: ${why}; see POSTERN_HTTP_ADDR, POSTERN_GRPC_ADDR and POSTERN_OPS_ADDR`;
 }
 

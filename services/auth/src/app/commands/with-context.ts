@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { PosternError } from "../../domain/errors.ts";
 import type { Config } from "../config.ts";
+import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
 import { EmbeddedError } from "../embedded/embedded-error.ts";
 import type { ReadyConfig } from "../embedded-config.ts";
@@ -92,12 +93,18 @@ export function withContext<T>(
 
 /**
  * Runs `work` on a connection of its own and tells what is wrong with the database or the way to it.
+ * @throws {ConfigError} where another URL, or another set-up of the database, is what it takes
  * @throws {CommandError}
  */
 export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }: Options): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    const { describeFault, lastingFault } = await import("../../store/postgres/connection-faults.ts");
+    const lasting = lastingFault(error);
+    if (lasting !== undefined && !embedded) {
+      throw new ConfigError([{ setting: "POSTERN_DATABASE_URL", message: lasting }]);
+    }
     // A name with several addresses fails with the faults of all of them.
     const fault = error instanceof PosternError ? (error.cause ?? error) : error;
     const first = fault instanceof AggregateError ? fault.errors[0] : fault;
@@ -105,16 +112,14 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }
     const text =
       first.name === "SchemaError"
         ? first.message.replace("`postern migrate`", embedded ? "`postern migrate --embedded`" : "$&")
-        : `the database cannot be used: ${first.message}${embedded ? "" : hintFor(first)}`;
+        : `the database cannot be used: ${describeFault(first) ?? first.message}${embedded ? "" : hintFor(first)}`;
     throw new CommandError(text, { cause: error });
   }
 }
 
 function hintFor(fault: Error): string {
   const code = "code" in fault ? String(fault.code) : "";
-  if (/^E[A-Z]+$/.test(code)) return "; does it run where POSTERN_DATABASE_URL says?";
-  if (/^(28|3D)/.test(code)) return "; see to POSTERN_DATABASE_URL, or make the role and the database";
-  return "";
+  return /^E[A-Z]+$/.test(code) ? "; does it run where POSTERN_DATABASE_URL says?" : "";
 }
 
 /** The configuration where it names its database itself. */

@@ -3,6 +3,7 @@ import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg"
 import { PosternError } from "../../domain/errors.ts";
 import { remainingMs } from "../../lib/deadline.ts";
 import { LateError, within } from "../../lib/within.ts";
+import { describeFault, StandbyError } from "./connection-faults.ts";
 
 /** Waiting longer than this for a connection and an answer together is `UNAVAILABLE`. */
 export const patienceMs = 1_000;
@@ -89,7 +90,8 @@ export function openDatabase(options: DatabaseOptions): Database {
       throw unavailable(new LateError("the caller has given up"));
     }
     const isFull = pool.idleCount === 0 && sockets.size >= options.maxConnections;
-    const connecting = pool.connect();
+    // It throws where a file of the URL can no longer be read.
+    const connecting = (async () => pool.connect())();
     try {
       const waitMs = isFull ? Math.min(options.fullPoolMs ?? patience, leftMs) : leftMs;
       const client = await within(waitMs, "connection", connecting);
@@ -156,10 +158,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 function demandPrimary(client: PoolClient, done: (error?: Error) => void): void {
   client
     .query<{ standby: boolean }>("select pg_is_in_recovery() as standby")
-    .then(
-      ({ rows }) => done(rows[0]?.standby === false ? undefined : new Error("the database is a standby")),
-      done,
-    );
+    .then(({ rows }) => done(rows[0]?.standby === false ? undefined : new StandbyError()), done);
 }
 
 /** Resolves once it is closed, in whatever way: one that is reset is no reason not to end. */
@@ -175,7 +174,8 @@ export function socketOf(client: ClientBase): Socket {
 }
 
 function isSqlError(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && "code" in error && /^[0-9A-Z]{5}$/.test(String(error.code));
+  // Of the codes of Node, EPIPE has the form of an SQLSTATE.
+  return error instanceof Error && "code" in error && /^(?!EPIPE)[0-9A-Z]{5}$/.test(String(error.code));
 }
 
 /** What is wrong with a statement is a fault of ours, not of the store. */
@@ -192,7 +192,8 @@ function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) 
       toldAtMs.set(kind, nowMs);
       onFault(fault);
     }
-    return new PosternError("UNAVAILABLE", { cause: fault });
+    const message = describeFault(fault);
+    return new PosternError("UNAVAILABLE", { cause: fault, ...(message === undefined ? {} : { message }) });
   };
 }
 

@@ -7,6 +7,7 @@ import type {
   RevokeOutcome,
 } from "../../domain/ports/revocation-log.ts";
 import { formatId } from "../../lib/type-id.ts";
+import { onStandby } from "./connection-faults.ts";
 import type { Queries } from "./database.ts";
 
 interface EntryJson {
@@ -81,7 +82,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
     const [row] = await headDb.query<HeadRow>(sql, values);
     if (row === undefined) throw new Error("the revocation log has no head");
     // A standby, or a primary that was demoted under an old connection, may lack what others have committed.
-    if (row.in_recovery) throw new PosternError("UNAVAILABLE");
+    if (row.in_recovery) throw onStandby();
     return row;
   }
 

@@ -7,6 +7,7 @@ import type {
   SessionPolicy,
   SessionStore,
 } from "../../domain/ports/session-store.ts";
+import { onStandby } from "./connection-faults.ts";
 import type { Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 import { createRotations } from "./rotations.ts";
@@ -92,7 +93,8 @@ export function createSessionStore(
         [sessionId, idle, refreshKey, generation, grace],
       );
       // A standby may not know yet that the session has ended, or that it has begun.
-      if (row === undefined || row.in_recovery) throw new PosternError("UNAVAILABLE");
+      if (row === undefined) throw new PosternError("UNAVAILABLE");
+      if (row.in_recovery) throw onStandby();
       return row.caller === null
         ? { kind: "dead" }
         : { kind: "alive", grant: toGrant(row), caller: row.caller };

@@ -10,6 +10,7 @@ import type {
   UserKey,
   UserStore,
 } from "../../domain/ports/user-store.ts";
+import { onStandby } from "./connection-faults.ts";
 import type { Queries } from "./database.ts";
 
 const columns = `id, email, username, roles, disabled_at is not null as disabled, created_at, updated_at,
@@ -130,7 +131,8 @@ export function createUserStore(db: Queries): UserStore {
         [value, address ?? null],
       );
       // A standby may not know the user yet, or know an older password.
-      if (row === undefined || row.in_recovery) throw new PosternError("UNAVAILABLE");
+      if (row === undefined) throw new PosternError("UNAVAILABLE");
+      if (row.in_recovery) throw onStandby();
       if (row.id === null) return undefined;
       return {
         userId: row.id,

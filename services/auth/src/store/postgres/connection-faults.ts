@@ -1,0 +1,131 @@
+import { PosternError } from "../../domain/errors.ts";
+
+/** The connection leads to a standby: it takes no writes, and answers reads from what it knows by now. */
+export class StandbyError extends Error {
+  override readonly name = "StandbyError";
+
+  constructor() {
+    super("the database is a standby: it takes no writes");
+  }
+}
+
+/** For a statement that has found itself on a standby, whose other answers are of no use. */
+export function onStandby(): PosternError {
+  const cause = new StandbyError();
+  return new PosternError("UNAVAILABLE", { cause, message: cause.message });
+}
+
+const [addPassword, howTls] = [
+  "write `postgres://user:password@host:port/database`, special characters percent-encoded",
+  "write `sslmode=verify-full`, or `sslmode=disable` where the way to the database needs no encryption",
+];
+
+/**
+ * What to do about a fault that no waiting mends, since the database, or the way to it, refuses what we show: another
+ * URL, or another set-up of the database. Undefined for all other faults, which may pass. The text follows the setting's
+ * name, and repeats neither a part of the URL nor what the database says of it.
+ */
+export function lastingFault(error: unknown): string | undefined {
+  const fault = innermost(error);
+  if (!(fault instanceof Error)) return undefined;
+  return byCode(fault, codeOf(fault)) ?? byMessage(fault.message);
+}
+
+/**
+ * What callers and operators are told of a fault behind `UNAVAILABLE`; undefined where there is no more to say than that
+ * no answer came in time.
+ */
+export function describeFault(error: unknown): string | undefined {
+  const fault = innermost(error);
+  if (fault instanceof StandbyError) return fault.message;
+  const code = codeOf(fault);
+  if (code === "25006")
+    return "the database is read-only: it is a standby, or set or locked so; it takes no writes";
+  if (code === "53100") return "the database has no room on its disk: it takes no writes";
+  return lastingFault(fault) === undefined ? undefined : "the database refuses Postern: see the server's log";
+}
+
+/** Faults of the connection, and what Postgres says while it takes no connections or no writes. */
+export function mayPass(error: unknown): boolean {
+  if (lastingFault(error) !== undefined) return false;
+  if (error instanceof AggregateError) return error.errors.every(mayPass);
+  if (error instanceof PosternError) return error.reason === "UNAVAILABLE";
+  const code = codeOf(error);
+  // The socket of a server that does not run.
+  if (code === "ENOENT") return error instanceof Error && "syscall" in error && error.syscall === "connect";
+  return code !== undefined && passing.test(code);
+}
+
+const passing =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE|08.{3}|25006|55000|57P.{2}|53.{3})$/;
+
+/** Where it has several addresses, a name fails with the faults of all of them; one of ours holds what is behind it. */
+function innermost(error: unknown): unknown {
+  if (error instanceof PosternError && error.cause !== undefined) return innermost(error.cause);
+  return error instanceof AggregateError ? innermost(error.errors[0]) : error;
+}
+
+function codeOf(fault: unknown): string | undefined {
+  return fault instanceof Error && "code" in fault ? String(fault.code) : undefined;
+}
+
+function byCode(fault: Error, code = ""): string | undefined {
+  if (code === "28P01") return "the database refuses the user name or the password";
+  if (code.startsWith("28")) return refusedRole(fault.message);
+  if (code === "3D000") return "there is no such database on the server: make it, or name another one";
+  if (code === "42501") return missingRight(fault);
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return "the database's certificate is for another host: write the name that it is for";
+  }
+  if (certificateFaults.test(code)) {
+    return "the database's certificate is not trusted, or not at this time: name its CA's file with `sslrootcert`";
+  }
+  if (/^(ERR_(SSL|TLS|OSSL)_|EPROTO$)/.test(code))
+    return `no TLS could be agreed on with the database (${code})`;
+  if ((code === "EACCES" || code === "EPERM") && "syscall" in fault && fault.syscall === "connect") {
+    return `the database's socket cannot be opened (${code})`;
+  }
+  return undefined;
+}
+
+/** Of OpenSSL, by the names that Node gives them. */
+const certificateFaults =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|ERROR_IN_CERT_\w+)$/;
+
+/** Of class 28 Postgres has one code for many reasons; a server in another language gets the general advice. */
+function refusedRole(message: string): string {
+  if (/no encryption/.test(message)) {
+    return "pg_hba.conf of the database lets nobody in so without TLS: write `sslmode=verify-full`, or see to that file";
+  }
+  if (/pg_hba\.conf/.test(message))
+    return "pg_hba.conf of the database lets this role not in from here: see to that file";
+  if (/client certificate/.test(message)) {
+    return "the database asks for a client's certificate: name it and its key with `sslcert` and `sslkey`";
+  }
+  if (/not permitted to log in/.test(message)) return "the role may not log in: `alter role … login`";
+  if (/does not exist/.test(message))
+    return "there is no such role in the database: make it, or name another one";
+  if (/no PostgreSQL user name/.test(message)) return "names no user";
+  return "the database does not let this role in: see its log";
+}
+
+/** What Postgres says of its schema and ours holds nothing of the URL; the name of the database is a part of it. */
+function missingRight(fault: Error): string {
+  if ("detail" in fault && /\bCONNECT\b/.test(String(fault.detail))) {
+    return "the role lacks the right CONNECT on the database: see docs/postgres.md";
+  }
+  const what = /database/i.test(fault.message) ? "permission denied for the database" : fault.message;
+  return `the role lacks a right that Postern needs (${what}): see docs/postgres.md`;
+}
+
+/** What the driver and PgBouncer say by a message alone; neither translates its messages. */
+function byMessage(message: string): string | undefined {
+  if (/^SASL: .*client password must be/.test(message))
+    return `the database asks for a password: ${addPassword}`;
+  if (/^SASL: /.test(message))
+    return "the database and we know no common way to show the password, or it is not the right one";
+  if (/^(SASL|password) authentication failed/i.test(message))
+    return "the database refuses the user name or the password";
+  if (/^The server does not support SSL/.test(message)) return `the database speaks no TLS: ${howTls}`;
+  return undefined;
+}
