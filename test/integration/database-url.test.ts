@@ -1,10 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { withClient } from "../support/database.ts";
+import { createDatabase, withClient } from "../support/database.ts";
+import { startPgBouncer } from "../support/pgbouncer.ts";
+import { poll } from "../support/poll.ts";
+import { freePort } from "../support/ports.ts";
 import { hasLocalPostgres } from "../support/postgres-standby.ts";
 import { startTlsPostgres, type TlsPostgres, tlsRoles } from "../support/postgres-tls.ts";
 import { startServer } from "../support/server-process.ts";
-import { runPostern, serveSettings } from "./postern-command.ts";
+import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
+import { inTime, openSession, openSite, outcomeOf } from "./postgres-site.ts";
 
 const masterKey = randomBytes(32).toString("base64");
 
@@ -57,6 +61,20 @@ describe("a database that another setting alone would open ends the start with e
     }
   });
 
+  test("also through PgBouncer: a wrong password, an unknown user, an unknown database", async () => {
+    await using bouncer = await startPgBouncer({ postgresUrl: shared() });
+    const through = bouncer.through(shared());
+    for (const url of [
+      urlWith(through, { password: "wr0ng-one" }),
+      urlWith(through, { username: "ghost_role" }),
+      urlWith(through, { pathname: "/ghost_database" }),
+    ]) {
+      const ended = await refusal(["migrate"], url);
+      expect(ended).toMatchObject({ code: 2, stdout: "" });
+      expectTold(ended.told, url, "wr0ng-one", "ghost_role", "ghost_database");
+    }
+  });
+
   test("also with POSTERN_MIGRATE=off", async () => {
     const env = serveSettings(urlWith(shared(), { password: "" }), masterKey);
     const { code, stderr } = await runPostern(["serve"], { ...env, POSTERN_MIGRATE: "off" });
@@ -77,6 +95,119 @@ describe.each([["check-config"], ["serve"], ["migrate"]])("O14: postern %s", (co
     expect(ended).toMatchObject({ code: 2, stdout: "" });
     expect(ended.told).toContain(told);
     expectTold(ended.told, url, "nope.pem");
+  });
+});
+
+describe("a running server", () => {
+  test("outlives a password that is changed, says so in its log, and goes on when it is put back", async () => {
+    await using database = await createDatabase();
+    const role = `rotated_${randomBytes(4).toString("hex")}`;
+    const asOwner = (sql: string) => withClient(database.url, (client) => client.query(sql));
+    await asOwner(`create role ${role} superuser login password 'the-first-one'`);
+    try {
+      const url = urlWith(database.url, { username: role, password: "the-first-one" });
+      await using site = await openSite(url);
+      const session = await openSession(site);
+      const introspect = async () => {
+        const { active } = await site.web.auth.introspect({ token: session.accessToken }, inTime);
+        return active ? "active" : "inactive";
+      };
+      expect(await outcomeOf(introspect)).toBe("active");
+      await asOwner(`alter role ${role} password 'the-second-one'`);
+      await asOwner(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`);
+      const told = await poll("the log says what is wrong", 20_000, async () => {
+        expect(["active", "UNAVAILABLE"]).toContain(await outcomeOf(introspect));
+        return site.server.logs.find(({ msg }) => String(msg).startsWith("POSTERN_DATABASE_URL: "));
+      });
+      expect(told).toMatchObject({ event: "store_fault", error: { code: "28P01" } });
+      expect(JSON.stringify(site.server.logs)).not.toContain("the-first-one");
+      expect(await site.web.auth.introspect({ token: session.accessToken }, inTime).catch(String)).toContain(
+        "the database refuses Postern",
+      );
+      await asOwner(`alter role ${role} password 'the-first-one'`);
+      await poll("it goes on", 20_000, async () =>
+        (await outcomeOf(introspect)) === "active" ? true : undefined,
+      );
+    } finally {
+      await asOwner(`drop role ${role}`);
+    }
+  });
+});
+
+describe("a read-only database", () => {
+  const readOnly = (url: string) =>
+    urlWith(url, { search: "options=-c%20default_transaction_read_only%3Don" });
+
+  test("is told as such by commands, and those that only read work", async () => {
+    await using database = await createDatabase();
+    const env = serveSettings(readOnly(database.url), masterKey);
+    const created = await runPostern(["user", "create", "--email", "a@example.com"], env);
+    expect(created).toMatchObject({ code: 1, stdout: "" });
+    expect(created.stderr).toContain("the database is read-only");
+    expect(await runPostern(["user", "list"], env)).toMatchObject({ code: 0 });
+
+    await using empty = await createDatabase({ migrated: false });
+    const migrated = await runPostern(["migrate"], serveSettings(readOnly(empty.url), masterKey));
+    expect(migrated).toMatchObject({ code: 1, stdout: "" });
+    expect(migrated.stderr).toContain("the database is read-only");
+  });
+
+  test("is waited for at the start, and the log says for what", async () => {
+    await using database = await createDatabase({ migrated: false });
+    const name = new URL(database.url).pathname.slice(1);
+    const asOwner = (sql: string) => withClient(database.url, (client) => client.query(sql));
+    await asOwner(`alter database ${name} set default_transaction_read_only = on`);
+    const ops = await freePort();
+    await using serving = startPostern(["serve"], serveSettings(database.url, masterKey, `127.0.0.1:${ops}`));
+    await poll(
+      "it waits",
+      20_000,
+      async () => (await fetch(`http://127.0.0.1:${ops}/livez`)).status === 200 || undefined,
+    );
+    expect((await fetch(`http://127.0.0.1:${ops}/readyz`)).status).toBe(503);
+    await withClient(database.url, async (client) => {
+      await client.query("set default_transaction_read_only = off");
+      await client.query(`alter database ${name} reset default_transaction_read_only`);
+    });
+    await poll("it is ready", 20_000, async () =>
+      (await fetch(`http://127.0.0.1:${ops}/readyz`)).status === 200 ? true : undefined,
+    );
+    serving.signal("SIGTERM");
+    const { code, stderr } = await serving.ended;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/"event":"waiting_for_database".*the database is read-only/);
+  });
+
+  test("is told as such by calls that write, and in the log", async () => {
+    await using database = await createDatabase();
+    await using site = await openSite(database.url);
+    const session = await openSession(site);
+    const name = new URL(database.url).pathname.slice(1);
+    await withClient(database.url, async (client) => {
+      await client.query(`alter database ${name} set default_transaction_read_only = on`);
+      await client.query("set default_transaction_read_only = off");
+      await client.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+      );
+    });
+    const refused = await poll("a call meets it", 20_000, async () => {
+      const told = await site.web.auth
+        .refresh({ refreshToken: session.refreshToken }, inTime)
+        .then(() => "answered", String);
+      expect(told).not.toBe("answered");
+      return told.includes("read-only") ? told : undefined;
+    });
+    expect(refused).toContain("the database is read-only");
+    expect(site.server.logs).toContainEqual(
+      expect.objectContaining({
+        event: "store_fault",
+        msg: expect.stringContaining("the database is read-only"),
+        error: expect.objectContaining({
+          code: "25006",
+          message: expect.stringContaining("read-only transaction"),
+        }),
+      }),
+    );
   });
 });
 

@@ -15,6 +15,8 @@ export function onStandby(): PosternError {
   return new PosternError("UNAVAILABLE", { cause, message: cause.message });
 }
 
+const unknownDatabase = "there is no such database on the server: make it, or name another one";
+const wrongPassword = "the database refuses the user name or the password";
 const [addPassword, howTls] = [
   "write `postgres://user:password@host:port/database`, special characters percent-encoded",
   "write `sslmode=verify-full`, or `sslmode=disable` where the way to the database needs no encryption",
@@ -70,9 +72,9 @@ function codeOf(fault: unknown): string | undefined {
 }
 
 function byCode(fault: Error, code = ""): string | undefined {
-  if (code === "28P01") return "the database refuses the user name or the password";
+  if (code === "28P01") return wrongPassword;
   if (code.startsWith("28")) return refusedRole(fault.message);
-  if (code === "3D000") return "there is no such database on the server: make it, or name another one";
+  if (code === "3D000") return unknownDatabase;
   if (code === "42501") return missingRight(fault);
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return "the database's certificate is for another host: write the name that it is for";
@@ -118,14 +120,14 @@ function missingRight(fault: Error): string {
   return `the role lacks a right that Postern needs (${what}): see docs/postgres.md`;
 }
 
-/** What the driver and PgBouncer say by a message alone; neither translates its messages. */
+/** What the driver says without a code, and PgBouncer under a code (08P01) that may as well pass. Neither translates. */
 function byMessage(message: string): string | undefined {
   if (/^SASL: .*client password must be/.test(message))
     return `the database asks for a password: ${addPassword}`;
   if (/^SASL: /.test(message))
     return "the database and we know no common way to show the password, or it is not the right one";
-  if (/^(SASL|password) authentication failed/i.test(message))
-    return "the database refuses the user name or the password";
   if (/^The server does not support SSL/.test(message)) return `the database speaks no TLS: ${howTls}`;
+  if (/^((SASL|password) authentication failed|no such user)/i.test(message)) return wrongPassword;
+  if (/^(no such database|database ".*" does not exist)/.test(message)) return unknownDatabase;
   return undefined;
 }
