@@ -51,6 +51,8 @@ export async function runPostern(
 export interface Running extends AsyncDisposable {
   readonly pid: number;
   signal(name: NodeJS.Signals): void;
+  /** What it has said on stderr so far. */
+  told(): string;
   readonly ended: Promise<Ended>;
 }
 
@@ -58,12 +60,17 @@ export interface Running extends AsyncDisposable {
 export function startPostern(args: readonly string[], env: Environment): Running {
   const child = spawn(process.execPath, ["--import", preload, binary, ...args], { env: withPath(env) });
   const closed = once(child, "close");
-  const ended = Promise.all([text(child.stdout), text(child.stderr), closed]).then(
-    ([stdout, stderr, [code]]) => ({ code, stdout, stderr }) satisfies Ended,
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
+    stderr += piece;
+  });
+  const ended = Promise.all([text(child.stdout), closed]).then(
+    ([stdout, [code]]) => ({ code, stdout, stderr }) satisfies Ended,
   );
   return {
     pid: child.pid ?? 0,
     signal: (name) => void child.kill(name),
+    told: () => stderr,
     ended,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

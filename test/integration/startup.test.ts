@@ -204,6 +204,17 @@ test("the first administrator is made where there is none, and never again", asy
   }
 });
 
+test("a first administrator whose address is that of another user ends the start with exit code 2 and the setting's name", async () => {
+  await using database = await createDatabase();
+  const settings = serveSettings(database.url, newMasterKey());
+  const { POSTERN_BOOTSTRAP_EMAIL: email } = admin;
+  expect(await runPostern(["user", "create", "--email", email], settings)).toMatchObject({ code: 0 });
+  const ended = await runPostern(["serve"], { ...settings, ...admin });
+  expect(ended).toMatchObject({ code: 2, stdout: "" });
+  expect(ended.stderr).toContain("POSTERN_BOOTSTRAP_EMAIL: ");
+  expect(ended.stderr).not.toContain(email);
+});
+
 describe("a server that starts while Postgres is away", () => {
   async function startWaiting(fault: "cut" | "hold") {
     await using stack = new AsyncDisposableStack();
@@ -263,11 +274,36 @@ describe("a configuration that is wrong", () => {
     ["a master key that is too short", "POSTERN_MASTER_KEY", { POSTERN_MASTER_KEY: "c2hvcnQ=" }],
     ["plain http for the issuer", "POSTERN_ISSUER", { POSTERN_ISSUER: "http://postern.test" }],
     ["plain text beyond loopback", "POSTERN_PLAINTEXT", { POSTERN_HTTP_ADDR: "0.0.0.0:0" }],
+    [
+      "an address that no user can have",
+      "POSTERN_BOOTSTRAP_EMAIL",
+      { ...admin, POSTERN_BOOTSTRAP_EMAIL: "root@postern" },
+    ],
+    [
+      "a common password",
+      "POSTERN_BOOTSTRAP_PASSWORD",
+      { ...admin, POSTERN_BOOTSTRAP_PASSWORD: "password123456" },
+    ],
+    [
+      "one port twice",
+      "POSTERN_OPS_ADDR",
+      { POSTERN_HTTP_ADDR: "127.0.0.1:7", POSTERN_OPS_ADDR: "127.0.0.1:7" },
+    ],
     ["half an administrator", "POSTERN_BOOTSTRAP_PASSWORD", { POSTERN_BOOTSTRAP_EMAIL: "a@example.com" }],
-  ])("ends the start with exit code 2 and its name: %s", async (_, name, env) => {
-    const ended = await runPostern(["serve"], { ...good, ...env });
-    expect(ended).toMatchObject({ code: 2, stdout: "" });
-    expect(ended.stderr).toContain(name);
+  ])("ends the start, and the check, with exit code 2 and its name: %s", async (_, name, env) => {
+    for (const command of ["serve", "check-config"]) {
+      const ended = await runPostern([command], { ...good, ...env });
+      expect(ended).toMatchObject({ code: 2, stdout: "" });
+      expect(ended.stderr).toContain(name);
+    }
+  });
+
+  test("a listener's host that has no address is told with the settings that it may stand in", async () => {
+    const env = { ...good, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: "no-such-host.invalid:0" };
+    const ended = await runPostern(["serve"], env);
+    expect(ended).toMatchObject({ code: 1, stdout: "" });
+    expect(ended.stderr).toContain("POSTERN_HTTP_ADDR");
+    expect(ended.stderr).not.toContain("unexpected");
   });
 
   test.each(["POSTERN_DATABASE_URL", "POSTERN_MASTER_KEY", "POSTERN_ISSUER"])("lacks %s", async (name) => {
