@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Folder, gone, makeFolder } from "../integration/embedded-fixture.ts";
-import { runPostern } from "../integration/postern-command.ts";
+import { runPostern, startPostern } from "../integration/postern-command.ts";
 import { createClients } from "../support/clients.ts";
+import { poll } from "../support/poll.ts";
 import { childrenOf, signal } from "../support/postgres-processes.ts";
 import { embeddedEnvironment, type MakeRun, makeRun } from "./make-run.ts";
 
@@ -132,3 +133,19 @@ describe("make run", () => {
     slow,
   );
 });
+
+test(
+  "an embedded server starts with a least length of passwords above that of the password it makes",
+  async () => {
+    await using folder = await makeFolder();
+    const env = { ...embeddedEnvironment(folder.dataDir), POSTERN_PASSWORD_MIN_LENGTH: "64" };
+    await using serving = startPostern(["serve", "--embedded"], env);
+    await poll("it is ready or has ended", slow, async () =>
+      /"event":"ready"|postern serve:/.test(serving.told()) ? true : undefined,
+    );
+    expect(serving.told()).not.toContain("postern serve:");
+    serving.signal("SIGTERM");
+    expect(await serving.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/^admin \S+ \S+$/m) });
+  },
+  slow,
+);

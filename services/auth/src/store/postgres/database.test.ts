@@ -196,6 +196,32 @@ describe("faults", () => {
     },
   );
 
+  test("N07 a certificate's file that is gone by the time of a new connection is UNAVAILABLE", async () => {
+    const url = `${database.url}?sslmode=verify-full&sslrootcert=/nowhere/at/all.pem`;
+    const { db, faults } = open({ url });
+    await using _ = db;
+    expect(await outcomeOf(db.query("select 1"))).toBe("UNAVAILABLE");
+    expect(faults).toMatchObject([{ code: "ENOENT" }]);
+  });
+
+  test("a caller hears of a database that takes no writes, and that it refuses us, but no more", async () => {
+    const messageOf = (db: Database, sql: string) =>
+      db.query(sql).then(
+        () => "answered",
+        (error: Error) => error.message,
+      );
+    const { db } = open();
+    await using _ = db;
+    expect(await messageOf(db, raise("25006"))).toContain("the database is read-only");
+    expect(await messageOf(db, raise("53100"))).toContain("no room on its disk");
+    expect(await messageOf(db, raise("53300"))).toContain("did not answer in time");
+    const refused = open({ url: Object.assign(new URL(database.url), { password: "wr0ng-one" }).href });
+    await using __ = refused.db;
+    expect(await messageOf(refused.db, "select 1")).toBe(
+      "the database refuses Postern: see the server's log",
+    );
+  });
+
   test("a connection that the server ends under a statement is replaced", async () => {
     const { db } = open();
     await using _ = db;
