@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { poll } from "../support/poll.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 import {
   connectCode,
@@ -122,6 +123,28 @@ test("L06 a connection has at most 128 streams", async () => {
     const [settings] = (await once(session, "remoteSettings")) as [http2.Settings];
     expect(settings.maxConcurrentStreams).toBeGreaterThan(0);
     expect(settings.maxConcurrentStreams).toBeLessThanOrEqual(128);
+  });
+});
+
+test("a client that cancels all of its calls at once, several times, keeps its connection", async () => {
+  await withSession(async (session) => {
+    const [settings] = (await once(session, "remoteSettings")) as [http2.Settings];
+    const streams = settings.maxConcurrentStreams ?? 0;
+    for (let round = 0; round < 4; round += 1) {
+      const calls = Array.from({ length: streams }, () =>
+        openGrpc(session, INTROSPECT, { authorization }).on("error", () => {}),
+      );
+      const closed = calls.map((call) => once(call, "close"));
+      for (const call of calls) call.close(http2.constants.NGHTTP2_CANCEL);
+      await Promise.all(closed);
+    }
+    const answer = await poll("a call is taken", 10_000, async () => {
+      const call = openGrpc(session, INTROSPECT, { authorization });
+      call.end(frame(introspectRequest("nothing")));
+      return readAnswer(call);
+    });
+    expect(grpcStatus(answer)).toBe(0);
+    expect(session.destroyed).toBe(false);
   });
 });
 

@@ -67,8 +67,11 @@ export async function listenGrpc(address: Address): Promise<Listener> {
       settings: { maxConcurrentStreams: 128, maxHeaderListSize: maxHeaderBytes },
       maxHeaderListPairs: maxHeaderPairs,
       maxSessionMemory: 10,
-      streamResetBurst: 100,
+      // A proxy whose calls time out together cancels 128 at once and tries again at once. Lower bounds end its
+      // connection, and with it the calls of all its clients. A refused stream costs nothing and may be tried again.
+      streamResetBurst: 1_000,
       streamResetRate: 33,
+      maxSessionRejectedStreams: 1_000,
     },
     (request, response) =>
       farewell.admit(request.stream, () => {
