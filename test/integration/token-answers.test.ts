@@ -37,6 +37,18 @@ async function refreshReason(refreshToken: string): Promise<string> {
   return as.web.auth.refresh({ refreshToken }).then(() => "OK", reasonOf);
 }
 
+test("a token that is pasted with blanks or a line break around it is revoked", async () => {
+  const { auth } = as.web;
+  for (const around of [(token: string) => `${token}\n`, (token: string) => ` ${token}\r\n`]) {
+    const { accessToken } = await login(auth, email);
+    await auth.revoke({ target: { case: "token", value: around(accessToken) } });
+    expect((await auth.introspect({ token: accessToken })).active).toBe(false);
+    const { refreshToken } = await login(auth, email);
+    await auth.revoke({ target: { case: "token", value: around(refreshToken) } });
+    expect(await refreshReason(refreshToken)).toBe("SESSION_ENDED");
+  }
+});
+
 test("J03 every token that is not active is answered with the same bytes", async () => {
   const { auth } = as.web;
   const revoked = await login(auth, email);

@@ -46,7 +46,8 @@ export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revo
   const any = permits(caller, "revoke:any");
   switch (target.kind) {
     case "token":
-      return revokeToken(deps, target.token, actor);
+      // No token has a blank in it. One that was pasted with a line break is meant, and must not stay alive.
+      return revokeToken(deps, target.token.trim(), actor);
     case "session":
       return settled(await log.revokeSession(target.sessionId, any ? undefined : ownClients(caller), actor));
     case "user":
