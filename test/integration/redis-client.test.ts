@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { parseRedisUrl } from "../../services/auth/src/app/parsers/redis-url.ts";
 import { warnOfEviction } from "../../services/auth/src/store/redis/eviction.ts";
 import { openRedis, type Redis, RedisDownError } from "../../services/auth/src/store/redis/redis.ts";
@@ -11,16 +11,23 @@ afterEach(async () => {
   for (const one of opened.splice(0).reverse()) await one[Symbol.asyncDispose]();
 });
 
-function open(url: string): { redis: Redis; clock: { ms: number }; changes: boolean[] } {
+function open(url: string): {
+  redis: Redis;
+  clock: { ms: number };
+  changes: boolean[];
+  faults: Set<string>;
+} {
   const clock = { ms: 0 };
   const changes: boolean[] = [];
+  const faults = new Set<string>();
   const redis = openRedis({
     target: parseRedisUrl(url),
     monotonicMs: () => clock.ms,
     onChange: (isUp) => changes.push(isUp),
+    onFault: (reason) => faults.add(reason),
   });
   opened.push(redis);
-  return { redis, clock, changes };
+  return { redis, clock, changes, faults };
 }
 
 const isDown = expect.objectContaining({ name: RedisDownError.name });
@@ -143,6 +150,53 @@ test("a user and a password; a wrong one is down", async () => {
   const wrong = open(server.url.replace(/:[^:]*@/, ":wrong@"));
   expect(await whyDown(wrong)).toBe("no connection: WRONGPASS");
   expect(wrong.redis.isUp).toBe(false);
+});
+
+test("a wrong password is reported before any command is sent", async () => {
+  const server = await started({ user: { name: "postern", password: "right" } });
+  const { faults } = open(server.url.replace(/:[^:]*@/, ":wrong@"));
+  await poll(
+    "the reason is reported",
+    20_000,
+    async () => faults.has("no connection: WRONGPASS") || undefined,
+  );
+});
+
+test("a password that changes while Postern runs is reported as the reason for the outage", async () => {
+  const server = await started({ user: { name: "postern", password: "right" } });
+  const one = open(server.url);
+  await untilUp(one.redis, one.clock);
+  await server.command("ACL", "SETUSER", "postern", "resetpass", ">other");
+  await server.command("CLIENT", "KILL", "USER", "postern");
+  await poll("the reason is reported", 20_000, async () => {
+    await one.redis.send("PING").catch(() => {});
+    return one.faults.has("no connection: WRONGPASS") || undefined;
+  });
+});
+
+test("a user who may run too few commands is reported by command, and nothing is written past the log", async () => {
+  const server = await started();
+  await server.command(
+    "ACL",
+    "SETUSER",
+    "narrow",
+    "on",
+    ">secret",
+    "~postern:*",
+    "-@all",
+    "+ping",
+    "+client",
+  );
+  const written = vi.spyOn(console, "warn").mockImplementation(() => {});
+  try {
+    const one = open(server.url.replace("redis://", "redis://narrow:secret@"));
+    await untilUp(one.redis, one.clock);
+    await expect(one.redis.send("SET", "postern:k", "v")).rejects.toEqual(isDown);
+    expect([one.redis.isUp, one.faults]).toEqual([true, new Set(["SET: NOPERM"])]);
+    expect(written.mock.calls).toEqual([]);
+  } finally {
+    written.mockRestore();
+  }
 });
 
 test("a certificate that nobody vouches for is down", async () => {

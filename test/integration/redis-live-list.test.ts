@@ -59,13 +59,16 @@ describe("two replicas", () => {
   async function openReplica(key = masterKey) {
     const target = parseRedisUrl(server.url);
     const state = { woken: 0 };
-    const redis = opened.use(openRedis({ target, monotonicMs: () => performance.now(), onChange: () => {} }));
+    const redis = opened.use(
+      openRedis({ target, monotonicMs: () => performance.now(), onChange: () => {}, onFault: () => {} }),
+    );
     const blocked = await blockedClients();
     const list = opened.use(
       openLiveList({
         redis,
         target,
         mac: createMac([key], "live list"),
+        onFault: () => {},
         onEntries: () => {
           state.woken += 1;
         },

@@ -13,7 +13,7 @@ let redis: Redis;
 beforeAll(async () => {
   server = await startRedis();
   const target = parseRedisUrl(server.url);
-  redis = openRedis({ target, monotonicMs: () => performance.now(), onChange: () => {} });
+  redis = openRedis({ target, monotonicMs: () => performance.now(), onChange: () => {}, onFault: () => {} });
   await poll("Redis is up", 10_000, () => redis.send("PING"));
 });
 afterAll(async () => {

@@ -86,6 +86,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       onEntries: follow,
       onRedisChange: (isUp, error) =>
         isUp ? log.info({ event: "redis_up" }) : log.warn({ event: "redis_down", error }),
+      onRedisFault: (reason) => log.warn({ event: "redis_fault", reason }),
       onEviction: (policy) =>
         log.warn({ event: "redis_evicts", policy }, "set maxmemory-policy to noeviction: see docs/redis.md"),
     }),

@@ -26,6 +26,8 @@ export interface SharedStateOptions {
   /** Others have shown entries of the revocation log. */
   readonly onEntries: () => void;
   readonly onRedisChange: (isUp: boolean, cause: unknown) => void;
+  /** Told once of each reason for which Redis cannot be used, until it has answered again. */
+  readonly onRedisFault: (reason: string) => void;
   /** Redis may throw counts of failed logins away: its policy for a full memory. */
   readonly onEviction: (policy: string) => void;
 }
@@ -38,16 +40,23 @@ export function openSharedState(options: SharedStateOptions): SharedState {
       async [Symbol.asyncDispose]() {},
     };
   }
+  const told = new Set<string>();
+  function onFault(reason: string): void {
+    if (told.has(reason)) return;
+    told.add(reason);
+    options.onRedisFault(reason);
+  }
   const redis = openRedis({
-    target,
+    ...{ target, onFault },
     monotonicMs: () => performance.now(),
     onChange: (isUp, cause) => {
       options.onRedisChange(isUp, cause);
+      if (isUp) told.clear();
       if (isUp) warnOfEviction(redis, options.onEviction);
     },
   });
   const liveList = openLiveList({
-    ...{ redis, target, onEntries: options.onEntries },
+    ...{ redis, target, onFault, onEntries: options.onEntries },
     mac: createMac(masterKeys, "live list"),
   });
   return {

@@ -4,7 +4,7 @@ import type { Mac } from "../../domain/ports/mac.ts";
 import type { LogEntry, LogHead } from "../../domain/ports/revocation-log.ts";
 import { within } from "../../lib/within.ts";
 import { keys, liveListLength } from "./keys.ts";
-import { lookElsewhere, type Redis } from "./redis.ts";
+import { codeOf, isRefusal, lookElsewhere, type Redis } from "./redis.ts";
 import { connectRedis } from "./redis-client.ts";
 import type { RedisTarget } from "./target.ts";
 
@@ -24,10 +24,18 @@ export interface LiveListDeps {
   readonly mac: Mac;
   /** Entries have come that were not here before. */
   readonly onEntries: () => void;
+  /** Told which command was refused. */
+  readonly onFault: (reason: string) => void;
 }
 
 /** Follows the live list on a connection of its own, for a read that waits keeps it busy. */
-export function openLiveList({ redis, target, mac, onEntries }: LiveListDeps): LiveList & AsyncDisposable {
+export function openLiveList({
+  redis,
+  target,
+  mac,
+  onEntries,
+  onFault,
+}: LiveListDeps): LiveList & AsyncDisposable {
   const entries = createTail(liveListLength);
   const client = connectRedis(target, "postern live list");
   client.on("error", () => {});
@@ -36,7 +44,10 @@ export function openLiveList({ redis, target, mac, onEntries }: LiveListDeps): L
   let last: string | undefined;
 
   async function send(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    return within(lostMs, "answer", client.call(command, ...args));
+    return within(lostMs, "answer", client.call(command, ...args)).catch((error: unknown) => {
+      if (isRefusal(error)) onFault(`${command}: ${codeOf(error)}`);
+      throw error;
+    });
   }
 
   async function findEnd(): Promise<string> {

@@ -29,6 +29,9 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
+    // The check sends INFO, which many managed servers and ACLs refuse. ioredis then writes to the console, or never
+    // becomes ready behind a proxy. Sentinel needs it: INFO tells whether the server is still the master.
+    enableReadyCheck: target.mode === "sentinel",
   } satisfies RedisOptions;
   const tls = target.tls ? {} : undefined;
   const [first = { host: "127.0.0.1", port: 6379 }] = target.hosts;

@@ -33,9 +33,11 @@ export interface RedisDeps {
   readonly monotonicMs: () => number;
   /** Told when it goes down, with the cause, and when it is back. */
   readonly onChange: (isUp: boolean, cause: unknown) => void;
+  /** Told why there is no connection, or which command was refused. Has no text of the server, which may hold secrets. */
+  readonly onFault: (reason: string) => void;
 }
 
-export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
+export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps): Redis {
   const client = connectRedis(target, "postern");
   const breaker = createBreaker({ silences: 2, restMs, nowMs: monotonicMs });
   /** Undefined until it has answered, or has not. */
@@ -48,6 +50,7 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   // Without a listener an error of the connection would end the process.
   client.on("error", (error: unknown) => {
     lost = codeOf(error);
+    onFault(`no connection: ${lost}`);
   });
 
   function note(up: boolean, cause?: unknown): void {
@@ -55,11 +58,17 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
     isUp = up;
   }
 
-  function failed(error: unknown): RedisDownError {
+  function causeOf(error: unknown): unknown {
+    if (lost !== undefined) return new Error(`no connection: ${lost}`);
+    return client.status === "ready" ? error : new Error("not connected");
+  }
+
+  function failed(command: string, error: unknown): RedisDownError {
     faults += 1;
-    const isReply = error instanceof Error && error.name === "ReplyError";
+    const isReply = isRefusal(error);
+    if (isReply) onFault(`${command}: ${codeOf(error)}`);
     isUnfit = isReply && unfit.test(error.message);
-    const cause = isReply || lost === undefined ? error : new Error(`no connection: ${lost}`);
+    const cause = isReply ? error : causeOf(error);
     if (isReply && !isUnfit) {
       // It answers: a stranger may have put something else under the key.
       breaker.answered();
@@ -85,7 +94,7 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
       note(true);
       return answer;
     } catch (error) {
-      throw failed(error);
+      throw failed(command, error);
     }
   }
   /** An idle server has nothing else to send by which it would learn that Redis is back. */
@@ -116,10 +125,14 @@ export function openRedis({ target, monotonicMs, onChange }: RedisDeps): Redis {
   };
 }
 
+export function isRefusal(error: unknown): error is Error & { name: "ReplyError" } {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
 /** What is wrong, without the server's own words: they may repeat what it was sent, the password too. */
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
-  if (error.name === "ReplyError") return /^[A-Z]+/.exec(error.message)?.[0] ?? error.name;
+  if (isRefusal(error)) return /^[A-Z]+/.exec(error.message)?.[0] ?? error.name;
   return "code" in error ? String(error.code) : error.name;
 }
 
