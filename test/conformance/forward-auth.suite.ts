@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { type Echo, type EchoedRequest, startEcho } from "../support/echo.ts";
+import { foldedIdentityNames } from "../support/folded-names.ts";
 import type { FrontProxy } from "../support/front-proxy.ts";
 import { createPerson, login } from "../support/people.ts";
 import { poll } from "../support/poll.ts";
@@ -104,7 +105,9 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
   /** What an application takes for one; an empty header tells nothing. */
   const identityOf = ({ headers }: EchoedRequest) =>
     Object.fromEntries(
-      Object.entries(headers).filter(([name, values]) => /^x.postern/.test(name) && values.join() !== ""),
+      Object.entries(headers).filter(
+        ([name, values]) => /^x[^a-z0-9]*postern/.test(name) && values.join() !== "",
+      ),
     );
   const refused = (status: number) => ({ status, came: [] });
 
@@ -204,6 +207,38 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
       const { came } = await ask("/public/a", [...spoofed, bearer(kept.accessToken)]);
       expect(came.map(identityOf)).toEqual([{}]);
     });
+  });
+
+  test.each(foldedIdentityNames)(
+    "I10: a header that CGI folds into an identity header never reaches the application: %s",
+    async (name) => {
+      for (const [path, headers] of [
+        ["/public/a", []],
+        ["/open/a", []],
+        ["/secret/a", [bearer(kept.accessToken)]],
+      ] satisfies [string, Header[]][]) {
+        const { status = 0, came } = await ask(path, [[name, "spoofed"], ...headers]);
+        expect([200, 400], `${path} ${status}`).toContain(status);
+        const values = came.flatMap((request) => Object.values(identityOf(request)));
+        expect(values, path).not.toContainEqual(["spoofed"]);
+      }
+    },
+  );
+
+  test("I10: an identity header in the trailer section never reaches the application", async () => {
+    const { port, host } = new URL(front.url);
+    const before = echo.received.length;
+    const sent = request({
+      ...{ host: "127.0.0.1", port, method: "POST", path: "/public/a", agent: false },
+      headers: { host, "transfer-encoding": "chunked", trailer: "x-postern-roles" },
+    });
+    sent.addTrailers({ "x-postern-roles": "admin" });
+    sent.end("a body");
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    response.resume();
+    await once(response, "end");
+    const came = echo.received.slice(before);
+    expect(came.map((one) => [one.body, identityOf(one), one.trailers])).toEqual([["a body", {}, []]]);
   });
 
   describe("I03: a request is judged by itself, whatever it says to be", () => {

@@ -1,10 +1,13 @@
 import { createHmac, createPublicKey, type JsonWebKey } from "node:crypto";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients.ts";
 import { advanceClock } from "../support/clock.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { type Echo, startEcho } from "../support/echo.ts";
+import { foldedIdentityNames } from "../support/folded-names.ts";
 import { type FrontProxy, isInstalled, readdress, startFrontProxy } from "../support/front-proxy.ts";
 import { createPerson, login } from "../support/people.ts";
 import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
@@ -65,6 +68,40 @@ describe.skipIf(!(await isInstalled(program)))(
       expect(
         came.map(({ headers }) => Object.keys(headers).filter((name) => name.includes("postern"))),
       ).toEqual([[]]);
+    });
+
+    test("I10: no header that CGI folds into an identity header passes with a good token", async () => {
+      const { accessToken } = await login(web.auth, email);
+      const spoofed = Object.fromEntries(foldedIdentityNames.map((name) => [name, "spoofed"]));
+      const { status, came } = await ask(accessToken, { ...spoofed, "x-other.name": "kept" });
+      expect(status).toBe(200);
+      expect(
+        came.flatMap(({ headers }) => Object.keys(headers).filter((name) => /postern/i.test(name))),
+      ).toEqual([]);
+      expect(came).toMatchObject([{ headers: { "x-other.name": ["kept"] } }]);
+    });
+
+    test("I10: an identity header in the trailer section never becomes a header", async () => {
+      const { accessToken } = await login(web.auth, email);
+      const before = echo.received.length;
+      const { host, port } = new URL(front.url);
+      const sent = request({
+        ...{ host: "127.0.0.1", port, method: "POST", path: "/a", agent: false },
+        headers: {
+          ...{ host, authorization: `Bearer ${accessToken}` },
+          ...{ "transfer-encoding": "chunked", trailer: "x-postern-roles" },
+        },
+      });
+      sent.addTrailers({ "x-postern-roles": "admin" });
+      sent.end("a body");
+      const [response] = await once(sent, "response");
+      response.resume();
+      await once(response, "end");
+      const came = echo.received.slice(before);
+      expect(came.map(({ body }) => body)).toEqual(["a body"]);
+      expect(
+        came.flatMap(({ headers }) => Object.keys(headers).filter((name) => /postern/i.test(name))),
+      ).toEqual([]);
     });
 
     test("no token and other tokens do not", async () => {

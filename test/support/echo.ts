@@ -10,6 +10,8 @@ export interface EchoedRequest {
   /** Names in lower case; of those that are then alike, all values. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   readonly body: string;
+  /** Names in lower case. */
+  readonly trailers: readonly string[];
 }
 
 /** An application behind a proxy, which answers everything with 200 and remembers it. */
@@ -29,8 +31,9 @@ export async function startEcho(): Promise<Echo> {
       const name = request.rawHeaders[index]?.toLowerCase() ?? "";
       headers[name] = [...(headers[name] ?? []), request.rawHeaders[index + 1] ?? ""];
     }
+    const trailers = Object.keys(request.trailers);
     const { method = "", url: target = "" } = request;
-    received.push({ method, target, headers, body: Buffer.concat(pieces).toString() });
+    received.push({ method, target, headers, body: Buffer.concat(pieces).toString(), trailers });
     response.setHeader("content-type", "text/plain");
     response.end("the application's answer");
   });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { foldedIdentityNames } from "../../../../test/support/folded-names.ts";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
 import { PosternError } from "../domain/errors.ts";
 import { createHttpRoutes } from "./routes.ts";
@@ -93,6 +94,18 @@ describe("the request that is asked about", () => {
     expect((await ask(headers)).status).toBe(400);
     expect(asked).toEqual([]);
   });
+});
+
+test.each(foldedIdentityNames)(
+  "I10: a request with a header that CGI folds into an identity header is refused with 400: %s",
+  async (name) => {
+    expect((await ask([...forwarded, [name, "x"]])).status).toBe(400);
+    expect(asked).toEqual([]);
+  },
+);
+
+test("a request with an identity header by its own name is not refused, since the proxy overwrites it", async () => {
+  expect((await ask([...forwarded, ["X-Postern-Roles", "x"], ["x-postern-subject", "y"]])).status).toBe(200);
 });
 
 describe("the answer", () => {

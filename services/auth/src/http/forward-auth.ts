@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
-import { describeIdentity } from "../domain/access/identity-headers.ts";
+import { describeIdentity, identityHeaders, looksLikeIdentity } from "../domain/access/identity-headers.ts";
 import { PosternError } from "../domain/errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
 import { refuse } from "./refuse.ts";
@@ -49,9 +49,11 @@ export async function serveForwardAuth(
 /**
  * The request as the proxy describes it: by `x-forwarded-method` and `-uri` (Traefik, Caddy) or by `x-original-method`
  * and `-uri` (nginx). Undefined where it is not described once and wholly: a client may send either, and a proxy that
- * sets the one may pass the other on.
+ * sets the one may pass the other on. Undefined too where it has a header that the application may take for an identity
+ * header and that the proxy does not overwrite.
  */
 function readProxied(rawHeaders: readonly string[]): ProxiedRequest | undefined {
+  if (rawHeaders.some((name, index) => index % 2 === 0 && isForgedIdentity(name))) return undefined;
   const valuesOf = (name: string) =>
     rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
   const methods = valuesOf("x-forwarded-method");
@@ -68,4 +70,9 @@ function readProxied(rawHeaders: readonly string[]): ProxiedRequest | undefined 
   const disagrees = otherMethods.length + otherTargets.length > 0;
   if (repeats || halves || disagrees || method === undefined || target === undefined) return undefined;
   return { method, target, host: hosts[0] ?? "", authorization: valuesOf("authorization") };
+}
+
+/** A proxy overwrites the five identity headers by their names. It does not overwrite other spellings of them. */
+function isForgedIdentity(name: string): boolean {
+  return looksLikeIdentity(name) && !identityHeaders.some((header) => header === name.toLowerCase());
 }
