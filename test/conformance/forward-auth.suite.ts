@@ -18,6 +18,8 @@ const routes = `
 - { path: /open/*, auth: optional }
 - { path: /write/*, auth: required, scopes: [write] }
 - { host: 127.0.0.1, path: /secret/*, auth: required }
+- { path: /site/admin/*, auth: required }
+- { path: /site/*, auth: public }
 `;
 
 type Header = readonly [name: string, value: string];
@@ -289,6 +291,8 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
         "/PUBLIC/a",
         "/public/a%00",
       ],
+      ...["/site/admin%20/x", "/site/admin%E2%80%8B/x", "/site/%EF%BD%81dmin/x", "/site/admin./x"],
+      ...["/site/%20/admin/x", "/site/admin%EF%BC%9Bv/x", "/site/x/%E2%80%A5/admin/x"],
     ])("%s", async (path) => {
       const { status = 0, came } = await ask(path);
       expect(came).toEqual([]);

@@ -123,9 +123,15 @@ function overwritten(options: readonly HeaderOption[]): Record<string, string> {
   );
 }
 
-/** What the upstream gets of a request that passes: Envoy sets first and removes then. */
+/**
+ * What the upstream gets of a request that passes: Envoy sets first and removes then. Envoy has names in lower case; of two
+ * headers that are then alike, the last.
+ */
 export function passOn(headers: Readonly<Record<string, string>>, checked: Checked): Record<string, string> {
   const removed = new Set(checked.removed);
-  const set = Object.entries({ ...headers, ...checked.headers });
+  const lower = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  const set = Object.entries({ ...lower, ...checked.headers });
   return Object.fromEntries(set.filter(([name]) => !removed.has(name)));
 }

@@ -1,5 +1,5 @@
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
-import { readHost } from "../../domain/access/request-host.ts";
+import { canonicalHost, readHost } from "../../domain/access/request-host.ts";
 import { coveredBy, type RoutePath, type RoutePlace, readRoutePath } from "../../domain/access/route-path.ts";
 import type { Route, RouteAuth } from "../../domain/access/route-table.ts";
 import { SettingError } from "../config-error.ts";
@@ -158,6 +158,11 @@ function parseHost(fields: Fields, fail: Fail): string | undefined {
   if (typeof host !== "string" || readHost(host) !== host) {
     return fail("has a `host` that is no host name in lower case without port, final dot and wildcard");
   }
+  if (canonicalHost(host) !== host) {
+    return fail(
+      "has a `host` that is an address in an unusual spelling: write IPv4 as four decimal numbers, IPv6 in brackets and as short as it can be",
+    );
+  }
   return host;
 }
 
@@ -175,5 +180,5 @@ const pathAdvice =
 
 function unreachable(covers: readonly number[]): string {
   const names = covers.map((index) => index + 1).join(" and ");
-  return `is never reached, since entry ${names} comes first and takes what it would: move it up, or remove it (case makes no difference)`;
+  return `is never reached, since entry ${names} comes first and takes what it would: move it up, or remove it (case, full-width letters, blanks and dots at the ends of segments make no difference)`;
 }

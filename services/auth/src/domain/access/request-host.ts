@@ -1,3 +1,5 @@
+import { canonicalAddress } from "../../lib/ip-address.ts";
+
 /** A name, an IPv4 or a bracketed IPv6 address; then perhaps a dot and a port. */
 const hostForm = /^(?:((?:[a-z0-9_-]+\.)*[a-z0-9_-]+)\.?|(\[[0-9a-f:.]+\]))(?::[0-9]{1,5})?$/;
 
@@ -9,4 +11,18 @@ export function readHost(host: string): string | undefined {
   if (!/^[!-~]+$/.test(host)) return undefined;
   const [, name, address] = hostForm.exec(host.toLowerCase()) ?? [];
   return name ?? address;
+}
+
+/**
+ * The one spelling of a host that `readHost` has read: `2130706433`, `0x7f.1` and `[::ffff:127.0.0.1]` are `127.0.0.1`.
+ * Undefined where no URL can have it, and for an IPv4 address with leading zeros, which some read as octal numbers.
+ */
+export function canonicalHost(host: string): string | undefined {
+  const url = `http://${host}/`;
+  if (!URL.canParse(url)) return undefined;
+  const { hostname } = new URL(url);
+  if (/^[\d.]+$/.test(hostname)) return /(?:^|\.)0\d/.test(host) ? undefined : hostname;
+  if (!hostname.startsWith("[")) return hostname;
+  const address = canonicalAddress(hostname.slice(1, -1));
+  return address?.includes(":") ? `[${address}]` : address;
 }

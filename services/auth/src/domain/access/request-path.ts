@@ -1,6 +1,8 @@
+import { foldPath } from "./path-folds.ts";
+
 /**
- * What servers may read a path as, always in this order: as it is written, decoded once, decoded and cut at what is then
- * a `?` or `#`; and each of these without regard to case.
+ * What servers may read a path as, always in the same order and number: as it is written; decoded; and decoded with any of
+ * the folds of `path-folds.ts`. The last one has all folds.
  */
 export type PathReadings = readonly string[];
 
@@ -22,26 +24,10 @@ export function readPath(path: string): PathReadings | undefined {
   if (!pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path)) return undefined;
   const decoded = decode(path);
   // Controls beyond ASCII, encoded as UTF-8.
-  if (decoded === undefined || /\p{Cc}/u.test(decoded) || manyMarks.test(decoded) || foldsToSyntax(decoded))
-    return undefined;
+  if (decoded === undefined || /\p{Cc}/u.test(decoded) || manyMarks.test(decoded)) return undefined;
   const written = path.replace(/%../g, (encoded) => encoded.toUpperCase());
-  const readings = [written, decoded, decoded.replace(/[?#].*$/su, "")];
-  return [...readings, ...readings.map(foldCase)];
-}
-
-/** Whether it has other segments where compatible characters are made equal, unseen ones dropped, or spaces trimmed. */
-function foldsToSyntax(decoded: string): boolean {
-  const folded = decoded
-    .normalize("NFKC")
-    .replace(/\p{Cf}/gu, "")
-    .split(/[/\\]/);
-  const isDots = folded.some((segment) => /^\s*\.{1,2}\s*$/u.test(segment));
-  return isDots || folded.length !== decoded.split("/").length;
-}
-
-/** Equal for texts that differ by case alone: also by `ſ` and the Kelvin sign, of which one fold alone knows nothing. */
-function foldCase(text: string): string {
-  return text.toUpperCase().toLowerCase();
+  const folded = foldPath(decoded);
+  return folded === undefined ? undefined : [written, ...folded];
 }
 
 /** Undefined where the bytes are no UTF-8: overlong forms of `/` and `.` among them. */

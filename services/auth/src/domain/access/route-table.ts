@@ -1,5 +1,5 @@
-import { readHost } from "./request-host.ts";
-import { readPath } from "./request-path.ts";
+import { canonicalHost, readHost } from "./request-host.ts";
+import { type PathReadings, readPath } from "./request-path.ts";
 import { type RoutePath, readRoutePath } from "./route-path.ts";
 
 /** What a route asks for: a good token, one if any is shown, or nothing. */
@@ -32,7 +32,7 @@ export interface RequestLine {
 export interface RouteTable {
   /**
    * The first route that the request meets. Undefined where there is none, where the request is not in its normal form,
-   * and where the upstream could read its path as one that meets a route with other demands.
+   * and where the upstream could read its path or host as one that meets a route with other demands.
    */
   match(request: RequestLine): Route | undefined;
 }
@@ -46,22 +46,55 @@ export function createRouteTable(routes: readonly Route[]): RouteTable {
     ...{ route, demands: demandsOf(route), path: normalPath(route.path) },
   }));
   const namesHosts = routes.some((route) => route.host !== undefined);
+  const kindOf = kindsOfReadings(entries.map(({ path }) => path.readings));
   return {
-    match({ method, host: givenHost, target }) {
-      const readings = readPath(target.split("?", 1)[0] ?? "");
-      const host = givenHost === "" && !namesHosts ? "" : readHost(givenHost);
-      if (readings === undefined || host === undefined || !methodForm.test(method)) return undefined;
-      const open = entries.filter(
-        ({ route }) =>
-          (route.host === undefined || route.host === host) &&
-          (route.methods === undefined || route.methods.has(method)),
-      );
-      const [first, ...others] = readings.map((reading, index) =>
-        open.find(({ path }) => path.fits(reading, index)),
-      );
+    match({ method, host, target }) {
+      const paths = readPath(target.split("?", 1)[0] ?? "");
+      const hosts = readHosts(host, namesHosts);
+      if (paths === undefined || hosts === undefined || !methodForm.test(method)) return undefined;
+      const distinct = distinctReadings(paths, kindOf);
+      const [first, ...others] = hosts.flatMap((one) => {
+        const open = entries.filter(
+          ({ route }) =>
+            (route.host === undefined || route.host === one) &&
+            (route.methods === undefined || route.methods.has(method)),
+        );
+        return distinct.map(([reading, index]) => open.find(({ path }) => path.fits(reading, index)));
+      });
       return others.every((other) => other?.demands === first?.demands) ? first?.route : undefined;
     },
   };
+}
+
+/** As it is written, then its canonical spelling where that is another one. */
+function readHosts(host: string, namesHosts: boolean): readonly string[] | undefined {
+  if (host === "" && !namesHosts) return [""];
+  const written = readHost(host);
+  if (written === undefined || !namesHosts) return written === undefined ? undefined : [written];
+  const canonical = canonicalHost(written);
+  return canonical === undefined ? undefined : [...new Set([written, canonical])];
+}
+
+/** A number for each index of a reading; equal where every route's readings by these indexes are equal. */
+function kindsOfReadings(routes: readonly PathReadings[]): readonly number[] {
+  const kinds = new Map<string, number>();
+  return (routes[0] ?? []).map((_, index) => {
+    const key = JSON.stringify(routes.map((readings) => readings[index]));
+    const kind = kinds.get(key) ?? kinds.size;
+    kinds.set(key, kind);
+    return kind;
+  });
+}
+
+/** The readings by their index, without those that meet the same routes as one before them. The first is the first. */
+function distinctReadings(paths: PathReadings, kindOf: readonly number[]): [string, number][] {
+  const seen = kindOf.map(() => new Set<string>());
+  return paths.flatMap((reading, index): [string, number][] => {
+    const ofKind = seen[kindOf[index] ?? 0];
+    if (ofKind?.has(reading)) return [];
+    ofKind?.add(reading);
+    return [[reading, index]];
+  });
 }
 
 function normalPath(text: string): RoutePath {
