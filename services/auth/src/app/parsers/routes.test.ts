@@ -71,15 +71,33 @@ test.each([
     "- path: /a\n  path: /b\n  auth: public",
     "is not plain YAML at line 2, column 3 (DUPLICATE_KEY)",
   ],
-  ["a tag", "- path: !x /a\n  auth: public", "TAG_RESOLVE_FAILED"],
-  ["a tag of YAML 1.1", "- path: !!binary L2E=\n  auth: public", "TAG_RESOLVE_FAILED"],
+  ["a tag", "- path: !x /a\n  auth: public", "has a tag at line 1, column"],
+  ["a tag of YAML 1.1", "- path: !!binary L2E=\n  auth: public", "has a tag at line 1, column"],
+  ["a set", "- path: /a\n  auth: public\n  methods: !!set {GET: null}", "has a tag at line 3, column"],
+  ["a set for an entry", "- !!set {path: /a, auth: public}", "has a tag at line 1, column"],
+  ["an ordered map", "!!omap\n- path: /a\n- auth: public", "has a tag at line 2, column 1"],
+  ["a function", "- path: !!js/function 'x'\n  auth: public", "has a tag at line 1, column"],
+  ["a tag that says nothing new", "- path: /a\n  auth: !!str public", "has a tag at line 2, column"],
+  ["a tag of the list", "!!seq [{path: /a, auth: public}]", "has a tag at line 1, column"],
+  ["a tag of an entry", "- !!map {path: /a, auth: public}", "has a tag at line 1, column"],
+  ["a tag of a key", "- path: /a\n  !!str auth: public", "has a tag at line 2, column"],
+  ["a tag in a list", entry("methods: [!!str GET]"), "has a tag at line 3, column"],
+  ["a tag that names no type", "- path: /a\n  auth: ! public", "has a tag at line 2, column"],
+  ["a tag in full", "- path: /a\n  auth: !<tag:yaml.org,2002:str> public", "has a tag at line 2, column"],
+  [
+    "a tag by another handle",
+    "%TAG !e! tag:yaml.org,2002:\n---\n- path: !e!str /a",
+    "has a tag at line 3, column",
+  ],
+  ["an anchor", "- path: &x /a\n  auth: public", "has an anchor or alias at line 1, column"],
+  ["an anchor of an entry", "- &x {path: /a, auth: public}", "has an anchor or alias at line 1, column"],
   [
     "YAML 1.1's words for true",
     "%YAML 1.1\n---\n- path: /a\n  auth: public\n  scopes: yes",
     "no list of scopes",
   ],
-  ["an alias", "- &a {path: /a, auth: public}\n- *a", "has an alias at line 2, column 3"],
-  ["a merge", "- &a {path: /a, auth: public}\n- <<: *a", "has an alias"],
+  ["an alias", "- {path: /a, auth: public}\n- *a", "has an anchor or alias at line 2, column 3"],
+  ["a merge", "- &a {path: /a, auth: public}\n- <<: *a", "has an anchor or alias"],
   [
     "a merge of what is written out",
     "- <<: {path: /a}\n  auth: public",
@@ -94,10 +112,21 @@ test.each([
   ["no auth", "- path: /a", "needs `auth`: write `required`, `optional`, `public`"],
   ["auth in upper case", "- path: /a\n  auth: Public", "needs `auth`"],
   ["auth that is a list", "- path: /a\n  auth: [public]", "needs `auth`"],
-  ["a path that is a number", "- path: 5\n  auth: public", "needs `path`"],
+  ["a path that is a number", "- path: 5\n  auth: public", "has `path` that YAML does not read as text"],
+  ["auth that is a boolean", "- path: /a\n  auth: true", "has `auth` that YAML does not read as text"],
+  ["an audience that is a number", entry("audiences: [1e3]"), "has `audiences` that YAML does not"],
+  ["a scope that is a boolean", entry("scopes: [true]"), "has `scopes` that YAML does not read as text"],
+  [
+    "a host with a decimal point",
+    entry("host: 1.10"),
+    "has `host` that YAML does not read as text: put it in",
+  ],
+  ["a host by a hexadecimal number", entry("host: 0x7f"), "has `host` that YAML does not read as text"],
+  ["an IPv6 host without quotes", entry("host: [::1]"), "IPv6 address in brackets needs quotes"],
+  ["YAML 1.1's word for false", entry("methods: [no]"), "has `methods` that are no list of methods"],
   ["a path without its slash", "- path: a\n  auth: public", "needs `path`"],
   ["the path of every request, as servers write it", "- path: '*'\n  auth: public", "needs `path`"],
-  ["a host that is a number", entry("host: 5"), "has a `host`"],
+  ["a host that is a number", entry("host: 5"), "has `host` that YAML does not read as text"],
   ["a host with a port", entry("host: a.example:80"), "has a `host`"],
   ["a host in upper case", entry("host: A.example"), "has a `host`"],
   ["a host with its final dot", entry("host: a.example."), "has a `host`"],
@@ -108,7 +137,7 @@ test.each([
   ["a mapped host", entry("host: '[::ffff:127.0.0.1]'"), "address in an unusual spelling"],
   ["a long IPv6 host", entry("host: '[0:0:0:0:0:0:0:1]'"), "address in an unusual spelling"],
   ["a host for many", entry("host: '*.example'"), "has a `host`"],
-  ["a host that is nothing", entry("host:"), "has a `host`"],
+  ["a host that is nothing", entry("host:"), "has `host` that YAML does not read as text"],
   ["a method alone", entry("methods: GET"), "has `methods` that are no list of methods"],
   ["a method in lower case", entry("methods: [get]"), "has `methods`"],
   ["no method", entry("methods: []"), "has an empty list of `methods`"],
@@ -233,7 +262,7 @@ test("L11: whatever stands in the file is read fast or refused", () => {
   expect(faultOf("[".repeat(100_000))).toMatch(/^is (nested too deeply|not plain YAML)/);
   expect(faultOf(`- path: /${"%41/".repeat(50_000)}\\\n  auth: public`)).toContain("has a `path`");
   const bomb = many(20, (i) => `- &a${i} [${i === 0 ? "x" : `*a${i - 1}, *a${i - 1}`}]\n`);
-  expect(faultOf(bomb)).toContain("has an alias");
+  expect(faultOf(bomb)).toContain("has an anchor or alias");
 });
 
 test("any text is either a list of routes or refused", () => {

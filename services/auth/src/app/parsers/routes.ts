@@ -1,4 +1,14 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  visit,
+} from "yaml";
 import { canonicalHost, readHost } from "../../domain/access/request-host.ts";
 import { coveredBy, type RoutePath, type RoutePlace, readRoutePath } from "../../domain/access/route-path.ts";
 import type { Route, RouteAuth } from "../../domain/access/route-table.ts";
@@ -64,7 +74,9 @@ export function toRoutes(
   return [{ host: undefined, path: "/*", methods: undefined, auth: "required", scopes: [], audiences }];
 }
 
-/** The YAML 1.2 core schema, without what makes a text large or says more than it seems to: aliases, tags, merges. */
+/**
+ * The YAML 1.2 core schema, without what makes a text large or says more than it seems to: anchors, aliases, tags, merges.
+ */
 function readYaml(text: string, lineCounter: LineCounter): unknown {
   const at = (offset: number) => {
     const { line, col } = lineCounter.linePos(offset);
@@ -76,14 +88,18 @@ function readYaml(text: string, lineCounter: LineCounter): unknown {
       ...options,
       ...{ stringKeys: true, prettyErrors: false, logLevel: "error", lineCounter },
     });
+    visit(document, {
+      Node(_, node) {
+        const where = at(node.range?.[0] ?? 0);
+        if (isAlias(node) || node.anchor !== undefined)
+          throw new SettingError(`has an anchor or alias at ${where}; write out what it stands for`);
+        if (node.tag !== undefined)
+          throw new SettingError(`has a tag at ${where}; leave it out, and put text into quotes`);
+      },
+    });
     const [fault] = [...document.errors, ...document.warnings];
     if (fault !== undefined)
       throw new SettingError(`is not plain YAML at ${at(fault.pos[0])} (${fault.code})`);
-    visit(document, {
-      Alias(_, { range }) {
-        throw new SettingError(`has an alias at ${at(range?.[0] ?? 0)}; write out what it stands for`);
-      },
-    });
     return document.contents;
   } catch (error) {
     // The stack is full.
@@ -119,18 +135,20 @@ function parseEntry(item: unknown, fail: Fail): { entry: RouteEntry; place: Rout
   };
 }
 
-/** A scalar as it is, a list of scalars as an array. */
+/** A text as it is, a list of texts as an array. */
 function readFields(item: unknown, fail: Fail): Fields {
   if (!isMap(item)) return fail("is no mapping: write `path: …` and `auth: …`");
   return new Map(
-    item.items.map(({ key, value }) => {
+    item.items.map(({ key, value }): [Member, unknown] => {
       const member = members.find((name) => isScalar(key) && key.value === name);
       if (member === undefined) fail(`has an unknown field; there are ${members.join(", ")}`);
-      if (isScalar(value)) return [member, value.value];
-      return [
-        member,
-        isSeq(value) ? value.items.map((one) => (isScalar(one) ? one.value : undefined)) : undefined,
-      ];
+      const textOf = (scalar: Scalar) =>
+        typeof scalar.value === "string"
+          ? scalar.value
+          : fail(`has \`${member}\` that YAML does not read as text: put it in quotes`);
+      if (isScalar(value)) return [member, textOf(value)];
+      const list = isSeq(value) ? value.items : undefined;
+      return [member, list?.map((one) => (isScalar(one) ? textOf(one) : undefined))];
     }),
   );
 }
@@ -156,7 +174,9 @@ function parseHost(fields: Fields, fail: Fail): string | undefined {
   if (!fields.has("host")) return undefined;
   const host = fields.get("host");
   if (typeof host !== "string" || readHost(host) !== host) {
-    return fail("has a `host` that is no host name in lower case without port, final dot and wildcard");
+    return fail(
+      "has a `host` that is no host name in lower case without port, final dot and wildcard; an IPv6 address in brackets needs quotes",
+    );
   }
   if (canonicalHost(host) !== host) {
     return fail(
