@@ -125,7 +125,8 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
       expect(await found({ caller })).toEqual(["all", "caller", "account", "event"]);
       expect(await found({ userId })).toEqual(["all"]);
       expect(await found({ clientId })).toEqual(["all"]);
-      expect(await found({ clientAddress })).toEqual(["all"]);
+      expect(await found({ clientAddresses: [clientAddress] })).toEqual(["all"]);
+      expect(await found({ clientAddresses: ["192.0.2.250", clientAddress] })).toEqual(["all"]);
       expect(await found({ account })).toEqual(["account"]);
       expect(await found({ caller, events: ["user_created"] })).toEqual(["event"]);
       expect(await found({ caller, events: ["login", "login_refused"] })).toEqual([

@@ -6,7 +6,8 @@ import {
   type AuditEvent as WireAuditEvent,
 } from "@postern/proto/postern/admin/v1/audit_event_pb.js";
 import type { Caller } from "../domain/access/caller.ts";
-import { type ListAuditEventsDeps, listAuditEvents } from "../domain/audit/list-audit-events.ts";
+import { type ListAuditEventsDeps, listAuditEvents, spellingsOf } from "../domain/audit/list-audit-events.ts";
+import { PosternError } from "../domain/errors.ts";
 import type { AuditEvent, AuditFilter } from "../domain/ports/audit-store.ts";
 import { formatId } from "../lib/type-id.ts";
 import { given, toGivenDate, toGivenUuid } from "./convert.ts";
@@ -39,11 +40,20 @@ function toFilter(request: ListAuditEventsRequest): AuditFilter {
     account: given(request.account),
     clientId: given(request.clientId),
     caller: given(request.caller),
-    clientAddress: given(request.clientAddress),
+    clientAddresses: toGivenAddresses(request.clientAddress),
     keyId: toGivenUuid("key", request.keyId),
     since: toGivenDate(request.since),
     until: toGivenDate(request.until),
   };
+}
+
+function toGivenAddresses(address: string): readonly string[] | undefined {
+  if (address === "") return undefined;
+  const spellings = spellingsOf(address);
+  if (spellings !== undefined) return spellings;
+  throw new PosternError("INVALID_REQUEST", {
+    message: "`client_address` must be an IP address, without port, brackets or zone",
+  });
 }
 
 function toAuditEvent(event: AuditEvent): WireAuditEvent {

@@ -55,28 +55,28 @@ export declare type LoginRequest = Message<"postern.auth.v1.LoginRequest"> & {
   scope: string[];
 
   /**
-   * A label for the session, to be shown to the user.
+   * A label for the session, to be shown to the user. Postern keeps the first 128 characters.
    *
    * @generated from field: string device = 6;
    */
   device: string;
 
   /**
-   * What an earlier login answered as `device_token`.
+   * What an earlier login answered as `device_token`. Postern ignores a value that it did not issue.
    *
    * @generated from field: string device_token = 7;
    */
   deviceToken: string;
 
   /**
-   * The user's IP address; believed if the caller is trusted to say.
+   * The user's IP address, in any spelling, without port, brackets or zone; believed if the caller is trusted to say.
    *
    * @generated from field: string client_address = 8;
    */
   clientAddress: string;
 
   /**
-   * The user's agent, to be shown to the user.
+   * The user's agent, to be shown to the user. Postern keeps the first 512 characters.
    *
    * @generated from field: string user_agent = 9;
    */

@@ -35,8 +35,16 @@ describe("what is asked for", () => {
     expect([userId, sessionId, keyId]).toEqual([uuid, uuid, uuid]);
     expect(rest).toMatchObject({
       ...{ events: ["login", "login_refused"], clientId: "spa", caller: "web" },
-      ...{ clientAddress: "192.0.2.1", account: "m" },
+      ...{ clientAddresses: ["192.0.2.1"], account: "m" },
     });
+  });
+
+  test.each([
+    ["2001:db8::9", ["2001:db8::9"]],
+    ["2001:DB8:0:0::9", ["2001:db8::9", "2001:DB8:0:0::9"]],
+    ["::ffff:203.0.113.7", ["203.0.113.7", "::ffff:203.0.113.7"]],
+  ])("is an address in its one spelling, and as it was typed: %s", async (text, addresses) => {
+    expect((await filterOf("--address", text)).clientAddresses).toEqual(addresses);
   });
 
   test.each([
@@ -60,6 +68,10 @@ describe("what is asked for", () => {
     [["--session", session.replace("ses", "usr")], /`ses_` and 26/],
     [["--key", session], /--key takes an id/],
     [["--user", "usr_1"], /an id is/],
+    [["--address", "localhost"], /--address takes an IP address/],
+    [["--address", "192.0.2.1:80"], /--address takes an IP address, without port, brackets or zone/],
+    [["--address", "[2001:db8::9]"], /--address takes an IP address/],
+    [["--address", "192.0.2.01"], /--address takes an IP address/],
     [["--since", "yesterday"], /--since takes a time/],
     [["--since", "2026-01-30"], /--since takes a time/],
     [["--since", "2026-13-30T00:00:00Z"], /--since takes a time/],

@@ -1,4 +1,5 @@
 import { auditEvents } from "../../domain/audit/audit-events.ts";
+import { spellingsOf } from "../../domain/audit/list-audit-events.ts";
 import type { AuditFilter } from "../../domain/ports/audit-store.ts";
 import type { UserStore } from "../../domain/ports/user-store.ts";
 import { dropBlanks } from "../../domain/user/blanks.ts";
@@ -50,7 +51,7 @@ export function parseAskedEvents(args: Args): AskedEvents {
       keyId: parseIdOption(args, "key", "key"),
       clientId: textOption(args, "client"),
       caller: textOption(args, "caller"),
-      clientAddress: textOption(args, "address"),
+      clientAddresses: parseAddress(args),
       account: textOption(args, "account"),
     },
     user: user === undefined ? undefined : guessKey(user),
@@ -92,6 +93,15 @@ function parseIdOption(args: Args, name: string, prefix: string): string | undef
   const id = parseId(prefix, dropBlanks(text));
   if (id === undefined) throw new UsageError(`--${name} takes an id: \`${prefix}_\` and 26 characters`);
   return id;
+}
+
+function parseAddress(args: Args): readonly string[] | undefined {
+  const text = textOption(args, "address");
+  if (text === undefined) return undefined;
+  const spellings = spellingsOf(text);
+  if (spellings === undefined)
+    throw new UsageError("--address takes an IP address, without port, brackets or zone");
+  return spellings;
 }
 
 const parseAge = parseSpan("0ms", "36500d");

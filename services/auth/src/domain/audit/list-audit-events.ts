@@ -1,3 +1,4 @@
+import { canonicalAddress } from "../../lib/ip-address.ts";
 import { type Caller, demand } from "../access/caller.ts";
 import { decodePageToken, encodePageToken, pageOf } from "../page.ts";
 import type { AuditEvent, AuditFilter, AuditPage, AuditStore } from "../ports/audit-store.ts";
@@ -18,6 +19,15 @@ export interface ListAuditEventsInput {
   readonly pageToken: string;
   /** Milliseconds after which a page is not filled any further; `Infinity`: whatever it takes. */
   readonly patienceMs: number;
+}
+
+/**
+ * The spellings to look for: the canonical one, and the one that was given, since events that earlier versions stored keep
+ * the spelling of their caller. Undefined where the text is no address.
+ */
+export function spellingsOf(address: string): readonly string[] | undefined {
+  const canonical = canonicalAddress(address);
+  return canonical === undefined ? undefined : [...new Set([canonical, address])];
 }
 
 /**

@@ -34,7 +34,8 @@ export interface AuditFilter {
   readonly account?: string | undefined;
   readonly clientId?: string | undefined;
   readonly caller?: string | undefined;
-  readonly clientAddress?: string | undefined;
+  /** Any of these. */
+  readonly clientAddresses?: readonly string[] | undefined;
   readonly keyId?: Uuid | undefined;
   /** From then on. */
   readonly since?: Date | undefined;

@@ -1,3 +1,5 @@
+import { canonicalAddress } from "../../lib/ip-address.ts";
+
 /**
  * An IP address as it is counted by: IPv4 as it is, also where it comes mapped into IPv6 (RFC 4291 section 2.5.5.2) or
  * translated (RFC 6052 section 2.1); of IPv6 the first 64 bits, of which a single household has all the rest to choose from.
@@ -5,27 +7,19 @@
  * @returns undefined where the text is no address
  */
 export function addressKey(text: string): string | undefined {
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return text.split(".").every(isOctet) ? text : undefined;
-  const groups = groupsOf(text);
-  if (groups === undefined) return undefined;
-  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = groups;
-  const isMapped = g0 + g1 + g2 + g3 + g4 === 0 && g5 === 0xffff;
+  const address = canonicalAddress(text);
+  if (!address?.includes(":")) return address;
+  const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = groupsOf(address);
   const isTranslated = g0 === 0x64 && g1 === 0xff9b && g2 + g3 + g4 + g5 === 0;
-  if (isMapped || isTranslated) {
+  if (isTranslated) {
     return [g6 >> 8, g6 & 0xff, g7 >> 8, g7 & 0xff].join(".");
   }
   return `${[g0, g1, g2, g3].map((group) => group.toString(16)).join(":")}::/64`;
 }
 
-function isOctet(text: string): boolean {
-  return String(Number(text)) === text && Number(text) <= 255;
-}
-
-/** The eight groups of an IPv6 address. The URL parser knows every way to write one, and has one of its own. */
-function groupsOf(text: string): readonly number[] | undefined {
-  const url = `http://[${text}]/`;
-  if (!/^[0-9a-f:.]{2,45}$/i.test(text) || !URL.canParse(url)) return undefined;
-  const [head = "", tail] = new URL(url).hostname.slice(1, -1).split("::");
+/** The eight groups of an IPv6 address in its canonical spelling. */
+function groupsOf(address: string): readonly number[] {
+  const [head = "", tail] = address.split("::");
   const left = numbers(head);
   if (tail === undefined) return left;
   const right = numbers(tail);

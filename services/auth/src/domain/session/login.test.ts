@@ -187,6 +187,15 @@ describe("K03: the audit", () => {
     expect(note).not.toHaveBeenCalled();
   });
 
+  test("has an address in its one spelling, however the caller wrote it", async () => {
+    const { reason, note } = bench();
+    for (const clientAddress of ["2001:DB8:0:0::9", "2001:db8::9", "::ffff:203.0.113.7", "203.0.113.7"])
+      await reason({ password: "wrong", clientAddress });
+    expect(note.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([
+      ...["2001:db8::9", "2001:db8::9", "203.0.113.7", "203.0.113.7"],
+    ]);
+  });
+
   test("has no address that nobody who is believed has told", async () => {
     const { reason, note } = bench();
     await reason({ password: "wrong", caller: { ...input.caller, trustedAddress: false } });

@@ -1,3 +1,5 @@
+import { firstCharacters } from "../../lib/first-characters.ts";
+import { canonicalAddress } from "../../lib/ip-address.ts";
 import { allows, type Caller } from "../access/caller.ts";
 import { posternAudience } from "../access/postern-audience.ts";
 import type { RefusalReason } from "../audit/audit-events.ts";
@@ -32,10 +34,13 @@ export interface LoginInput {
   readonly clientId: string | undefined;
   readonly audience: readonly string[];
   readonly scope: readonly string[];
+  /** A label; cut to 128 characters. */
   readonly device: string;
   /** What an earlier login has answered; empty: none. */
   readonly deviceToken: string;
+  /** In any spelling; empty: none. */
   readonly clientAddress: string;
+  /** A label; cut to 512 characters. */
   readonly userAgent: string;
   readonly requestId: string;
   readonly signal: AbortSignal;
@@ -43,6 +48,10 @@ export interface LoginInput {
 
 /** Keeps an access token below the 8 KiB that its readers take, whatever roles the user has. */
 const maxAskedCharacters = 2_000;
+
+/** Labels are only shown. A longer one is cut, and fails no login. */
+const maxDeviceCharacters = 128;
+const maxUserAgentCharacters = 512;
 
 /** What a login has come to. */
 export interface LoginResult {
@@ -66,7 +75,7 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
   const user = await readUser(deps, key, address);
   const device = deviceOf(await knownDevice(deps, input.deviceToken), user);
   const attempt = { account: accountOf(key, input.identifier), address, knownBy: knownBy(user, device) };
-  const clientAddress = input.caller.trustedAddress ? input.clientAddress : "";
+  const clientAddress = input.caller.trustedAddress ? (canonicalAddress(input.clientAddress) ?? "") : "";
   const attempted = {
     ...{ caller: input.caller.name, requestId: input.requestId, clientId: asked.clientId },
     ...{ userId: user?.userId, account: attempt.account, clientAddress: clientAddress || undefined },
@@ -91,10 +100,10 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
     ...asked,
     amr: ["pwd"],
     refreshKey: deps.keyRing.refreshKey.number,
-    device: input.device,
+    device: firstCharacters(input.device, maxDeviceCharacters),
     clientAddress,
     addressKey: address,
-    userAgent: input.userAgent,
+    userAgent: firstCharacters(input.userAgent, maxUserAgentCharacters),
     requestId: input.requestId,
   });
   switch (outcome.kind) {

@@ -34,7 +34,6 @@ const indexed = [
 const others = [
   ["clientId", "client_id = "],
   ["caller", "caller = "],
-  ["clientAddress", "client_address = "],
   ["keyId", "detail ->> 'key' = "],
 ] as const;
 
@@ -110,6 +109,8 @@ function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, slice
     const value = filter[name];
     if (value !== undefined) fitting.push(condition + add(value));
   }
+  if (filter.clientAddresses !== undefined)
+    fitting.push(`client_address = any (${add([...filter.clientAddresses])}::text[])`);
   if (filter.events !== undefined && filter.events.length > 0)
     fitting.push(`event = any (${add([...filter.events])}::text[])`);
   const slice = within.join(" and ");
