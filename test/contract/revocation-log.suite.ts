@@ -79,10 +79,18 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
       expect(read.entries).toHaveLength(5);
       expectLinked(head, read.entries ?? [], read.head);
       const again = await other.revocations.readAfter(head);
-      expect({ ...again, now: undefined }).toEqual({ ...read, now: undefined });
+      const timeless = { now: undefined, asOf: undefined };
+      expect({ ...again, ...timeless }).toEqual({ ...read, ...timeless });
       const all = await log.readAll();
       expect(all.head).toEqual(read.head);
       expect(all.entries.slice(-5)).toEqual(read.entries);
+    });
+
+    test("a read tells when it began, before what it shows was looked at, and the present", async () => {
+      const before = (await log.readAll()).now;
+      const { asOf, now } = await log.readAfter((await log.readAll()).head);
+      expect(asOf.getTime()).toBeGreaterThanOrEqual(before.getTime());
+      expect(now.getTime()).toBeGreaterThanOrEqual(asOf.getTime());
     });
 
     test("a head above the log's end has no entries: the reader sees that it was rewound", async () => {

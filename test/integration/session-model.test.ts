@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SessionGrant } from "../../services/auth/src/domain/ports/session-store.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { look, type System, sessionCommands } from "../support/session-commands.ts";
-import { SessionModel } from "../support/session-model.ts";
+import { lives, SessionModel } from "../support/session-model.ts";
 import { addUser, type Faults, openReplica, stopClock } from "../support/session-system.ts";
 
 let database: TestDatabase;
@@ -50,6 +50,36 @@ function histories(faults: Faults = {}) {
 test("histories of logins, refreshes, replays, revocations, lost answers and restarts go as the model says", async () => {
   await fc.assert(histories(), { numRuns: 50, interruptAfterTimeLimit: 20_000 });
 }, 120_000);
+
+describe("by the database's clock, to the millisecond, a token is active before its end and not from it on:", () => {
+  type Tokens = Awaited<ReturnType<System["replicas"][number]["login"]>>["tokens"];
+  const ends: [string, number, (tokens: Tokens) => string][] = [
+    ["an access token", lives.access, ({ accessToken }) => accessToken],
+    ["the refresh token of a session that is not used", lives.idle, ({ refreshToken }) => refreshToken],
+  ];
+
+  test.each(ends)("%s", async (_, end, tokenOf) => {
+    const { real } = await openSystem({});
+    try {
+      const [user] = real.users;
+      const login = real.replicas[0]?.login(user?.identifier ?? "", "first password", "web");
+      const { tokens } = (await login) ?? fail();
+      for (const replica of real.replicas) {
+        // Each time more than once: how long a statement takes must not matter.
+        for (const [seconds, active] of [
+          [end - 0.001, true],
+          [end, false],
+        ] as const) {
+          await stopClock(pool, seconds);
+          const verdicts = await Promise.all([0, 1, 2, 3].map(() => replica.isActive(tokenOf(tokens))));
+          expect(verdicts, `${seconds} s`).toEqual(verdicts.map(() => active));
+        }
+      }
+    } finally {
+      await Promise.all(real.replicas.map((replica) => replica.close()));
+    }
+  });
+});
 
 describe("a planted fault is found:", () => {
   /** With a seed that comes to it soon; another one takes up to a hundred histories. */

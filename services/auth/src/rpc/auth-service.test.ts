@@ -31,10 +31,10 @@ async function open() {
   const feed = createRevocationFeed({ encode: encodeEntry, read: never, pause: never });
   function read(): void {
     const head = { seq: log.length, tail: idOf(log.length) };
-    feed.append({ head, now: new Date(1_000_000 + clock.ms), keysVersion: "k0", entries: log.slice(known) });
+    feed.append({ head, asOf: new Date(1_000_000 + clock.ms), keysVersion: "k0", entries: log.slice(known) });
     known = log.length;
   }
-  feed.restart({ head: { seq: 0, tail: idOf(0) }, now: new Date(), keysVersion: "k0", entries: [] });
+  feed.restart({ head: { seq: 0, tail: idOf(0) }, asOf: new Date(), keysVersion: "k0", entries: [] });
   const deps = {
     feed,
     readIndex: { readHead: async () => read() },

@@ -18,7 +18,9 @@ export interface LogEntry extends Revocation {
 
 export interface LogRead {
   readonly head: LogHead;
-  /** The database's time of the read. */
+  /** The database's time when the read began: everything that was committed before is in it. */
+  readonly asOf: Date;
+  /** The database's time during the read, not earlier than `asOf`: what ends by then has ended. */
   readonly now: Date;
   /** Which keys there were then (`KeyList.version`). */
   readonly keysVersion: Uuid;

@@ -29,6 +29,7 @@ function createLog() {
       const later = log.entries.filter((entry) => entry.seq > known.seq);
       return {
         head,
+        asOf: new Date(log.now.getTime() - 1),
         now: log.now,
         keysVersion: log.keysVersion,
         entries: head.seq > known.seq ? later : undefined,
@@ -44,8 +45,8 @@ function createLog() {
     },
     async readAll() {
       log.loads += 1;
-      const { now, keysVersion } = log;
-      return { head: log.head(), now, keysVersion, everythingSeq: 0, entries: [...log.entries] };
+      const { entries } = log;
+      return { ...log.snapshot(log.origin), everythingSeq: 0, entries: [...entries] };
     },
   };
   return log;
@@ -94,10 +95,13 @@ describe("keeping up", () => {
     expect(log.loads).toBe(1);
   });
 
-  test("the view carries the database's time of its read", async () => {
-    const { log, index } = await open();
+  test("the view carries the database's present, and a follower the time when the read began", async () => {
+    const asOf: Date[] = [];
+    const note = (read: { readonly asOf: Date }) => void asOf.push(read.asOf);
+    const { log, index } = await open({ follower: { restart: note, append: note, forget() {} } });
     log.now = new Date(2_000_000);
     expect((await index.fresh()).now).toEqual(log.now);
+    expect(asOf).toEqual([new Date(999_999), new Date(1_999_999)]);
   });
 });
 

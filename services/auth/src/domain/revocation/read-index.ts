@@ -11,7 +11,7 @@ import type { LogFollower } from "./revocation-feed.ts";
 export interface RevocationView {
   readonly revocations: Pick<RevocationSet, "hits">;
   readonly head: LogHead;
-  /** The database's time of that read. */
+  /** The database's time during that read. */
   readonly now: Date;
   /** Which keys there were then (`KeyList.version`). */
   readonly keysVersion: Uuid;
@@ -72,12 +72,12 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
 
   async function load(): Promise<void> {
     const startedAtMs = deps.elapsedMs();
-    const { head, now, keysVersion, everythingSeq, entries } = await deps.log.readAll();
+    const { head, asOf, now, keysVersion, everythingSeq, entries } = await deps.log.readAll();
     const revocations = new RevocationSet();
     revocations.add({ seq: everythingSeq, target: { kind: "everything" }, forgetAfterMs: 0 });
     for (const entry of entries) revocations.add(entry);
     view = { revocations, head, now, keysVersion };
-    deps.follower?.restart({ head, now, keysVersion, entries });
+    deps.follower?.restart({ head, asOf, keysVersion, entries });
     readAtMs = startedAtMs;
   }
 
@@ -101,12 +101,12 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       : start(stepAgain, known, foundAgain);
   }
 
-  function take(copied: readonly LogEntry[], { head, now, keysVersion, entries = [] }: LogRead) {
+  function take(copied: readonly LogEntry[], { head, asOf, now, keysVersion, entries = [] }: LogRead) {
     const all = [...copied, ...entries];
     for (const entry of all) view.revocations.add(entry);
     if (entries.length > 0) deps.liveList?.offer(entries);
     view = { revocations: view.revocations, head, now, keysVersion };
-    deps.follower?.append({ head, now, keysVersion, entries: all });
+    deps.follower?.append({ head, asOf, keysVersion, entries: all });
     return { copied: copied.length, fetched: entries.length };
   }
 

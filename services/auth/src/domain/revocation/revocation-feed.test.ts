@@ -13,7 +13,7 @@ function entry(seq: number, forgetAfterMs = 9e15): LogEntry {
 
 function readOf(...entries: readonly LogEntry[]): FollowedRead {
   const seq = entries.at(-1)?.seq ?? 0;
-  return { head: { seq, tail: idOf(seq) }, now: new Date(seq), keysVersion: "k0", entries };
+  return { head: { seq, tail: idOf(seq) }, asOf: new Date(seq), keysVersion: "k0", entries };
 }
 
 /** A feed whose reads and rests end when the test says so. */
@@ -188,7 +188,7 @@ test("each read is told with its time and its keys, as another one", () => {
   const read = readOf(entry(1));
   feed.restart(read);
   const { lastRead } = feed;
-  expect(lastRead).toEqual({ now: new Date(1), keysVersion: "k0" });
+  expect(lastRead).toEqual({ asOf: new Date(1), keysVersion: "k0" });
   feed.append({ ...read, entries: [] });
   expect(feed.lastRead).toEqual(lastRead);
   expect(feed.lastRead).not.toBe(lastRead);

@@ -5,8 +5,8 @@ import { EntryRing } from "./entry-ring.ts";
 /** What a read of the log's head has brought. */
 export interface FollowedRead {
   readonly head: LogHead;
-  /** The database's time of the read. */
-  readonly now: Date;
+  /** The database's time when the read began. */
+  readonly asOf: Date;
   /** Which keys there were then (`KeyList.version`). */
   readonly keysVersion: Uuid;
   readonly entries: readonly LogEntry[];
@@ -59,8 +59,8 @@ export function createRevocationFeed({ encode, read, pause }: RevocationFeedDeps
   let isReading = false;
   let isOver = false;
 
-  function told({ now, keysVersion }: FollowedRead): void {
-    lastRead = { now, keysVersion };
+  function told({ asOf, keysVersion }: FollowedRead): void {
+    lastRead = { asOf, keysVersion };
     for (const { isDue, wake } of waiting) if (isDue()) wake();
   }
 

@@ -29,7 +29,7 @@ export function open() {
   };
   const readOf = (entries: readonly LogEntry[]) => {
     replica.known = log.entries.length;
-    return { head: head(), now: new Date(1_000_000 + clock.ms), keysVersion: log.keysVersion, entries };
+    return { head: head(), asOf: new Date(1_000_000 + clock.ms), keysVersion: log.keysVersion, entries };
   };
   const server = {
     ...{ clock, log, replica, keyRing, closing, feed },

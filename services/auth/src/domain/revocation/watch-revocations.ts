@@ -94,7 +94,7 @@ export async function* watchRevocations(deps: WatchDeps, input: WatchInput): Asy
       checkpointMs = monotonicMs();
     }
     if (entries.length > 0 || keys !== undefined || due !== undefined) {
-      yield { entries, keys, checkpoint: due && { asOf: due.now, seq: head.seq }, head };
+      yield { entries, keys, checkpoint: due && { asOf: due.asOf, seq: head.seq }, head };
     }
     await watcher.until(
       () => ring.end !== end || keyRing.version !== keysVersion || dueRead() !== undefined || isLookDue(),

@@ -24,6 +24,7 @@ interface HeadRow {
   readonly seq: number;
   readonly tail: Uuid;
   readonly everything_rev: number;
+  readonly as_of: Date;
   readonly now: Date;
   readonly keys_version: Uuid;
   readonly in_recovery: boolean;
@@ -34,9 +35,12 @@ const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r
   'target_id', r.target_id, 'client_id', r.client_id,
   'forget_after_ms', (extract(epoch from r.forget_after) * 1000)::bigint)`;
 
-/** The time is that of the statement's start: what was committed by then is in its snapshot, and maybe no more. */
+/**
+ * `as_of` is the time of the statement's start: what was committed by then is in its snapshot, and maybe no more. `now` is
+ * the present: a token that ends between the two has ended.
+ */
 const head = `h.seq::float8 as seq, h.tail, h.everything_rev::float8 as everything_rev,
-  postern.now() - (clock_timestamp() - statement_timestamp()) as now, h.keys_version, pg_is_in_recovery() as in_recovery`;
+  postern.now() - (clock_timestamp() - statement_timestamp()) as as_of, postern.now() as now, h.keys_version, pg_is_in_recovery() as in_recovery`;
 
 /**
  * So many entries come by one statement, which has to end within the time of a call and to fit into memory. What is
@@ -101,6 +105,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
       );
       return {
         head: { seq: row.seq, tail: row.tail },
+        asOf: row.as_of,
         now: row.now,
         keysVersion: row.keys_version,
         entries: row.entries?.map(toEntry),
@@ -124,6 +129,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
       if (!goesOn(first, last, entries)) throw new PosternError("UNAVAILABLE");
       return {
         head: { seq: last.seq, tail: last.tail },
+        asOf: last.as_of,
         now: last.now,
         keysVersion: last.keys_version,
         everythingSeq: last.everything_rev,
