@@ -38,7 +38,7 @@ describe("N10: a schema that is", { timeout: 90_000 }, () => {
     const start = async () => stack.use(await startServer({ databaseUrl: database.url, env }));
     const starting = Promise.all([start(), start()]);
     starting.catch(() => {});
-    const stuck = () => rows(database.url, `select pid ${migrators} and wait_event <> 'advisory'`);
+    const stuck = () => rows(database.url, `select pid ${migrators} and wait_event <> 'relation'`);
     const ended = new Set<unknown>();
     // Also the second one, which has waited for its turn.
     while (ended.size < 2) {

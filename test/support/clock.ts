@@ -21,8 +21,9 @@ export async function advanceClock(target: Target, byMs: number): Promise<void> 
 
 function definition(offsetMs: number): string {
   if (!Number.isSafeInteger(offsetMs)) throw new RangeError("a clock moves by whole milliseconds");
-  return `create or replace function postern.now() returns timestamptz language sql volatile as
-    $$ select pg_catalog.clock_timestamp() + interval '${offsetMs} milliseconds' $$`;
+  return `create or replace function postern.now() returns timestamptz language plpgsql volatile
+    set search_path = pg_catalog, pg_temp
+    as $$ begin return clock_timestamp() + interval '${offsetMs} milliseconds'; end $$`;
 }
 
 async function run(target: Target, sql: string): Promise<Record<string, string>[]> {

@@ -68,8 +68,8 @@ const policy = {
 /** Stops the database's clock, so many seconds after its beginning. */
 export async function stopClock(pool: Pick<Pool, "query">, seconds: number): Promise<void> {
   const at = new Date(startMs + seconds * 1000).toISOString();
-  await pool.query(`create or replace function postern.now() returns timestamptz language sql volatile
-    as $$ select timestamptz '${at}' $$`);
+  await pool.query(`create or replace function postern.now() returns timestamptz language plpgsql volatile
+    set search_path = pg_catalog, pg_temp as $$ begin return timestamptz '${at}'; end $$`);
 }
 
 /** Adds a user with a password; @returns its id and the name to log in with. */

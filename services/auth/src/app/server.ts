@@ -7,7 +7,9 @@ import { PosternError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import { createOpsRoutes, type Readiness } from "../http/ops.ts";
 import { describeFault, lastingFault, mayPass } from "../store/postgres/connection-faults.ts";
+import type { LockHolder } from "../store/postgres/lock-watch.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
+import { type PublicRights, readPublicRights } from "../store/postgres/public-rights.ts";
 import { ConfigError } from "./config-error.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
@@ -82,7 +84,7 @@ export async function startServer(
   });
 
   const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
-    await (config.migrate ? migrate : checkSchema)(config.databaseUrl, stopping);
+    await prepareDatabase(config, log, stopping);
     const issuer = config.issuer ?? http.url;
     state.service ??= await openService({
       ...{ config, context, issuer, log, metrics },
@@ -121,6 +123,32 @@ function warnOfLittleMemory(log: Logger): void {
   log.warn(
     { event: "memory_short", limit_mib: mib(machine.memoryBytes), wanted_mib: mib(shortOfBytes) },
     "logins may end this process by taking all the memory that it may have: see docs/capacity.md",
+  );
+}
+
+async function prepareDatabase(config: ReadyConfig, log: Logger, signal: AbortSignal): Promise<void> {
+  const { databaseUrl } = config;
+  if (config.migrate) await migrate(databaseUrl, { signal, onWait: (held_by) => warnOfWait(log, held_by) });
+  else await checkSchema(databaseUrl, signal);
+  // No other role can connect to an embedded one.
+  if (!config.embedded) warnOfPublicRights(log, await readPublicRights(databaseUrl, signal));
+}
+
+function warnOfWait(log: Logger, held_by: readonly LockHolder[]): void {
+  log.warn({ event: "waiting_for_lock", held_by }, "the migration of the schema waits for these connections");
+}
+
+function warnOfPublicRights(log: Logger, { database, connect, create }: PublicRights): void {
+  const missing = [
+    ...(create ? ["revoke create on schema public from public"] : []),
+    ...(connect
+      ? [`revoke connect, temporary on database "${database.replaceAll('"', '""')}" from public`]
+      : []),
+  ];
+  if (missing.length === 0) return;
+  log.warn(
+    { event: "database_open_to_all_roles", run: missing },
+    "every role of the database server has rights that it should not have here: see docs/postgres.md",
   );
 }
 

@@ -1,3 +1,4 @@
+import type { LockHolder } from "../../store/postgres/lock-watch.ts";
 import { type Command, embeddedOption, flag } from "./command.ts";
 import { tellDatabaseFaults, withDatabase } from "./with-context.ts";
 
@@ -11,7 +12,16 @@ export const migrateCommand: Command = {
     const options = { embedded: flag(args, "embedded") };
     return withDatabase(io, options, async ({ databaseUrl }) => {
       const { migrate } = await import("../../store/postgres/migrate.ts");
-      return { schemaVersion: await tellDatabaseFaults(() => migrate(databaseUrl), options) };
+      const onWait = (holders: readonly LockHolder[]) =>
+        void io.stderr.write(`waiting for locks held by ${holders.map(holderText).join(", ")}\n`);
+      return { schemaVersion: await tellDatabaseFaults(() => migrate(databaseUrl, { onWait }), options) };
     });
   },
 };
+
+function holderText({ pid, role, application }: LockHolder): string {
+  if (pid === 0) return "a prepared transaction";
+  // Another role chooses its names.
+  const [ofRole, ofApplication] = [role, application].map((name) => JSON.stringify(name ?? "unknown"));
+  return `process ${pid} (role ${ofRole}, application ${ofApplication})`;
+}

@@ -4,6 +4,7 @@ import { PosternError } from "../../domain/errors.ts";
 import { remainingMs } from "../../lib/deadline.ts";
 import { LateError, within } from "../../lib/within.ts";
 import { describeFault, StandbyError } from "./connection-faults.ts";
+import { queryPinned, typeParsers } from "./pinned.ts";
 
 /** Waiting longer than this for a connection and an answer together is `UNAVAILABLE`. */
 export const patienceMs = 1_000;
@@ -60,7 +61,7 @@ export interface DatabaseOptions {
  * nothing else is sent behind it, and the call is answered `UNAVAILABLE` at once.
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { patienceMs: patience = patienceMs } = options;
+  const { patienceMs: patience = patienceMs, readsOnly = false } = options;
   const pool = new Pool({
     connectionString: options.url,
     max: options.maxConnections,
@@ -68,6 +69,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: options.name,
+    types: typeParsers,
     verify: demandPrimary,
   });
   pool.on("error", options.onFault);
@@ -114,12 +116,12 @@ export function openDatabase(options: DatabaseOptions): Database {
         client.release(broken);
       };
       // The statement below then fails and releases.
-      const lost = setTimeout(() => socketOf(client).destroy(), options.readsOnly ? patience : lostAfterMs);
+      const lost = setTimeout(() => socketOf(client).destroy(), readsOnly ? patience : lostAfterMs);
       lost.unref();
-      const answer = client.query<Row>(sql, values as unknown[]).then(
-        (result) => {
+      const answer = queryPinned<Row>(client, { sql, values, readsOnly }).then(
+        (rows) => {
           release(false);
-          return result.rows;
+          return rows;
         },
         (error: unknown) => {
           release(!isSqlError(error) || closing.test(error.code));
@@ -157,7 +159,7 @@ export function openDatabase(options: DatabaseOptions): Database {
  */
 function demandPrimary(client: PoolClient, done: (error?: Error) => void): void {
   client
-    .query<{ standby: boolean }>("select pg_is_in_recovery() as standby")
+    .query<{ standby: boolean }>("select pg_catalog.pg_is_in_recovery() as standby")
     .then(({ rows }) => done(rows[0]?.standby === false ? undefined : new StandbyError()), done);
 }
 
@@ -173,7 +175,7 @@ export function socketOf(client: ClientBase): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 
-function isSqlError(error: unknown): error is Error & { code: string } {
+export function isSqlError(error: unknown): error is Error & { code: string } {
   // Of the codes of Node, EPIPE has the form of an SQLSTATE.
   return error instanceof Error && "code" in error && /^(?!EPIPE)[0-9A-Z]{5}$/.test(String(error.code));
 }

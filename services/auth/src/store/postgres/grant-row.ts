@@ -5,7 +5,7 @@ import type { SessionGrant } from "../../domain/ports/session-store.ts";
 export function grantColumns(source: string): string {
   return `(${source}).session_id, (${source}).user_id, (${source}).client_id, (${source}).audience,
     (${source}).scope, (${source}).roles, (${source}).amr, (${source}).auth_time,
-    (${source}).rev::float8 as rev, (${source}).refresh_key::float8 as refresh_key,
+    (${source}).rev, (${source}).refresh_key,
     (${source}).generation, (${source}).ends_at, (${source}).now,
     (${source}).keys_version`;
 }

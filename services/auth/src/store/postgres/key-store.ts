@@ -47,7 +47,7 @@ export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
   return {
     async list() {
       const rows = await readDb.query<ListRow>(
-        `select keys_version, now, id, number::float8 as number, purpose, alg, state, public_jwk, sealed, created_at,
+        `select keys_version, now, id, number, purpose, alg, state, public_jwk, sealed, created_at,
            activated_at, retired_at
          from postern.list_keys()`,
       );
@@ -78,7 +78,7 @@ export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
 
     async taint(id, actor) {
       const [row] = await db.query<{ outcome: TaintOutcome["kind"]; seq: number }>(
-        "select outcome, seq::float8 as seq from postern.taint_key($1, $2, $3)",
+        "select outcome, seq from postern.taint_key($1, $2, $3)",
         [id, ...by(actor)],
       );
       if (row === undefined) throw new Error("a change of keys has no outcome");

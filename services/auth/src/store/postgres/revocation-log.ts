@@ -36,11 +36,13 @@ const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r
   'forget_after_ms', (extract(epoch from r.forget_after) * 1000)::bigint)`;
 
 /**
- * `as_of` is the time of the statement's start: what was committed by then is in its snapshot, and maybe no more. `now` is
- * the present: a token that ends between the two has ended.
+ * `as_of` is the time when the transaction began: what was committed by then is in the statement's snapshot, and maybe no
+ * more. Not `statement_timestamp()`, which the driver's protocol sets again after the snapshot was taken. `now` is the
+ * present: a token that ends between the two has ended.
  */
-const head = `h.seq::float8 as seq, h.tail, h.everything_rev::float8 as everything_rev,
-  postern.now() - (clock_timestamp() - statement_timestamp()) as as_of, postern.now() as now, h.keys_version, pg_is_in_recovery() as in_recovery`;
+const head = `h.seq, h.tail, h.everything_rev,
+  postern.now() - (clock_timestamp() - transaction_timestamp()) as as_of, postern.now() as now, h.keys_version,
+  pg_is_in_recovery() as in_recovery`;
 
 /**
  * So many entries come by one statement, which has to end within the time of a call and to fit into memory. What is
@@ -138,7 +140,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
     },
 
     revokeToken: (tokenId, expiresAt, actor, whose) =>
-      revoke("select outcome, seq::float8 as seq from postern.revoke_token($1, $2, $3, $4, $5, $6, $7)", [
+      revoke("select outcome, seq from postern.revoke_token($1, $2, $3, $4, $5, $6, $7)", [
         tokenId,
         expiresAt,
         actor.caller,
@@ -148,35 +150,35 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
         whose.clientId,
       ]),
     revokeSession: (sessionId, clients, actor) =>
-      revoke("select outcome, seq::float8 as seq from postern.revoke_session($1, $2, $3, $4)", [
+      revoke("select outcome, seq from postern.revoke_session($1, $2, $3, $4)", [
         sessionId,
         clients === undefined ? null : [...clients],
         actor.caller,
         actor.requestId,
       ]),
     revokeUser: (userId, actor) =>
-      revoke("select outcome, seq::float8 as seq from postern.revoke_user($1, $2, $3)", [
+      revoke("select outcome, seq from postern.revoke_user($1, $2, $3)", [
         userId,
         actor.caller,
         actor.requestId,
       ]),
     revokeClient: (clientId, actor) =>
-      revoke("select 'revoked' as outcome, postern.revoke_client($1, $2, $3)::float8 as seq", [
+      revoke("select 'revoked' as outcome, postern.revoke_client($1, $2, $3) as seq", [
         clientId,
         actor.caller,
         actor.requestId,
       ]),
     revokeEverything: (actor) =>
-      revoke("select 'revoked' as outcome, postern.revoke_everything($1, $2)::float8 as seq", [
+      revoke("select 'revoked' as outcome, postern.revoke_everything($1, $2) as seq", [
         actor.caller,
         actor.requestId,
       ]),
     async readSeq() {
-      const [row] = await db.query<{ seq: number }>("select seq::float8 as seq from postern.revocation_head");
+      const [row] = await db.query<{ seq: number }>("select seq from postern.revocation_head");
       return row?.seq ?? 0;
     },
     async recover(actor) {
-      const [row] = await db.query<{ seq: number }>("select postern.recover($1, $2)::float8 as seq", [
+      const [row] = await db.query<{ seq: number }>("select postern.recover($1, $2) as seq", [
         actor.caller,
         actor.requestId,
       ]);

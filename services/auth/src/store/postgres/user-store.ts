@@ -14,7 +14,7 @@ import { onStandby } from "./connection-faults.ts";
 import type { Queries } from "./database.ts";
 
 const columns = `id, email, username, roles, disabled_at is not null as disabled, created_at, updated_at,
-  last_login_at, login_count::float8 as login_count`;
+  last_login_at, login_count`;
 
 interface UserRow {
   readonly id: Uuid;
@@ -120,8 +120,8 @@ export function createUserStore(db: Queries): UserStore {
         keys_version: Uuid;
       }>(
         `select pg_is_in_recovery() as in_recovery, t.now, u.id, u.password_hash,
-           u.password_version::float8 as password_version, u.disabled_at is not null as disabled,
-           h.seq::float8 as rev, a.address is not null as knows_address,
+           u.password_version, u.disabled_at is not null as disabled,
+           h.seq as rev, a.address is not null as knows_address,
            h.keys_version
          from (select postern.now() as now) t
            cross join postern.revocation_head h

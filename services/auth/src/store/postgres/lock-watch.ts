@@ -1,0 +1,57 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { queryPinned } from "./pinned.ts";
+import { type Connection, withConnection } from "./single-connection.ts";
+
+/** A connection that holds a lock, or waits for it in front of others. */
+export interface LockHolder {
+  /** 0: a prepared transaction. */
+  readonly pid: number;
+  readonly role: string | null;
+  readonly application: string | null;
+}
+
+/** Called with the holders, and again when they are others. */
+export type OnWait = (holders: readonly LockHolder[]) => void;
+
+/** Most work is done by then, and needs no connection that watches it. */
+const everyMs = 1_000;
+
+/** Until it is disposed of, reports for whose locks the connection of a Postgres process waits. */
+export function watchLocks(connection: Connection, pid: number, onWait: OnWait): AsyncDisposable {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, ...(connection.signal ? [connection.signal] : [])]);
+  const watching = watch();
+
+  async function watch(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await wait(everyMs, undefined, { signal });
+        await withConnection({ ...connection, name: "postern lock watch", signal }, async (client) => {
+          let reported = "[]";
+          while (!signal.aborted) {
+            const holders = await queryPinned<LockHolder & Record<string, unknown>>(client, {
+              sql: `select b.pid, a.usename as role, a.application_name as application
+                from unnest(pg_blocking_pids($1)) as b (pid) left join pg_stat_activity a on a.pid = b.pid
+                order by b.pid`,
+              values: [pid],
+              readsOnly: true,
+            });
+            const found = JSON.stringify(holders);
+            if (found !== reported && holders.length > 0) onWait(holders);
+            reported = found;
+            await wait(everyMs, undefined, { signal });
+          }
+        });
+      } catch {
+        // Without a connection nothing is reported; the next round tries again.
+      }
+    }
+  }
+
+  return {
+    async [Symbol.asyncDispose]() {
+      ended.abort();
+      await watching;
+    },
+  };
+}
