@@ -141,9 +141,9 @@ test(
     const env = { ...embeddedEnvironment(folder.dataDir), POSTERN_PASSWORD_MIN_LENGTH: "64" };
     await using serving = startPostern(["serve", "--embedded"], env);
     await poll("it is ready or has ended", slow, async () =>
-      /"event":"ready"|postern serve:/.test(serving.told()) ? true : undefined,
+      /"event":"ready"|postern serve:/.test(serving.stderr()) ? true : undefined,
     );
-    expect(serving.told()).not.toContain("postern serve:");
+    expect(serving.stderr()).not.toContain("postern serve:");
     serving.signal("SIGTERM");
     expect(await serving.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/^admin \S+ \S+$/m) });
   },

@@ -160,7 +160,7 @@ describe("a read-only database", () => {
     const ops = await freePort();
     await using serving = startPostern(["serve"], serveSettings(database.url, masterKey, `127.0.0.1:${ops}`));
     await poll("it says what it waits for", 20_000, async () =>
-      /"event":"waiting_for_database".*the database is read-only/.test(serving.told()) ? true : undefined,
+      /"event":"waiting_for_database".*the database is read-only/.test(serving.stderr()) ? true : undefined,
     );
     expect((await fetch(`http://127.0.0.1:${ops}/readyz`)).status).toBe(503);
     await withClient(database.url, async (client) => {

@@ -51,8 +51,8 @@ export async function runPostern(
 export interface Running extends AsyncDisposable {
   readonly pid: number;
   signal(name: NodeJS.Signals): void;
-  /** What it has said on stderr so far. */
-  told(): string;
+  /** What it has written so far. */
+  stderr(): string;
   readonly ended: Promise<Ended>;
 }
 
@@ -61,8 +61,8 @@ export function startPostern(args: readonly string[], env: Environment): Running
   const child = spawn(process.execPath, ["--import", preload, binary, ...args], { env: withPath(env) });
   const closed = once(child, "close");
   let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
-    stderr += piece;
+  child.stderr.setEncoding("utf8").on("data", (part: string) => {
+    stderr += part;
   });
   const ended = Promise.all([text(child.stdout), closed]).then(
     ([stdout, [code]]) => ({ code, stdout, stderr }) satisfies Ended,
@@ -70,7 +70,7 @@ export function startPostern(args: readonly string[], env: Environment): Running
   return {
     pid: child.pid ?? 0,
     signal: (name) => void child.kill(name),
-    told: () => stderr,
+    stderr: () => stderr,
     ended,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

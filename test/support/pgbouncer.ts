@@ -26,18 +26,26 @@ export interface PgBouncer extends AsyncDisposable {
 export interface PgBouncerOptions {
   /** Any superuser's URL of the Postgres behind it. */
   readonly postgresUrl: string;
+  /** URLs of other roles that may connect. */
+  readonly otherUrls?: readonly string[];
   /** Connections to one database that all clients share; 8 by default. */
   readonly poolSize?: number;
 }
 
 /** Starts PgBouncer; as root it runs as the user `postgres`, for it refuses root. */
-export async function startPgBouncer({ postgresUrl, poolSize = 8 }: PgBouncerOptions): Promise<PgBouncer> {
+export async function startPgBouncer({
+  postgresUrl,
+  otherUrls = [],
+  poolSize = 8,
+}: PgBouncerOptions): Promise<PgBouncer> {
   const file = await binary();
   const folder = await guardedFolder("pgbouncer");
   try {
     const port = await freePort();
     const owner = await unprivileged();
-    await writeFile(`${folder.path}/users.txt`, userList(postgresUrl), { mode: 0o600 });
+    await writeFile(`${folder.path}/users.txt`, [postgresUrl, ...otherUrls].map(userLine).join(""), {
+      mode: 0o600,
+    });
     await writeFile(`${folder.path}/pgbouncer.ini`, configuration(postgresUrl, { port, poolSize }));
     if (owner !== undefined) {
       for (const name of ["", "/users.txt"]) await chown(folder.path + name, owner.uid, owner.gid);
@@ -111,7 +119,7 @@ max_client_conn = 500
 }
 
 /** In plain text, it serves for both sides: SCRAM with the clients, and with Postgres. */
-function userList(postgresUrl: string): string {
+function userLine(postgresUrl: string): string {
   const { username, password } = new URL(postgresUrl);
   return `"${username}" "${decodeURIComponent(password)}"\n`;
 }

@@ -128,14 +128,17 @@ function warnOfLittleMemory(log: Logger): void {
 
 async function prepareDatabase(config: ReadyConfig, log: Logger, signal: AbortSignal): Promise<void> {
   const { databaseUrl } = config;
-  if (config.migrate) await migrate(databaseUrl, { signal, onWait: (held_by) => warnOfWait(log, held_by) });
-  else await checkSchema(databaseUrl, signal);
+  const options = { signal, onWait: (held_by: readonly LockHolder[]) => warnOfWait(log, held_by) };
+  await (config.migrate ? migrate : checkSchema)(databaseUrl, options);
   // No other role can connect to an embedded one.
   if (!config.embedded) warnOfPublicRights(log, await readPublicRights(databaseUrl, signal));
 }
 
 function warnOfWait(log: Logger, held_by: readonly LockHolder[]): void {
-  log.warn({ event: "waiting_for_lock", held_by }, "the migration of the schema waits for these connections");
+  log.warn(
+    { event: "waiting_for_lock", held_by },
+    "the check of the schema waits for what these connections hold",
+  );
 }
 
 function warnOfPublicRights(log: Logger, { database, connect, create }: PublicRights): void {

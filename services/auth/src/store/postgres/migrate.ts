@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import type { Client } from "pg";
 import { isSqlError } from "./database.ts";
 import { type OnWait, watchLocks } from "./lock-watch.ts";
-import { beginMigration, queryPinned } from "./pinned.ts";
+import { beginMigration } from "./pinned.ts";
 import { type Connection, withConnection } from "./single-connection.ts";
 
 const folder = new URL("./migrations/", import.meta.url);
@@ -32,9 +32,10 @@ async function readMigrations(): Promise<Migration[]> {
   );
 }
 
+/** Runs a statement within the transaction that has begun. */
 type Query = <Row extends Record<string, unknown>>(sql: string) => Promise<Row[]>;
 
-/** @returns undefined where no migration has ever run */
+/** @returns undefined where the table of versions is missing */
 async function findVersion(query: Query): Promise<number | undefined> {
   const [table] = await query<{ known: boolean }>(
     "select to_regclass('postern.migrations') is not null as known",
@@ -46,23 +47,12 @@ async function findVersion(query: Query): Promise<number | undefined> {
   return row?.version;
 }
 
-/** Each statement by itself. */
-function pinned(client: Client): Query {
-  return (sql) => queryPinned(client, { sql, values: [], readsOnly: true });
-}
-
-/** Within a transaction that has begun. */
-function inside(client: Client): Query {
-  return async <Row>(sql: string) => (await client.query(sql)).rows as Row[];
-}
-
 /**
  * Lets migrators take turns until the end of the transaction, and makes what the first one finds missing. No other role
  * can hold up this one: it waits for a table that is Postern's, or for a name in a schema that is.
  * @returns the version that the schema has by then
  */
-async function takeTurn(client: Client): Promise<number> {
-  const query = inside(client);
+async function takeTurn(query: Query): Promise<number> {
   if ((await findVersion(query)) === undefined) await makeVersions(query);
   else await query("lock table postern.migrations in share row exclusive mode");
   return (await findVersion(query)) ?? 0;
@@ -87,32 +77,45 @@ async function makeVersions(query: Query): Promise<void> {
   }
 }
 
-/** Applies the migration unless it has been, in one transaction together with the note that it was. */
-async function apply(client: Client, { version, name, sql }: Migration): Promise<void> {
-  if ((await takeTurn(client)) >= version) return;
-  await client.query(sql);
-  await client.query("insert into postern.migrations (version, name) values ($1, $2)", [version, name]);
+interface Session {
+  readonly client: Client;
+  readonly connection: Connection;
+  readonly onWait: OnWait | undefined;
 }
 
-/** @returns false where another migrator was quicker: to be tried again */
-async function inTransaction(client: Client, watch: Watch, work: () => Promise<void>): Promise<boolean> {
+/** Runs `work` in one transaction, and reports for whose locks it waits. */
+async function inTransaction<T>(
+  { client, connection, onWait }: Session,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
+  const query: Query = async <Row>(sql: string) => (await client.query(sql)).rows as Row[];
   await beginMigration(client);
   try {
-    await using _ = await watch();
-    await work();
+    const [process] = await query<{ pid: number }>("select pg_backend_pid() as pid");
+    await using _ = onWait && watchLocks(connection, process?.pid ?? 0, onWait);
+    const result = await work(query);
     await client.query("commit");
-    return true;
+    return result;
   } catch (error) {
     // Fails, too, where the connection is lost.
     await client.query("rollback").catch(() => {});
-    if (error instanceof OvertakenError) return false;
     throw error;
   }
 }
 
-type Watch = () => Promise<AsyncDisposable | undefined>;
+/** Applies the migration unless it has been, in one transaction together with the note that it was. */
+async function apply(session: Session, { version, name, sql }: Migration): Promise<void> {
+  await inTransaction(session, async (query) => {
+    if ((await takeTurn(query)) >= version) return;
+    await query(sql);
+    await query(`insert into postern.migrations (version, name) values (${version}, '${name}')`);
+  }).catch((error: unknown) => {
+    if (error instanceof OvertakenError) return apply(session, { version, name, sql });
+    throw error;
+  });
+}
 
-export interface MigrateOptions {
+export interface SchemaOptions {
   /** Ends the wait for a database that does not answer. */
   readonly signal?: AbortSignal | undefined;
   /** Told for whose locks it waits, while it does. */
@@ -125,32 +128,27 @@ export interface MigrateOptions {
  * @throws {PosternError} `UNAVAILABLE` where the connection is lost; what the driver and Postgres throw
  * @throws {SchemaError} where another role owns the schema
  */
-export async function migrate(url: string, { signal, onWait }: MigrateOptions = {}): Promise<number> {
+export async function migrate(url: string, { signal, onWait }: SchemaOptions = {}): Promise<number> {
   const migrations = await readMigrations();
   const connection: Connection = { url, name: "postern migrate", signal };
   return withConnection(connection, async (client) => {
-    const watch: Watch = async () => {
-      if (onWait === undefined) return undefined;
-      const [row] = await inside(client)<{ pid: number }>("select pg_backend_pid() as pid");
-      return watchLocks(connection, row?.pid ?? 0, onWait);
-    };
-    const found = (await findVersion(pinned(client))) ?? 0;
-    for (const migration of migrations.filter(({ version }) => version > found)) {
-      while (!(await inTransaction(client, watch, () => apply(client, migration))));
-    }
-    return (await findVersion(pinned(client))) ?? 0;
+    const session: Session = { client, connection, onWait };
+    const found = (await inTransaction(session, findVersion)) ?? 0;
+    const pending = migrations.filter(({ version }) => version > found);
+    for (const migration of pending) await apply(session, migration);
+    return pending.length === 0 ? found : ((await inTransaction(session, findVersion)) ?? 0);
   });
 }
 
 /**
- * @param signal ends the wait for a database that does not answer
  * @throws {SchemaError} when the schema is older than this version needs
  * @throws {PosternError} as `migrate`
  */
-export async function checkSchema(url: string, signal?: AbortSignal): Promise<void> {
+export async function checkSchema(url: string, { signal, onWait }: SchemaOptions = {}): Promise<void> {
   const wanted = (await readMigrations()).at(-1)?.version ?? 0;
-  await withConnection({ url, name: "postern", signal }, async (client) => {
-    const found = (await findVersion(pinned(client))) ?? 0;
+  const connection: Connection = { url, name: "postern", signal };
+  await withConnection(connection, async (client) => {
+    const found = (await inTransaction({ client, connection, onWait }, findVersion)) ?? 0;
     if (found < wanted) {
       throw new SchemaError(
         `the database's schema is at version ${found}, this server needs ${wanted}: run \`postern migrate\``,
