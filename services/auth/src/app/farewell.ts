@@ -1,4 +1,4 @@
-import { Server } from "node:net";
+import { Server, type Socket } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** How a listener takes leave of its clients. */
@@ -41,4 +41,14 @@ async function acceptWaiting(server: Server): Promise<void> {
     if (!came && performance.now() - began < emptyTurnMs) break;
   }
   server.off("connection", onConnection);
+}
+
+/**
+ * Ends the connection of a client that does not read. After a plain close the kernel would keep what is unread, up to
+ * some megabytes a connection, until the client takes it.
+ */
+export function reset(socket: Socket): void {
+  // Node cannot reset a socket that is being shut down, and would leave it open.
+  if (socket.destroyed || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -2,6 +2,13 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { closeListener, type Farewell } from "./farewell.ts";
 import { endWith } from "./last-answer.ts";
+import type { ConnectionCount } from "./listener-bounds.ts";
+
+/**
+ * With a 503, ends a connection without a call. A client whose next call is on its way takes this for the answer, and
+ * knows that nothing was done; one without a call has to ignore it (RFC 9112, section 9.2).
+ */
+const goodbye = ["retry-after: 1"];
 
 interface Call {
   readonly request: IncomingMessage;
@@ -13,29 +20,42 @@ export interface Http1Farewell extends Farewell {
   admit(call: Call): boolean;
   /** Whether nothing is being answered on a connection, but for a request that is still coming in. */
   isFree(socket: Socket): boolean;
+  readonly count: ConnectionCount;
 }
 
-/** Ends the connections of an HTTP/1.1 server so that no client is left not knowing what became of its call. */
-export function createHttp1Farewell(server: Server): Http1Farewell {
+/**
+ * Ends the connections of an HTTP/1.1 server so that no client is left not knowing what became of its call. A connection
+ * above `max` is ended in the same way: its client reads a 503.
+ */
+export function createHttp1Farewell(server: Server, max: number): Http1Farewell {
   const calls = new Map<Socket, Set<Call>>();
   const state = { announced: false, closing: false };
+  const count = { open: 0, max, refused: 0 };
   server.on("connection", (socket) => {
+    if (count.open >= max) {
+      count.refused += 1;
+      endWith(socket, 503, goodbye);
+      return;
+    }
+    count.open += 1;
     calls.set(socket, new Set());
-    socket.once("close", () => calls.delete(socket));
+    socket.once("close", () => {
+      count.open -= 1;
+      calls.delete(socket);
+    });
   });
 
   function endWhenIdle(socket: Socket): void {
     if (calls.get(socket)?.size !== 0 || !socket.writable) return;
     calls.delete(socket);
-    // A client whose next call is on its way takes this for the answer, and knows that nothing was done; one without a
-    // call has to ignore it (RFC 9112, section 9.2).
-    endWith(socket, 503, ["retry-after: 1"]);
+    endWith(socket, 503, goodbye);
   }
   function announce(): void {
     state.announced = true;
     for (const call of [...calls.values()].flatMap((own) => [...own])) makeLast(call);
   }
   return {
+    count,
     admit(call) {
       const { request, response } = call;
       const own = calls.get(request.socket);

@@ -1,16 +1,9 @@
-import type { Http2Server, Http2Stream, ServerHttp2Session } from "node:http2";
-import type { Socket } from "node:net";
+import type { Http2Server, Http2Stream } from "node:http2";
 import { within } from "../lib/within.ts";
 import { closeListener, type Farewell } from "./farewell.ts";
+import type { Http2Connection, Http2Connections } from "./http2-connections.ts";
+import { sendShutdownNotice } from "./http2-notice.ts";
 
-/**
- * A GOAWAY without error whose last stream is the highest there can be: open no more streams here, none of yours
- * is refused (RFC 9113, section 6.8).
- */
-const shutdownNotice = Buffer.from("000008070000000000" + "7fffffff" + "00000000", "hex");
-
-const idleMs = 5 * 60_000;
-const closeMs = 10_000;
 /** How long calls may be held back until those before them are answered. */
 const holdMs = 200;
 /** How long a client may take to answer a ping. */
@@ -19,72 +12,50 @@ const pingMs = 3_000;
 export interface Http2Farewell extends Farewell {
   /** Starts a call, at once or when its session's client has been told to leave. */
   admit(stream: Http2Stream, start: () => void): void;
+  /** Ends one connection. */
+  leave(connection: Http2Connection): void;
 }
 
-/** A session under way. */
-interface Connection {
-  readonly socket: Socket;
-  readonly open: Set<Http2Stream>;
-  /** Calls held back. */
-  held: (() => void)[] | undefined;
-}
-
-/** Ends the sessions of an HTTP/2 server, idle ones by itself, without a client losing a call by it. */
-export function createHttp2Farewell(server: Http2Server): Http2Farewell {
-  const connections = new Map<ServerHttp2Session, Connection>();
-  // Node makes the session, and tells of it, while it tells of the connection.
-  server.prependListener("connection", (socket: Socket) => {
-    server.once("session", (session) => {
-      connections.set(session, { socket, open: new Set(), held: undefined });
-      session.once("close", () => connections.delete(session));
-    });
-  });
-  server.on("session", (session) => {
-    session.setTimeout(idleMs, () => {
-      void leave(session);
-      // An open stream would keep it for ever.
-      setTimeout(() => connections.get(session)?.socket.destroy(), closeMs).unref();
-    });
-  });
-
+/** Ends the sessions of an HTTP/2 server without a client losing a call by it. */
+export function createHttp2Farewell(server: Http2Server, connections: Http2Connections): Http2Farewell {
   /**
    * A client on Node fails the calls that it has begun, but not sent, when it reads a GOAWAY; after an answer there
-   * often are some. So it is sent alone: new calls are held back until the client has read all answers. It is written
-   * past Node: told of one by `session.goaway`, whatever its last stream, nghttp2 drops new streams unanswered, and
-   * what `session.close` refuses, clients take for a fault of the server.
+   * often are some. So it is sent alone: new calls are held back until the client has read all answers. A client that
+   * cannot be asked to leave, since it reads nothing, gets the GOAWAY of `session.close`.
    */
-  async function leave(session: ServerHttp2Session): Promise<void> {
-    const connection = connections.get(session);
-    if (connection === undefined || connection.held !== undefined || session.closed) return;
+  async function leave(connection: Http2Connection): Promise<void> {
+    const { session, socket, open } = connection;
+    if (connection.isLeaving || session.closed) return;
+    connection.isLeaving = true;
     const held: (() => void)[] = [];
     connection.held = held;
-    await atMost(holdMs, Promise.all([...connection.open].map(closed)));
-    await atMost(holdMs, pinged(session));
-    if (!session.closed) connection.socket.write(shutdownNotice);
+    await atMost(holdMs, Promise.all([...open].map(closed)));
+    await atMost(holdMs, pinged(connection));
+    const asked = session.closed || sendShutdownNotice(socket);
     connection.held = undefined;
     for (const start of held) start();
     // With the answer everything is here that the client sent before it was told.
-    await atMost(pingMs, pinged(session));
+    await atMost(pingMs, pinged(connection));
+    if (!asked && !session.closed && sendShutdownNotice(socket)) await atMost(pingMs, pinged(connection));
     session.close();
   }
   return {
     admit(stream, start) {
-      const connection = connections.get(stream.session as ServerHttp2Session);
-      connection?.open.add(stream);
-      stream.once("close", () => connection?.open.delete(stream));
+      const connection = connections.all.get(stream.session as Http2Connection["session"]);
       if (connection?.held === undefined) start();
       else connection.held.push(() => stream.closed || start());
     },
+    leave: (connection) => void leave(connection),
     // Its next connection would be to this server again: clients are told at the end.
     announce() {},
     async drain() {
       const { closed } = await closeListener(server);
-      for (const session of connections.keys()) void leave(session);
+      for (const connection of connections.all.values()) void leave(connection);
       await closed;
     },
     destroy() {
       // A session that has ended leaves its socket to the peer to close.
-      for (const { socket } of connections.values()) socket.destroy();
+      for (const { socket } of connections.all.values()) socket.destroy();
     },
   };
 }
@@ -93,7 +64,7 @@ function closed(stream: Http2Stream): Promise<void> {
   return new Promise((resolve) => stream.once("close", resolve));
 }
 
-function pinged(session: ServerHttp2Session): Promise<void> {
+function pinged({ session }: Http2Connection): Promise<void> {
   return new Promise((resolve) => {
     if (session.destroyed) resolve();
     else session.ping(() => resolve());

@@ -4,9 +4,15 @@ import type { AddressInfo } from "node:net";
 import { refuse } from "../http/refuse.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import type { Farewell } from "./farewell.ts";
+import { boundHttp1 } from "./http1-bounds.ts";
 import { createHttp1Farewell } from "./http1-farewell.ts";
+import { boundHttp2 } from "./http2-bounds.ts";
+import { trackHttp2Connections } from "./http2-connections.ts";
 import { createHttp2Farewell } from "./http2-farewell.ts";
+import { type ConnectionCount, type ListenerBounds, listenerBounds } from "./listener-bounds.ts";
+import { refusalsAtOnce } from "./listener-limits.ts";
 import type { Address } from "./parsers/address.ts";
+import type { PublicCalls } from "./public-calls.ts";
 import { framingMayDiffer, settleHttp1, settleHttp2 } from "./request-form.ts";
 import { refuseUnreadable } from "./unreadable-requests.ts";
 
@@ -15,6 +21,14 @@ export interface Listener extends Farewell {
   readonly url: string;
   /** Answers calls from now on; before, every one is answered 503. */
   handle(handler: NodeHandler): void;
+  readonly connections: ConnectionCount;
+}
+
+export interface ListenerOptions {
+  readonly maxConnections: number;
+  /** Slots of calls without a credential, shared by listeners. */
+  readonly publicCalls: PublicCalls;
+  readonly bounds?: Partial<ListenerBounds>;
 }
 
 const maxHeaderBytes = 16 * 1024;
@@ -23,7 +37,7 @@ const maxHeaderPairs = 100;
 const notReady: NodeHandler = (_, response) => refuse(response as ServerResponse, 503);
 
 /** HTTP/1.1: Connect, gRPC-Web and plain HTTP. */
-export async function listenHttp(address: Address): Promise<Listener> {
+export async function listenHttp(address: Address, options: ListenerOptions): Promise<Listener> {
   let handler = notReady;
   const server = http.createServer(
     {
@@ -34,10 +48,16 @@ export async function listenHttp(address: Address): Promise<Listener> {
       connectionsCheckingInterval: 5_000,
     },
     (request: IncomingMessage, response: ServerResponse) => {
-      if (!farewell.admit({ request, response })) {
+      if (!bounds.admit(request, response) || !farewell.admit({ request, response })) {
         request.resume();
         return;
       }
+      const release = options.publicCalls.reserve(request.socket);
+      if (release === undefined) {
+        refuse(response.setHeader("connection", "close"), 503);
+        return;
+      }
+      response.once("close", release);
       // Node would drop the headers above a limit in silence, the credential among them.
       const tooMany = request.rawHeaders.length > 2 * maxHeaderPairs;
       const status = tooMany ? 431 : settleHttp1(request);
@@ -46,12 +66,14 @@ export async function listenHttp(address: Address): Promise<Listener> {
     },
   );
   server.maxHeadersCount = 0;
-  const farewell = createHttp1Farewell(server);
+  const bounds = boundHttp1(server, { ...listenerBounds, ...options.bounds });
+  const farewell = createHttp1Farewell(server, options.maxConnections);
   refuseUnreadable(server, farewell.isFree);
-  const url = await bind(server, address);
+  const url = await bind(server, address, options.maxConnections);
   return {
     ...farewell,
     url,
+    connections: farewell.count,
     handle: (next) => {
       handler = next;
     },
@@ -59,7 +81,7 @@ export async function listenHttp(address: Address): Promise<Listener> {
 }
 
 /** HTTP/2 without TLS: gRPC and Connect. */
-export async function listenGrpc(address: Address): Promise<Listener> {
+export async function listenGrpc(address: Address, options: ListenerOptions): Promise<Listener> {
   let handler = notReady;
   const server = http2.createServer(
     {
@@ -73,27 +95,47 @@ export async function listenGrpc(address: Address): Promise<Listener> {
       streamResetRate: 33,
       maxSessionRejectedStreams: 1_000,
     },
-    (request, response) =>
-      farewell.admit(request.stream, () => {
+    (request, response) => {
+      const { stream } = request;
+      if (stream.session === undefined) return;
+      const release = options.publicCalls.reserve(stream.session);
+      if (release === undefined) {
+        stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+        return;
+      }
+      stream.once("close", release);
+      connections.addCall(stream);
+      farewell.admit(stream, () => {
         const status = settleHttp2(request);
         if (status === undefined) handler(request, response);
         else response.writeHead(status).end();
-      }),
+      });
+    },
   );
   server.on("session", (session) => session.on("error", () => session.destroy()));
   server.on("stream", (stream) => stream.on("error", () => stream.close()));
-  const farewell = createHttp2Farewell(server);
-  const url = await bind(server, address);
+  const connections = trackHttp2Connections(server, options.maxConnections);
+  const farewell = createHttp2Farewell(server, connections);
+  const bounds = { ...listenerBounds, ...options.bounds };
+  boundHttp2({ server, connections, bounds, leave: farewell.leave });
+  const url = await bind(server, address, options.maxConnections);
   return {
     ...farewell,
     url,
+    connections: connections.count,
     handle: (next) => {
       handler = next;
     },
   };
 }
 
-async function bind(server: http.Server | http2.Http2Server, { host, port }: Address): Promise<string> {
+async function bind(
+  server: http.Server | http2.Http2Server,
+  { host, port }: Address,
+  maxConnections: number,
+): Promise<string> {
+  // Above that a connection is closed at once: refusals take files too.
+  server.maxConnections = maxConnections + refusalsAtOnce;
   // A peer that breaks off is no reason to end.
   server.on("sessionError", () => {});
   await new Promise<void>((resolve, reject) => {

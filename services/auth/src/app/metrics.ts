@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ConnectionCount } from "./listener-bounds.ts";
 
 /** What is read when `/metrics` is asked for, rather than counted as it happens. */
 export interface MetricSources {
@@ -13,6 +14,12 @@ export interface MetricSources {
     readonly refused: number;
   }[];
   readonly redis: { readonly isUp: boolean; readonly faults: number } | undefined;
+}
+
+/** What clients hold. */
+export interface ListenerSources {
+  readonly listeners: Readonly<Record<string, { readonly connections: ConnectionCount }>>;
+  readonly publicCalls: { readonly refused: number };
 }
 
 export interface MetricsOptions {
@@ -92,6 +99,25 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
       "Age of what this replica knows of the log. It reads the head every second at least: alert above a few seconds.",
     ),
     watchers: gauge("postern_watchers", "Streams of revocations that are open."),
+    connections: gauge(
+      "postern_connections",
+      "Connections of clients, by listener (`http`, `grpc`, `ops`).",
+      ["listener"],
+    ),
+    maxConnections: gauge(
+      "postern_max_connections",
+      "Connections that clients may have, by listener; see docs/capacity.md.",
+      ["listener"],
+    ),
+    refusedConnections: counter(
+      "postern_connections_refused_total",
+      "Connections refused because their listener had its maximum. Alert on any increase.",
+      ["listener"],
+    ),
+    refusedPublicCalls: counter(
+      "postern_public_calls_refused_total",
+      "Calls refused because too many were open on connections without a credential. Alert on any increase.",
+    ),
     poolConnections: gauge(
       "postern_pool_connections",
       "Connections to Postgres, by pool and state (`used`, `idle`).",
@@ -137,7 +163,19 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     read.redisFaults.inc(sources.redis.faults);
   }
 
+  function readClients({ listeners, publicCalls }: ListenerSources): void {
+    read.refusedConnections.reset();
+    for (const [listener, { connections }] of Object.entries(listeners)) {
+      read.connections.set({ listener }, connections.open);
+      read.maxConnections.set({ listener }, connections.max);
+      read.refusedConnections.inc({ listener }, connections.refused);
+    }
+    read.refusedPublicCalls.reset();
+    read.refusedPublicCalls.inc(publicCalls.refused);
+  }
+
   let sources: MetricSources | undefined;
+  let clients: ListenerSources | undefined;
   return {
     ...counted,
     registry,
@@ -145,12 +183,16 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     readFrom(given: MetricSources): void {
       sources = given;
     },
+    readListeners(given: ListenerSources): void {
+      clients = given;
+    },
     contentType: registry.contentType,
     /** In the text format of Prometheus. */
     async metrics(): Promise<string> {
       read.droppedLines.reset();
       read.droppedLines.inc(droppedLines());
       if (sources !== undefined) readAll(sources);
+      if (clients !== undefined) readClients(clients);
       return registry.metrics();
     },
   };

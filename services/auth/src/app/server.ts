@@ -13,10 +13,12 @@ import { type PublicRights, readPublicRights } from "../store/postgres/public-ri
 import { ConfigError } from "./config-error.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
+import { type ListenerLimits, listenerLimits, readProcessLimits } from "./listener-limits.ts";
 import { type Listener, listenGrpc, listenHttp } from "./listeners.ts";
 import type { LogSink } from "./log-sink.ts";
 import { createMetrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
+import { createPublicCalls } from "./public-calls.ts";
 import { openService, type Service } from "./service.ts";
 
 export interface Server {
@@ -51,6 +53,8 @@ export async function startServer(
 ): Promise<Server> {
   await using opened = new AsyncDisposableStack();
   warnOfLittleMemory(log);
+  const limits = readLimits(log);
+  const publicCalls = createPublicCalls(limits.publicCalls);
   const metrics = createMetrics({ droppedLines: () => sink.dropped });
   const draining = new AbortController();
   const closing = new AbortController();
@@ -59,7 +63,10 @@ export async function startServer(
 
   // Made last, and wanted by calls until the listeners have ended.
   opened.defer(async () => state.service?.[Symbol.asyncDispose]());
-  const ops = await listenHttp(config.ops);
+  const ops = await listenHttp(config.ops, {
+    maxConnections: limits.opsConnections,
+    publicCalls: createPublicCalls(Number.POSITIVE_INFINITY),
+  });
   opened.defer(() => end(ops, 0));
   const opsRoutes = createOpsRoutes({
     readiness: () => state.readiness,
@@ -75,10 +82,12 @@ export async function startServer(
     });
   });
 
-  const http = await listenHttp(config.http);
+  const options = { maxConnections: limits.connections, publicCalls };
+  const http = await listenHttp(config.http, options);
   opened.defer(() => end(http, config.drainTimeoutMs));
-  const grpc = await listenGrpc(config.grpc);
+  const grpc = await listenGrpc(config.grpc, options);
   const listeners = [http, grpc];
+  metrics.readListeners({ listeners: { http, grpc, ops }, publicCalls });
   opened.defer(async () => {
     await Promise.all(listeners.map((listener) => end(listener, config.drainTimeoutMs)));
   });
@@ -88,7 +97,7 @@ export async function startServer(
     const issuer = config.issuer ?? http.url;
     state.service ??= await openService({
       ...{ config, context, issuer, log, metrics },
-      ...{ draining: draining.signal, closing: closing.signal },
+      ...{ draining: draining.signal, closing: closing.signal, publicCalls },
     });
     return { handler: state.service.handler, madeAdmin: await makeFirstAdmin(config, context) };
   });
@@ -113,6 +122,20 @@ function logStoreFault(log: Logger, error: unknown): void {
   const advice = lastingFault(error);
   const told = advice === undefined ? describeFault(error) : `POSTERN_DATABASE_URL: ${advice}`;
   log.warn({ event: "store_fault", error }, told);
+}
+
+function readLimits(log: Logger): ListenerLimits {
+  const limits = listenerLimits({
+    ...readProcessLimits(),
+    hashThreads: workersFor(thisMachine()).count,
+  });
+  if (limits.isShortOfFiles) {
+    log.warn(
+      { event: "open_files_short", connections: limits.connections },
+      "raise the limit of open files (ulimit -n): connections of clients may take all, see docs/capacity.md",
+    );
+  }
+  return limits;
 }
 
 function warnOfLittleMemory(log: Logger): void {

@@ -26,6 +26,7 @@ import { createAuthService } from "../rpc/auth-service.ts";
 import { methodName } from "../rpc/chain.ts";
 import { createAuthorizationService } from "../rpc/ext-authz.ts";
 import { createHealthService } from "../rpc/health-service.ts";
+import { createHealthWatches } from "../rpc/health-watches.ts";
 import { createRpcListener } from "../rpc/listener.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import { encodeEntry } from "../rpc/revocation-messages.ts";
@@ -40,6 +41,7 @@ import { keyJob } from "./key-job.ts";
 import { logCall } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
+import type { PublicCalls } from "./public-calls.ts";
 import { openSharedState } from "./shared-state.ts";
 
 export interface ServiceOptions {
@@ -52,6 +54,7 @@ export interface ServiceOptions {
   readonly draining: AbortSignal;
   /** Aborted when it takes no more calls. */
   readonly closing: AbortSignal;
+  readonly publicCalls: PublicCalls;
 }
 
 /** An idle replica reads the head so often: what it knows is never much older. */
@@ -65,7 +68,7 @@ export interface Service extends AsyncDisposable {
 
 /** Loads keys and revocations and joins the use cases to their edges. */
 export async function openService(options: ServiceOptions): Promise<Service> {
-  const { config, context, issuer, log, metrics, draining, closing } = options;
+  const { config, context, issuer, log, metrics, draining, closing, publicCalls } = options;
   await using opened = new AsyncDisposableStack();
   const monotonicMs = () => performance.now();
   const clock = createElapsedClock({ monotonicMs, wallMs: () => Date.now() });
@@ -176,15 +179,25 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     authorize: (request) => authorizeRequest(authorizeDeps, request),
     onFault: (error) => log.error({ event: "forward_auth_failed", error }),
   });
+  const watches = createHealthWatches({
+    max: Math.floor(publicCalls.slots / 2),
+    isTrusted: publicCalls.isTrusted,
+    random: Math.random,
+    after(ms, callBack) {
+      const timer = setTimeout(callBack, ms).unref();
+      return () => clearTimeout(timer);
+    },
+  });
   const handler = createRpcListener({
     routes(router: ConnectRouter) {
       router.service(AuthService, createAuthService(deps));
       router.service(AdminService, createAdminService(deps));
       router.service(Authorization, createAuthorizationService(authorizeDeps));
-      router.service(Health, createHealthService({ draining, services }));
+      router.service(Health, createHealthService({ draining, services, watches }));
     },
     authenticate: (authorization) => authenticate(deps, authorization),
     newRequestId: randomUUID,
+    onAccepted: publicCalls.trust,
     onFinished(call) {
       logCall(log, call);
       countCall(metrics, call);

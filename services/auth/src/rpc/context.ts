@@ -16,6 +16,12 @@ export const admitAgainKey = createContextKey<() => Promise<void>>(
   { description: "admit again" },
 );
 
+/** The connection of the call: its socket, or its session over HTTP/2. */
+export const connectionKey = createContextKey<object>({}, { description: "connection" });
+
+/** Called when the caller's credential was accepted. */
+export const onAcceptedKey = createContextKey<() => void>(() => {}, { description: "on accepted" });
+
 /** Names this call in the log, the audit and the answer's `x-request-id`. */
 export const requestIdKey = createContextKey("", { description: "request id" });
 

@@ -4,7 +4,7 @@ import { type Caller, permits } from "../domain/access/caller.ts";
 import { PosternError } from "../domain/errors.ts";
 import { withDeadline, withoutDeadline } from "../lib/deadline.ts";
 import { type AccessRule, accessTable } from "./access-table.ts";
-import { admitAgainKey, begunKey, callerKey, requestIdKey } from "./context.ts";
+import { admitAgainKey, begunKey, callerKey, onAcceptedKey, requestIdKey } from "./context.ts";
 import { toConnectError, withRequestId } from "./errors.ts";
 import { withUnpacking } from "./gzip.ts";
 
@@ -84,6 +84,7 @@ async function admit(
     });
   }
   values.set(callerKey, caller);
+  values.get(onAcceptedKey)();
 }
 
 function malformedMessage({ input }: UniversalHandler["method"]): PosternError {

@@ -9,7 +9,7 @@ import {
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { demandRules } from "./access-table.ts";
 import { createChain, type FinishedCall } from "./chain.ts";
-import { begunKey, requestIdKey } from "./context.ts";
+import { begunKey, connectionKey, onAcceptedKey, requestIdKey } from "./context.ts";
 import { refuseEarly } from "./early-refusal.ts";
 import { type Authenticate, gate } from "./gate.ts";
 import { gzip } from "./gzip.ts";
@@ -29,6 +29,8 @@ export interface RpcListenerOptions {
   readonly authenticate: Authenticate;
   readonly newRequestId: () => string;
   readonly onFinished: (call: FinishedCall) => void;
+  /** A credential was accepted on a connection: a socket, or a session over HTTP/2. */
+  readonly onAccepted?: (connection: object) => void;
   /** Whether there is no room for one more call of a method: it is then refused before anything of it is read. */
   readonly isOverloaded: (method: DescMethod) => boolean;
   /** Told of each call so refused: a line in the log for each would cost as much as the refusal. */
@@ -85,7 +87,12 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
       options.onRefusedEarly(method);
       return;
     }
-    const values = createContextValues().set(requestIdKey, requestId).set(begunKey, { begun: false });
+    const connection = connectionOf(request);
+    const values = createContextValues()
+      .set(requestIdKey, requestId)
+      .set(begunKey, { begun: false })
+      .set(connectionKey, connection)
+      .set(onAcceptedKey, () => options.onAccepted?.(connection));
     // A request without an authority cannot be read at all.
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
@@ -104,6 +111,10 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
         response.end();
       });
   };
+}
+
+function connectionOf(request: NodeRequest): object {
+  return "stream" in request ? (request.stream.session ?? request.stream) : request.socket;
 }
 
 /** A caller's own name for the call, where it can be logged as it is. */

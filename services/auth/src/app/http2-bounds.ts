@@ -1,0 +1,77 @@
+import { constants, type Http2Server } from "node:http2";
+import { createStallClock } from "../lib/stall-clock.ts";
+import { reset } from "./farewell.ts";
+import type { Http2Connection, Http2Connections } from "./http2-connections.ts";
+import type { ListenerBounds } from "./listener-bounds.ts";
+
+interface Ping {
+  sentMs: number;
+  isAnswered: boolean;
+}
+
+export interface Http2BoundsOptions {
+  readonly server: Http2Server;
+  readonly connections: Http2Connections;
+  readonly bounds: ListenerBounds;
+  /** Ends a connection without a call being lost. */
+  readonly leave: (connection: Http2Connection) => void;
+}
+
+/**
+ * Ends what a client holds without using it. Node bounds none of it: a session may stay without a preface, or be kept
+ * open by pings alone, and an answer may wait for its reader for ever.
+ */
+export function boundHttp2({ server, connections, bounds, leave }: Http2BoundsOptions): void {
+  const stalls = createStallClock();
+  const pings = new WeakMap<Http2Connection, Ping>();
+  /** When a connection was first seen ended and without calls. */
+  const endedMs = new WeakMap<Http2Connection, number>();
+  const checks = setInterval(() => {
+    for (const connection of connections.all.values()) check(connection, performance.now());
+  }, bounds.checkEveryMs).unref();
+  server.once("close", () => clearInterval(checks));
+
+  function check(connection: Http2Connection, nowMs: number): void {
+    const { session, socket, open } = connection;
+    if (open.size === 0) {
+      if (session.closed) {
+        if (isOver(connection, nowMs)) reset(socket);
+      } else if (!connection.isReady) {
+        if (nowMs - connection.openedMs > bounds.settingsMs) reset(socket);
+      } else if (nowMs - connection.usedMs > bounds.idleMs) {
+        leave(connection);
+      }
+      return;
+    }
+    for (const stream of open) {
+      const stalledMs = stalls.stalledMs(stream, stream, nowMs);
+      if (stalledMs <= bounds.unreadMs) continue;
+      stream.close(constants.NGHTTP2_CANCEL);
+      // Behind what the client does not read, the end of the stream waits too.
+      if (stalledMs > bounds.unreadMs + bounds.closeMs) reset(socket);
+    }
+    if (!isAnswering(connection, nowMs)) reset(socket);
+  }
+
+  /** Whether a session without calls was ended long ago: its client may read nothing, or leave the socket open. */
+  function isOver(connection: Http2Connection, nowMs: number): boolean {
+    const sinceMs = endedMs.get(connection) ?? nowMs;
+    endedMs.set(connection, sinceMs);
+    return nowMs - sinceMs > bounds.closeMs;
+  }
+
+  /** Pings a client that has calls open: one that reads nothing, or is gone, does not answer. */
+  function isAnswering(connection: Http2Connection, nowMs: number): boolean {
+    const last = pings.get(connection);
+    if (last !== undefined && !last.isAnswered) return nowMs - last.sentMs <= bounds.unreadMs;
+    if (nowMs - (last?.sentMs ?? connection.openedMs) < bounds.pingEveryMs) return true;
+    const ping = { sentMs: nowMs, isAnswered: false };
+    pings.set(connection, ping);
+    if (!connection.session.destroyed) {
+      connection.session.ping((error) => {
+        ping.isAnswered = error === null;
+      });
+    }
+    return true;
+  }
+}

@@ -1,0 +1,70 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** Watches of one connection: as many as there are services to ask for. */
+const maxPerConnection = 4;
+const lifeMs = 60 * 60_000;
+
+export interface HealthWatchesDeps {
+  /** Watches of all connections. One takes 36 KiB of the heap. */
+  readonly max: number;
+  /** Whether a caller's credential was accepted on a connection. */
+  readonly isTrusted: (connection: object) => boolean;
+  /** 0 to 1, evenly. */
+  readonly random: () => number;
+  /** Calls back after a time. @returns cancels it */
+  readonly after: (ms: number, callBack: () => void) => () => void;
+}
+
+export interface HealthWatch extends Disposable {
+  /** Aborted when the watch has to end, with the error that tells its client so. */
+  readonly ended: AbortSignal;
+}
+
+/** Bounds the watches of health: anybody may open one, and none ends by itself. */
+export interface HealthWatches {
+  /** @throws {ConnectError} RESOURCE_EXHAUSTED: the connection, or the server, has too many */
+  open(connection: object): HealthWatch;
+}
+
+/**
+ * A watch ends after an hour, give or take a fifth. Of a server that has no more room, the oldest watch of a connection
+ * without a credential makes way, so that clients without one cannot keep others out.
+ */
+export function createHealthWatches({ max, isTrusted, random, after }: HealthWatchesDeps): HealthWatches {
+  const watches = new Set<{ readonly connection: object; end(error: ConnectError): void }>();
+  const counts = new WeakMap<object, number>();
+  return {
+    open(connection) {
+      const own = counts.get(connection) ?? 0;
+      if (own >= maxPerConnection) throw full(`a connection may have ${maxPerConnection} watches`);
+      if (watches.size >= max) {
+        const oldest = [...watches].find((other) => !isTrusted(other.connection));
+        if (oldest === undefined) throw full("the server has no room for another watch");
+        oldest.end(full("another watch needs the room: open a new one later"));
+      }
+      const ended = new AbortController();
+      const cancel = after(lifeMs * (0.8 + 0.4 * random()), () =>
+        watch.end(new ConnectError("the watch has reached its age: open a new one", Code.Unavailable)),
+      );
+      const watch = {
+        connection,
+        end(error: ConnectError) {
+          close();
+          ended.abort(error);
+        },
+      };
+      const close = () => {
+        cancel();
+        if (!watches.delete(watch)) return;
+        counts.set(connection, (counts.get(connection) ?? 0) - 1);
+      };
+      watches.add(watch);
+      counts.set(connection, own + 1);
+      return { ended: ended.signal, [Symbol.dispose]: close };
+    },
+  };
+}
+
+function full(message: string): ConnectError {
+  return new ConnectError(message, Code.ResourceExhausted);
+}

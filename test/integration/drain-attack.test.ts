@@ -1,0 +1,68 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { createDatabase } from "../support/database.ts";
+import { poll } from "../support/poll.ts";
+import {
+  answer,
+  connectRaw,
+  FRAME,
+  get,
+  type Http2Frame,
+  type RawHttp2,
+  windowUpdate,
+} from "../support/raw-http2.ts";
+import { peerSendQueue } from "../support/send-queue.ts";
+import { startServer } from "../support/server-process.ts";
+
+const JWKS = "/.well-known/jwks.json";
+/** Requests sent at once. A connection may have 128 open streams, so two bursts fit into a full one. */
+const burst = 40;
+/** How long a burst may take to show in the server's send queue. */
+const burstMs = 500;
+
+/** Asks for the public keys without reading the answers, until the server can write nothing more. */
+async function fill(client: RawHttp2): Promise<void> {
+  await poll("settings", 20_000, async () => (client.frames.length > 0 ? true : undefined));
+  client.stopReading();
+  client.write(windowUpdate(0, 2 ** 30));
+  let stream = 1;
+  for (let isFull = false; !isFull; ) {
+    const before = peerSendQueue(client.socket);
+    client.write(...Array.from({ length: burst }, (_, index) => get(stream + 2 * index, JWKS)));
+    stream += 2 * burst;
+    // The first answers fit into the buffers of the client.
+    if (before < 100_000) {
+      await wait(25);
+      continue;
+    }
+    const grew = poll("more is queued", burstMs, async () =>
+      peerSendQueue(client.socket) > before ? true : undefined,
+    );
+    isFull = await grew.then(
+      () => false,
+      () => true,
+    );
+  }
+}
+
+/** Answers no ping: the drain waits for the answer, then ends the connection. */
+function deafToPings(frame: Http2Frame, raw: RawHttp2): void {
+  if (frame.type !== FRAME.ping) answer(frame, raw);
+}
+
+describe.runIf(process.platform === "linux")("the server is not crashed", () => {
+  test("by a client without a credential that fills its connection and reads again during the drain", {
+    timeout: 120_000,
+  }, async () => {
+    await using database = await createDatabase();
+    await using server = await startServer({ databaseUrl: database.url });
+    using client = await connectRaw(server.grpc);
+    await fill(client);
+    using witness = await connectRaw(server.grpc, { onFrame: deafToPings });
+    const exit = server.stop();
+    // All are asked to leave at once: when this one is ended, the other has been asked, or could not be.
+    await witness.closed;
+    client.read();
+    expect(await exit).toBe(0);
+  });
+});

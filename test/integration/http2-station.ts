@@ -1,0 +1,25 @@
+// The grpc listener in a process of its own, with answers and bounds of a test's choice. On stdin: `drain`.
+import { createInterface } from "node:readline";
+import type { ListenerBounds } from "../../services/auth/src/app/listener-bounds.ts";
+import { listenGrpc } from "../../services/auth/src/app/listeners.ts";
+import { createPublicCalls } from "../../services/auth/src/app/public-calls.ts";
+
+const bounds = JSON.parse(process.argv[2] ?? "{}") as Partial<ListenerBounds>;
+const listener = await listenGrpc(
+  { host: "127.0.0.1", port: 0 },
+  { maxConnections: 100, publicCalls: createPublicCalls(10_000), bounds },
+);
+/** `/<bytes>` answers with as many; `/open` writes one byte and stays open. */
+listener.handle((request, response) => {
+  const path = (request.url ?? "").slice(1);
+  response.writeHead(200);
+  if (path === "open") response.write("-");
+  else response.end(Buffer.alloc(Number(path)));
+});
+process.stdout.write(`${listener.url}\n`);
+createInterface(process.stdin).on("line", async () => {
+  const cut = setTimeout(() => listener.destroy(), 20_000);
+  await listener.drain();
+  clearTimeout(cut);
+  process.exit(0);
+});
