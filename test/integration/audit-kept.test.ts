@@ -41,7 +41,7 @@ beforeAll(async () => {
   database = await createDatabase();
   await query(database.url, `create role ${role} login password '${role}'`);
   const manual = await readFile(`${import.meta.dirname}/../../docs/postgres.md`, "utf8");
-  const grants = /^## Two roles[\s\S]*?```sql\n([\s\S]*?)```/m.exec(manual)?.[1] ?? "";
+  const grants = /```sql\n(grant usage on schema[\s\S]*?)```/.exec(manual)?.[1] ?? "";
   await query(database.url, grants.replaceAll("postern_service", role));
   const url = new URL(database.url);
   [url.username, url.password] = [role, role];
