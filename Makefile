@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format gen proto-release clean
+.PHONY: help setup run test test-full check bench format gen proto-release clean
 .NOTPARALLEL:
 
 SYSTEM_PATH := $(PATH)
@@ -27,6 +27,9 @@ run: ## Starts Postern with its embedded database; see its lines on stdout
 test: ## Runs every check and every test; installs Postgres and Redis where there are none and we are root
 	@$(MAKE) --no-print-directory setup >&2 || { echo '0 passed, 1 failed'; exit 1; }
 	@.ci/test.sh
+
+test-full: export TEST_SCALE = 1
+test-full: test ## Runs the same with the full counts of the long and random tests, which takes about three times as long
 
 check: setup ## Runs the static checks only
 	@.ci/check.sh

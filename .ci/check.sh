@@ -1,26 +1,20 @@
 #!/usr/bin/env bash
-# The static checks, one line each; of one that fails, what it says. Last: `N passed, N failed`.
+# The static checks at the same time, one line each; of one that fails, its output. Last: `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.."
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
-passed=0 failed=0
+names=()
 
 check() {
-  local name=$1
+  local number=${#names[@]}
+  names+=("$1")
   shift
-  if "$@" >"$temp/output" 2>&1; then
-    passed=$((passed + 1))
-    echo "ok      $name"
-  else
-    failed=$((failed + 1))
-    echo "FAILED  $name: $*"
-    cat "$temp/output"
-  fi
+  { "$@" >"$temp/output-$number" 2>&1 || echo "$*" >"$temp/failed-$number"; } &
 }
 
 generated() {
-  buf generate -o "$temp" && diff -r gen/src "$temp/gen/src"
+  buf generate -o "$temp/generated" && diff -r gen/src "$temp/generated/gen/src"
 }
 
 check "lint and format" biome check --error-on-warnings .
@@ -28,7 +22,18 @@ check "types" tsc --noEmit
 check "contracts: lint" buf lint
 check "contracts: format" buf format --diff --exit-code proto
 check "contracts: compatible with the last release" buf breaking --against proto/last-release.binpb
-check "generated code is today's" generated
+check "generated code is current" generated
+wait
 
-echo "$passed passed, $failed failed"
+failed=0
+for number in "${!names[@]}"; do
+  if [ -e "$temp/failed-$number" ]; then
+    failed=$((failed + 1))
+    echo "FAILED  ${names[number]}: $(cat "$temp/failed-$number")"
+    cat "$temp/output-$number"
+  else
+    echo "ok      ${names[number]}"
+  fi
+done
+echo "$((${#names[@]} - failed)) passed, $failed failed"
 ((failed == 0))

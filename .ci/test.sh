@@ -10,16 +10,18 @@ if ! .ci/stores.sh; then
   exit 1
 fi
 
-.ci/check.sh >"$temp/check"
-sed '$d' "$temp/check"
-read -r passed _ failed _ < <(tail -n 1 "$temp/check")
-
-vitest run --reporter=default --reporter=json --outputFile.json="$temp/vitest.json"
+.ci/check.sh >"$temp/check" &
+checks=$!
+vitest run --reporter=default --reporter=./test/support/slowest-files.ts \
+  --reporter=json --outputFile.json="$temp/vitest.json"
 code=$?
 read -r tests_passed tests_failed < <(node test/support/vitest-totals.ts "$temp/vitest.json" || echo "0 0")
 # A run may fail beside its tests: none found, an error that no test caught, no report.
 if ((code != 0 && tests_failed == 0)); then tests_failed=1; fi
 
+wait "$checks"
+sed '$d' "$temp/check"
+read -r passed _ failed _ < <(tail -n 1 "$temp/check")
 passed=$((passed + tests_passed)) failed=$((failed + tests_failed))
 echo "$passed passed, $failed failed"
 ((failed == 0))

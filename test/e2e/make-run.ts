@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { gone, postgresOf } from "../integration/embedded-fixture.ts";
+import { childEnv } from "../support/child-env.ts";
 import { poll } from "../support/poll.ts";
 import { childrenOf, isAlive, signal } from "../support/postgres-processes.ts";
 
@@ -42,7 +43,7 @@ export function embeddedEnvironment(dataDir: string): Record<string, string> {
 export async function makeRun(dataDir: string): Promise<MakeRun> {
   const child = spawn("make", ["run", "MAKE=true"], {
     cwd: root,
-    env: embeddedEnvironment(dataDir),
+    env: childEnv(embeddedEnvironment(dataDir)),
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { childEnv } from "../support/child-env.ts";
 import { poll } from "../support/poll.ts";
 import { embeddedEnvironment } from "./make-run.ts";
 
@@ -18,7 +19,7 @@ export interface EmbeddedServer extends AsyncDisposable {
 
 export async function serveEmbedded(dataDir: string): Promise<EmbeddedServer> {
   const child = spawn(process.execPath, ["--import", preload, binary, "serve", "--embedded"], {
-    env: { ...embeddedEnvironment(dataDir), POSTERN_LOG_LEVEL: "error" },
+    env: childEnv({ ...embeddedEnvironment(dataDir), POSTERN_LOG_LEVEL: "error" }),
     stdio: ["pipe", "pipe", "inherit"],
   });
   const exit = once(child, "exit").then(([code]) => code as number | null);

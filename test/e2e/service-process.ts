@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { childEnv } from "../support/child-env.ts";
 import { poll } from "../support/poll.ts";
 
 /** A service of somebody who uses Postern, as a process of its own. */
@@ -32,7 +33,7 @@ export async function startService({
 }: ServiceOptions): Promise<ServiceProcess> {
   const child = spawn(command, args, {
     cwd,
-    env: { PATH: process.env["PATH"], ...env },
+    env: childEnv(env),
     stdio: "pipe",
   });
   let said = "";

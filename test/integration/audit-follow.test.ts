@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { childEnv } from "../support/child-env.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
 import { ISSUER } from "../support/server-process.ts";
@@ -38,7 +39,7 @@ async function note(requestId: string, client?: Client): Promise<void> {
 /** `postern audit --follow` as a process of its own, which has begun to follow. */
 async function follow(...args: string[]) {
   const child = spawn(process.execPath, ["--import", preload, binary, "audit", "--follow", ...args], {
-    env: { PATH: process.env["PATH"], ...env },
+    env: childEnv(env),
     stdio: ["pipe", "pipe", "pipe"],
   });
   const lines: string[] = [];

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { scaled } from "../support/scale.ts";
 import { copyUsers, pair, race, survivors } from "./races.ts";
 import { openSessionSource, type SessionSource } from "./session-source.ts";
 import {
@@ -15,7 +16,7 @@ import {
   tally,
 } from "./two-servers.ts";
 
-const rounds = 1_000;
+const rounds = scaled(1_000, { atLeast: 150 });
 /** A login takes some 20 ms; what races it is sent at any moment of that, or a little later. */
 const sweepMs = 32;
 

@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { createRandom } from "../support/load/random.ts";
+import { scaled } from "../support/scale.ts";
 import { compareSamples, quantile, resolution } from "../support/two-samples.ts";
 import { limitedTo, WRONG } from "./guesses.ts";
 import { copyUsers } from "./races.ts";
 import { createUser, PASSWORD, refusal, startTwoServers, type TwoServers } from "./two-servers.ts";
 
 /** Of each kind of account. */
-const samples = 300;
+const samples = scaled(300, { atLeast: 150 });
 const warmUp = 20;
 /** Over all comparisons of a test. */
 const falseAlarm = 1e-6;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
 import { advanceClock } from "../support/clock.ts";
 import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
+import { scaled } from "../support/scale.ts";
 import { pair } from "./races.ts";
 import { openSessionSource } from "./session-source.ts";
 import {
@@ -19,7 +20,7 @@ import {
 } from "./two-servers.ts";
 
 const crowd = 100;
-const tokens = 1_000;
+const tokens = scaled(1_000, { atLeast: 150 });
 const pastTheGrace = 31_000;
 
 let bouncer: PgBouncer;

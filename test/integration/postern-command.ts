@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { childEnv } from "../support/child-env.ts";
 import { AUDIENCE, ISSUER } from "../support/server-process.ts";
 
 const binary = fileURLToPath(import.meta.resolve("../../services/auth/bin/postern.js"));
@@ -36,7 +37,7 @@ export async function runPostern(
   env: Environment = {},
   { stdin = "" } = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [binary, ...args], { env: withPath(env), timeout: 60_000 });
+  const child = spawn(process.execPath, [binary, ...args], { env: childEnv(env), timeout: 60_000 });
   // One that ends without reading it breaks the pipe.
   child.stdin.on("error", () => {}).end(stdin);
   const [stdout, stderr, [code]] = await Promise.all([
@@ -58,7 +59,7 @@ export interface Running extends AsyncDisposable {
 
 /** Starts the binary; it ends with us. */
 export function startPostern(args: readonly string[], env: Environment): Running {
-  const child = spawn(process.execPath, ["--import", preload, binary, ...args], { env: withPath(env) });
+  const child = spawn(process.execPath, ["--import", preload, binary, ...args], { env: childEnv(env) });
   const closed = once(child, "close");
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (part: string) => {
@@ -77,8 +78,4 @@ export function startPostern(args: readonly string[], env: Environment): Running
       await ended;
     },
   };
-}
-
-function withPath(env: Environment): NodeJS.ProcessEnv {
-  return { PATH: process.env["PATH"], ...env };
 }

@@ -1,20 +1,26 @@
 import { afterAll, expect, test } from "vitest";
-import { type MixedLoad, startMixedLoad } from "../support/load/mixed-load.ts";
+import { startMixedLoad } from "../support/load/mixed-load.ts";
 import { describeReport, faultsOf } from "../support/load/report.ts";
 import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
 import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis.ts";
+import { scaled } from "../support/scale.ts";
 import { startTwoServers, type TwoServers } from "./two-servers.ts";
 
-/** Operations of one kind of Redis; of all three together there are more than 100,000. */
 const timeout = 600_000;
-let checked = 0;
-afterAll(() => expect(checked).toBeGreaterThan(100_000));
+/** Operations under each fault; fewer would leave no time for it to be noticed and to pass. */
+const operations = (count: number) => scaled(count, { atLeast: 400 });
+/** How often a fault that passes at once happens. */
+const times = (count: number) => scaled(count, { atLeast: 3 });
+let [checked, requested] = [0, 0];
+// All three kinds of Redis together: more than 100,000 at scale 1.
+afterAll(() => expect(checked).toBeGreaterThan(requested));
 
 interface Loaded {
   readonly two: TwoServers;
-  readonly load: MixedLoad;
+  /** Resolves after so many further operations, at the scale of this run. */
+  readonly more: (count: number) => Promise<void>;
 }
 
 /** Puts a mixed load on two servers that share a Redis, lets `faults` happen to it, and judges. */
@@ -29,11 +35,15 @@ async function underLoad(
     POSTERN_REFRESH_GRACE: "3s",
   });
   await using load = await startMixedLoad(two);
-  await load.more(2_000);
+  const more = (count: number) => {
+    requested += operations(count);
+    return load.more(operations(count));
+  };
+  await more(2_000);
   await untilUp(two);
-  await faults({ two, load });
+  await faults({ two, more });
   await untilUp(two);
-  await load.more(2_000);
+  await more(2_000);
   const report = await load.finish();
   const faulty = await failedCommands(two);
   await annotate(`${describeReport(report)}\n  commands to Redis that failed ${faulty}`);
@@ -69,32 +79,32 @@ test("M02 M03 M05 M09: one server, flushed, killed, frozen, read-only, full: no 
   timeout,
 }, async ({ annotate }) => {
   await using redis = await startRedis();
-  await underLoad({ url: redis.url, nodes: [redis] }, annotate, async ({ two, load }) => {
-    for (let times = 0; times < 20; times++) {
+  await underLoad({ url: redis.url, nodes: [redis] }, annotate, async ({ two, more }) => {
+    for (let time = 0; time < times(20); time++) {
       await redis.command("FLUSHALL");
-      await load.more(300);
+      await more(300);
     }
     await redis.kill9();
-    await load.more(6_000);
+    await more(6_000);
     await redis.restart();
     await untilUp(two);
-    await load.more(2_000);
+    await more(2_000);
     await redis.freeze();
-    await load.more(6_000);
+    await more(6_000);
     await redis.thaw();
     await untilUp(two);
-    await load.more(2_000);
+    await more(2_000);
     // A copy of a master that is not there: it answers reads, and refuses writes.
     await redis.command("REPLICAOF", "127.0.0.1", await freePort());
-    await load.more(6_000);
+    await more(6_000);
     await redis.command("REPLICAOF", "NO", "ONE");
     await redis.command("CONFIG", "SET", "maxmemory", "1", "maxmemory-policy", "noeviction");
-    await load.more(6_000);
+    await more(6_000);
     await redis.command("CONFIG", "SET", "maxmemory", "0");
     // What was a stream, a string, a sorted set is something else each time.
-    for (let times = 0; times < 10; times++) {
+    for (let time = 0; time < times(10); time++) {
       await poison(redis);
-      await load.more(300);
+      await more(300);
     }
     await redis.command("FLUSHALL");
   });
@@ -117,43 +127,43 @@ test("M06: a master lost by Sentinel to a copy that missed its last writes: no v
   timeout,
 }, async ({ annotate }) => {
   await using sentinel = await startSentinel();
-  await underLoad(sentinel, annotate, async ({ two, load }) => {
+  await underLoad(sentinel, annotate, async ({ two, more }) => {
     for (const lose of ["kill9", "freeze"] as const) {
       const master = await sentinel.master();
       const copy = await sentinel.cutCopy();
-      await load.more(3_000);
+      await more(3_000);
       await master[lose]();
       await copy.thaw();
-      await Promise.all([sentinel.failover(), load.more(6_000)]);
+      await Promise.all([sentinel.failover(), more(6_000)]);
       await untilUp(two);
-      await load.more(3_000);
+      await more(3_000);
       await (lose === "freeze" ? master.thaw() : master.restart());
       await poll("the old master follows the new one", 60_000, async () =>
         String(await master.command("INFO", "replication")).includes("master_link_status:up")
           ? true
           : undefined,
       );
-      await load.more(2_000);
+      await more(2_000);
     }
   });
 });
 
 test("M06: a Cluster that loses a master: no verdict is wrong", { timeout }, async ({ annotate }) => {
   await using cluster = await startCluster();
-  await underLoad(cluster, annotate, async ({ two, load }) => {
+  await underLoad(cluster, annotate, async ({ two, more }) => {
     for (const lose of ["kill9", "freeze"] as const) {
       const [master] = await cluster.masters();
       await master?.[lose]();
       await Promise.all([
-        load.more(8_000),
+        more(8_000),
         poll("another node has the slots", 60_000, async () =>
           (await cluster.masters()).every((one) => one !== master) ? true : undefined,
         ),
       ]);
       await untilUp(two);
-      await load.more(3_000);
+      await more(3_000);
       await (lose === "freeze" ? master?.thaw() : master?.restart());
-      await load.more(2_000);
+      await more(2_000);
     }
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { advanceClock } from "../support/clock.ts";
+import { scaled } from "../support/scale.ts";
 import { copyUsers, pair, race, survivors } from "./races.ts";
 import { type OpenedSession, openSessionSource, type SessionSource } from "./session-source.ts";
 import {
@@ -14,7 +15,7 @@ import {
   tally,
 } from "./two-servers.ts";
 
-const rounds = 1_000;
+const rounds = scaled(1_000, { atLeast: 150 });
 const pastTheGrace = 31_000;
 
 let two: TwoServers;

@@ -3,6 +3,7 @@ import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SessionGrant } from "../../services/auth/src/domain/ports/session-store.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { scaled } from "../support/scale.ts";
 import { look, type System, sessionCommands } from "../support/session-commands.ts";
 import { lives, SessionModel } from "../support/session-model.ts";
 import { addUser, type Faults, openReplica, stopClock } from "../support/session-system.ts";
@@ -79,7 +80,7 @@ describe("by the database's clock, to the millisecond, a token is active before 
 });
 
 test("histories of logins, refreshes, replays, revocations, lost answers and restarts go as the model says", async () => {
-  await fc.assert(histories(), { numRuns: 50, interruptAfterTimeLimit: 20_000 });
+  await fc.assert(histories(), { numRuns: scaled(100, { atLeast: 20 }) });
 }, 120_000);
 
 describe("a planted fault is found:", () => {

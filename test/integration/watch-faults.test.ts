@@ -10,6 +10,7 @@ import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
 import { startRedis } from "../support/redis.ts";
 import type { SeenEntry } from "../support/revocation-reader.ts";
+import { scaled } from "../support/scale.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { frame, openGrpc } from "../support/wire.ts";
@@ -59,6 +60,7 @@ test("L14: what is revoked while 20 readers are cut off again and again comes to
   const through = (url: string) => proxies.get(url)?.through(url).replace(/\/$/, "") ?? url;
   const last = Promise.withResolvers<number>();
   let streams = 0;
+  const revocations = scaled(400, { atLeast: 100 });
 
   /** Goes on where it was, at the other server and by the next protocol, until it has all. */
   async function follow(index: number): Promise<SeenEntry[]> {
@@ -84,7 +86,7 @@ test("L14: what is revoked while 20 readers are cut off again and again comes to
   const following = Promise.all(Array.from({ length: 20 }, (_, index) => follow(index)));
   const cuts = [...proxies.values()];
   let done = 0;
-  const sequences = await each(Array.from({ length: 400 }), 4, async (_, index) => {
+  const sequences = await each(Array.from({ length: revocations }), 4, async (_, index) => {
     const sequence = await revokeClient(index % 2 === 0 ? two.a : two.b, `client ${index}`);
     done += 1;
     if (done % 5 === 0) {
@@ -96,7 +98,7 @@ test("L14: what is revoked while 20 readers are cut off again and again comes to
   });
   last.resolve(Math.max(...sequences));
   const all = await log(two);
-  expect(all).toHaveLength(400);
+  expect(all).toHaveLength(revocations);
   for (const seen of await following) expect(shown(seen)).toEqual(all);
   await annotate(`${streams} streams`);
   expect(streams).toBeGreaterThan(20);

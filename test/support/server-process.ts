@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { childEnv } from "./child-env.ts";
 import { poll } from "./poll.ts";
 
 const BINARY = `${import.meta.dirname}/../../services/auth/bin/postern.js`;
@@ -68,7 +69,6 @@ export interface ServerProcess extends AsyncDisposable {
 
 /** Starts the real binary on free ports of 127.0.0.1, and resolves once it says that it is ready. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  // Nothing of our own environment: a POSTERN_* of the developer's shell must not change a test.
   const { preload, under = [], as = {}, stderr = "read" } = options;
   const imports = [PRELOAD, ...(preload === undefined ? [] : [preload])].flatMap((path) => [
     "--import",
@@ -115,8 +115,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 }
 
 function settings({ databaseUrl, env = {} }: ServerOptions): NodeJS.ProcessEnv {
-  const all: Record<string, string | undefined> = {
-    PATH: process.env["PATH"],
+  return childEnv({
     POSTERN_DATABASE_URL: databaseUrl,
     POSTERN_HTTP_ADDR: "127.0.0.1:0",
     POSTERN_GRPC_ADDR: "127.0.0.1:0",
@@ -127,8 +126,7 @@ function settings({ databaseUrl, env = {} }: ServerOptions): NodeJS.ProcessEnv {
     POSTERN_SECRET_TOKENS: JSON.stringify(SECRET_TOKENS),
     POSTERN_DRAIN_DELAY: "0s",
     ...env,
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  });
 }
 
 function readUrls(stdout: Readable): ReadonlyMap<string, string> {
