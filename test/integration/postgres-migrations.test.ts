@@ -38,7 +38,10 @@ describe("N10: a schema that is", { timeout: 90_000 }, () => {
     const start = async () => stack.use(await startServer({ databaseUrl: database.url, env }));
     const starting = Promise.all([start(), start()]);
     starting.catch(() => {});
-    const stuck = () => rows(database.url, `select pid ${migrators} and wait_event <> 'relation'`);
+    const { rows: holders } = await holder.query("select pg_backend_pid() as pid");
+    // Not those that wait for their turn.
+    const stuck = () =>
+      rows(database.url, `select pid ${migrators} and ${holders[0].pid} = any (pg_blocking_pids(pid))`);
     const ended = new Set<unknown>();
     // Also the second one, which has waited for its turn.
     while (ended.size < 2) {

@@ -92,15 +92,17 @@ export async function startServer(
     await Promise.all(listeners.map((listener) => end(listener, config.drainTimeoutMs)));
   });
 
-  const { handler, madeAdmin } = await untilReady(stopping, log, async () => {
-    await prepareDatabase(config, log, stopping);
+  const { handler, madeAdmin, rights } = await untilReady(stopping, log, async () => {
+    const rights = await prepareDatabase(config, log, stopping);
     const issuer = config.issuer ?? http.url;
     state.service ??= await openService({
       ...{ config, context, issuer, log, metrics },
       ...{ draining: draining.signal, closing: closing.signal, publicCalls },
     });
-    return { handler: state.service.handler, madeAdmin: await makeFirstAdmin(config, context) };
+    return { handler: state.service.handler, madeAdmin: await makeFirstAdmin(config, context), rights };
   });
+  // No other role can connect to an embedded database.
+  if (!config.embedded) warnOfPublicRights(log, rights);
   http.handle(handler);
   grpc.handle(handler);
   state.readiness = "ready";
@@ -149,12 +151,14 @@ function warnOfLittleMemory(log: Logger): void {
   );
 }
 
-async function prepareDatabase(config: ReadyConfig, log: Logger, signal: AbortSignal): Promise<void> {
-  const { databaseUrl } = config;
+async function prepareDatabase(
+  { databaseUrl, migrate: mayMigrate }: ReadyConfig,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<PublicRights> {
   const options = { signal, onWait: (held_by: readonly LockHolder[]) => warnOfWait(log, held_by) };
-  await (config.migrate ? migrate : checkSchema)(databaseUrl, options);
-  // No other role can connect to an embedded one.
-  if (!config.embedded) warnOfPublicRights(log, await readPublicRights(databaseUrl, signal));
+  await (mayMigrate ? migrate : checkSchema)(databaseUrl, options);
+  return readPublicRights(databaseUrl, signal);
 }
 
 function warnOfWait(log: Logger, held_by: readonly LockHolder[]): void {
