@@ -92,7 +92,7 @@ describe("a method that is not served", () => {
   });
 
   test.each(["connect", "connect-binary", "grpc-web", "grpc"] as const)(
-    "is told to Connect's own client by %s",
+    "reaches Connect's own client by %s",
     async (protocol) => {
       using clients = createClients({ baseUrl: protocol === "grpc" ? server.grpc : server.http, protocol });
       const method = { ...AuthService.method.introspect, name: "Nothing" };
@@ -103,7 +103,7 @@ describe("a method that is not served", () => {
     },
   );
 
-  test("is told to grpc-js", async () => {
+  test("reaches grpc-js", async () => {
     const Generic = makeGenericClientConstructor({}, "Any");
     const client: Client = new Generic(new URL(server.grpc).host, credentials.createInsecure());
     const same = (message: Buffer) => message;
@@ -115,7 +115,7 @@ describe("a method that is not served", () => {
   });
 
   test.skipIf(!grpcio)(
-    "is told to gRPC's Python client (skipped where /usr/bin/python3 has no python3-grpcio)",
+    "reaches gRPC's Python client (skipped where /usr/bin/python3 has no python3-grpcio)",
     async () => {
       const script = [
         "import grpc, sys",

@@ -62,7 +62,7 @@ describe("a request target in absolute form (RFC 9112, section 3.2.2)", () => {
       `authorization: Bearer ${TOKENS.web}`,
     ];
     const line = `POST http://other.example${INTROSPECT} HTTP/1.1`;
-    // A bad Host header is refused also here: somebody between us may judge by it.
+    // A bad Host header is refused here too: a proxy may decide by it.
     expect((await sendRaw(server.http, request(line, headers, '{"token":"abc"}'))).status).toBe(400);
     const good = headers.with(0, "host:");
     const answer = await sendRaw(server.http, request(line, good, '{"token":"abc"}'));

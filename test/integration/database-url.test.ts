@@ -138,7 +138,7 @@ describe("a read-only database", () => {
   const readOnly = (url: string) =>
     urlWith(url, { search: "options=-c%20default_transaction_read_only%3Don" });
 
-  test("is told as such by commands, and those that only read work", async () => {
+  test("is reported as read-only by commands, and those that only read work", async () => {
     await using database = await createDatabase();
     const env = serveSettings(readOnly(database.url), masterKey);
     const created = await runPostern(["user", "create", "--email", "a@example.com"], env);
@@ -174,7 +174,7 @@ describe("a read-only database", () => {
     expect(await serving.ended).toMatchObject({ code: 0 });
   });
 
-  test("is told as such by calls that write, and in the log", async () => {
+  test("is reported as read-only by calls that write, and in the log", async () => {
     await using database = await createDatabase();
     await using site = await openSite(database.url);
     const session = await openSession(site);

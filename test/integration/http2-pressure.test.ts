@@ -167,7 +167,7 @@ function isHeaders({ type }: Http2Frame): boolean {
   return type === FRAME.headers;
 }
 
-/** Whether the server has ended the connection, which a client that does not read is not told. */
+/** Whether the server has ended the connection. A client that does not read cannot see this. */
 function isGone(client: RawHttp2): boolean {
   try {
     peerSendQueue(client.socket);

@@ -298,7 +298,7 @@ describe("a configuration that is wrong", () => {
     }
   });
 
-  test("a listener's host that has no address is told with the settings that it may stand in", async () => {
+  test("a listener's host without an address is reported with the settings that may hold it", async () => {
     const env = { ...good, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: "no-such-host.invalid:0" };
     const ended = await runPostern(["serve"], env);
     expect(ended).toMatchObject({ code: 1, stdout: "" });

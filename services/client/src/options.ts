@@ -8,7 +8,7 @@ export type Faults = Readonly<Record<string, boolean>>;
 
 /**
  * Takes an options object's own members: what some other code has put on `Object.prototype` is no option.
- * @param prefix what stands before the name of an option in errors
+ * @param prefix the text before an option's name in errors
  * @throws {TypeError} for an option that is not known: a misspelt one would be left at its default
  */
 export function takeOptions<T extends object>(options: T, names: OptionNames<T>, prefix = ""): T {
@@ -29,7 +29,7 @@ export function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** Whether it is the text of an http or https URL without credentials, which would be told in errors. */
+/** Whether the text is an http or https URL without credentials, which errors would repeat. */
 export function isHttpUrl(value: unknown): value is string {
   if (typeof value !== "string" || /\s/.test(value) || !URL.canParse(value)) return false;
   const { protocol, username, password } = new URL(value);

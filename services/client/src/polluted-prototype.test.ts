@@ -25,7 +25,7 @@ const withCode = (code: string) => expect.objectContaining({ name: "PosternError
 const without = (value: object, name: string) =>
   Object.fromEntries(Object.entries(value).filter(([key]) => key !== name));
 
-describe("what stands on Object.prototype is no claim:", () => {
+describe("a member of Object.prototype is no claim:", () => {
   const whole = { ...payload, roles: ["user"] };
 
   test.each(Object.entries(payload))("%s", async (name, value) => {
@@ -62,7 +62,7 @@ describe("what stands on Object.prototype is no claim:", () => {
   });
 });
 
-describe("what stands on Object.prototype is no option:", () => {
+describe("a member of Object.prototype is no option:", () => {
   const good = {
     issuer: "https://auth.example.com",
     audience: "a",
@@ -194,7 +194,7 @@ describe("what stands on Object.prototype is no option:", () => {
   });
 });
 
-describe("what stands on Object.prototype is no key:", () => {
+describe("a member of Object.prototype is no key:", () => {
   const kinds = [
     {
       kid: "a",
@@ -245,7 +245,7 @@ describe("what stands on Object.prototype is no key:", () => {
   });
 });
 
-describe("what stands on Object.prototype is no part of a message of the feed:", () => {
+describe("a member of Object.prototype is no part of a message of the feed:", () => {
   const given = checkpoint(1_790_000_000_000, { cursor: "c" });
   const bare = create(WatchRevocationsResponseSchema, { cursor: "c" });
 
@@ -295,7 +295,7 @@ describe("what stands on Object.prototype is no part of a message of the feed:",
   });
 });
 
-describe("what stands on Object.prototype is no caller:", () => {
+describe("a member of Object.prototype is no caller:", () => {
   const caller = { subject: "usr_forged", scope: ["orders.write"] } as unknown as VerifiedToken;
 
   test.each([

@@ -21,7 +21,7 @@ interface Handle {
  *
  * The socket belongs to the HTTP/2 session. Written to by `socket.write`, a full socket ends the process: libuv reports
  * the write to the session later, which is not waiting for one (`Assertion failed: is_write_in_progress()`). So the
- * kernel is asked at once and nobody waits: it takes the frame, or the notice is not sent. Node writes whole frames, so
+ * frame goes to the kernel without a wait: the kernel takes it, or the notice is not sent. Node writes whole frames, so
  * with nothing queued the connection is between two frames.
  * @returns whether the client was asked
  */

@@ -3,7 +3,7 @@ import { getHeapStatistics } from "node:v8";
 
 const KIB = 1024;
 
-/** Files that the process needs beside connections of clients: code, log, listeners, stores, and some to spare. */
+/** Open files that the process needs in addition to client connections: code, log, listeners, stores, and a reserve. */
 const baseFiles = 128;
 /** Files of a thread that hashes. */
 const threadFiles = 8;

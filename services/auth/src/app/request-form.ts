@@ -14,7 +14,7 @@ const absoluteForm = /^https?:\/\/([^/?]*)(.*)$/i;
 export function settleHttp1(request: IncomingMessage): 204 | 400 | 501 | undefined {
   const { headers, httpVersion, rawHeaders } = request;
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length;
-  // Of several, Node keeps the first and says nothing; somebody between us may have judged by another (section 3.2).
+  // Node silently keeps the first of several. A proxy may have decided by another one (section 3.2).
   if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return 400;
   if (headers.host !== undefined && headers.host !== "" && !authorityForm.test(headers.host)) return 400;
   const coding = headers["transfer-encoding"];

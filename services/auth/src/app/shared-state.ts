@@ -26,7 +26,7 @@ export interface SharedStateOptions {
   /** Others have shown entries of the revocation log. */
   readonly onEntries: () => void;
   readonly onRedisChange: (isUp: boolean, cause: unknown) => void;
-  /** Told once of each reason for which Redis cannot be used, until it has answered again. */
+  /** Called once for each reason why Redis cannot be used, until Redis answers again. */
   readonly onRedisFault: (reason: string) => void;
   /** Redis may throw counts of failed logins away: its policy for a full memory. */
   readonly onEviction: (policy: string) => void;
@@ -40,10 +40,10 @@ export function openSharedState(options: SharedStateOptions): SharedState {
       async [Symbol.asyncDispose]() {},
     };
   }
-  const told = new Set<string>();
+  const reported = new Set<string>();
   function onFault(reason: string): void {
-    if (told.has(reason)) return;
-    told.add(reason);
+    if (reported.has(reason)) return;
+    reported.add(reason);
     options.onRedisFault(reason);
   }
   const redis = openRedis({
@@ -51,7 +51,7 @@ export function openSharedState(options: SharedStateOptions): SharedState {
     monotonicMs: () => performance.now(),
     onChange: (isUp, cause) => {
       options.onRedisChange(isUp, cause);
-      if (isUp) told.clear();
+      if (isUp) reported.clear();
       if (isUp) warnOfEviction(redis, options.onEviction);
     },
   });

@@ -8,7 +8,7 @@ import { isRead, refuse, refuseMethod } from "./refuse.ts";
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * What the http listener serves beside the RPCs; all of it may be read by anyone.
+ * Everything that the http listener serves except RPCs. All of it is public.
  * @returns a handler; it leaves a path that is not here to the last argument, which answers 404 by default
  */
 export function createHttpRoutes(

@@ -12,7 +12,7 @@ test.each([
   ['{"" : 1,\n"":2}', ""],
   ['{"__proto__":1,"__proto__":2}', ""],
   ['{"a":"{\\"b\\":1","a":2}', ""],
-])("a member that stands twice is found: %s", (text, at) => {
+])("a member that occurs twice is found: %s", (text, at) => {
   expect(findRepeatedMember(text)).toBe(at);
 });
 

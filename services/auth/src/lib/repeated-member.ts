@@ -10,11 +10,11 @@ interface Open {
 const signs = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[[\]{},]/gs;
 
 /**
- * Looks for an object with a member that stands twice. `JSON.parse` takes such a text and keeps the last one, while
+ * Looks for an object in which a member occurs twice. `JSON.parse` takes such a text and keeps the last one, while
  * another reader keeps the first (RFC 8259 section 4).
  *
  * @param json a text that `JSON.parse` takes
- * @returns where the object stands, by the indexes of the arrays around it (`[1]`; empty where there are none), or
+ * @returns the position of the object, by the indexes of the arrays around it (`[1]`; empty where there are none), or
  * undefined where there is no such object. It never holds a member's name.
  */
 export function findRepeatedMember(json: string): string | undefined {

@@ -29,7 +29,7 @@ test("a complete answer counts from its end, whatever the reader takes in betwee
   expect(clock.stalledMs(key, writer(0, true), 30)).toBe(20);
 });
 
-test("two writers are told apart", () => {
+test("two writers are measured separately", () => {
   const clock = createStallClock();
   const [one, other] = [{}, {}];
   clock.stalledMs(one, writer(1), 0);

@@ -1,4 +1,4 @@
-/** The bytes of a file are not the text that somebody meant. The message follows "the file", and repeats nothing of it. */
+/** A file does not hold plain UTF-8 text. The message continues "the file" and repeats none of its content. */
 export class TextFileError extends Error {
   override readonly name = "TextFileError";
 }

@@ -119,7 +119,7 @@ describe("deadlines (L09)", () => {
 
 test.each([
   ["a message", `/${AdminService.typeName}/ListUsers`],
-  ["what is sent to a path that nobody waits at", "/waits"],
+  ["a request to a path that is not served", "/waits"],
 ])("%s that does not come to its end over HTTP/2 is given up after ten seconds", async (_, path) => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const h2 = http2.createServer(listener).listen(0, "127.0.0.1");

@@ -8,7 +8,7 @@ import { createRpcListener } from "./listener.ts";
 test("a gRPC call refused for overload is answered by one frame that ends the stream", async () => {
   const listener = createRpcListener({
     routes: (router) => router.service(AuthService, {}),
-    authenticate: async () => Promise.reject(new Error("nobody is asked")),
+    authenticate: async () => Promise.reject(new Error("authentication must not be reached")),
     newRequestId: () => "request",
     onFinished: () => {},
     isOverloaded: () => true,

@@ -104,7 +104,7 @@ test("a method by itself is guarded too, and registrations can be chained", asyn
   expect(await echo.call("connect", "serverStream")).toBe("open");
 });
 
-test("a handler without a guard finds nobody", async () => {
+test("`callerOf` throws in a handler without a guard", async () => {
   await using echo = await serveEcho({
     routes: (router) => registerEcho(router, (context) => callerOf(context).subject),
   });

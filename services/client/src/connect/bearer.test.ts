@@ -113,7 +113,7 @@ test("a stream that is refused before it begins is not made again either", async
   expect(calls).toBe(1);
 });
 
-test("a token that cannot be sent in a header is not told", async () => {
+test("no error repeats a token that cannot be sent in a header", async () => {
   await using site = await setUp();
   const source = { token: async () => "secret\nline" };
   const error = await site.call("connect", "unary", {}, [bearer(source)]).catch((thrown) => thrown);

@@ -180,7 +180,7 @@ describe("parseAccessToken", () => {
     }
   });
 
-  describe("what costs much is done for nobody", () => {
+  describe("expensive work is never done for an unverified token", () => {
     test("the payload is not read with the header", () => {
       const parsed = vi.spyOn(JSON, "parse");
       const signed = readSignedToken(compact(header, "no JSON"));

@@ -4,10 +4,10 @@ import { PosternError } from "./postern-error.ts";
 
 export type AccessTokenAlg = "ES256" | "EdDSA" | "RS256";
 
-/** An access token whose header is right. Nobody has checked its signature or read its payload yet. */
+/** An access token with a valid header. Its signature is not checked and its payload is not read yet. */
 export interface SignedToken {
   readonly header: { readonly alg: AccessTokenAlg; readonly kid: string };
-  /** As it stands in the token. Read it with `readPayload`, once the signature is known to be right. */
+  /** The encoded payload. Read it with `readPayload` after the signature was checked. */
   readonly payload: string;
   /** What the signature is over (RFC 7515 section 5.2). */
   readonly signingInput: Uint8Array;

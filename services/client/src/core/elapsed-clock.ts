@@ -7,7 +7,7 @@ export interface ElapsedClock {
 }
 
 export interface MachineClocks {
-  /** Milliseconds of a clock that never goes back, and may stand still while a virtual machine is suspended. */
+  /** Milliseconds of a clock that never goes back, and may stop while a virtual machine is suspended. */
   readonly monotonicMs: () => number;
   /** Milliseconds since the epoch; may be put ahead and back. */
   readonly wallMs: () => number;

@@ -1,5 +1,5 @@
 /**
- * A copy with an object's own members and no prototype. What somebody has put on `Object.prototype` is then never taken
+ * A copy with an object's own members and no prototype. A member of `Object.prototype` is then never taken
  * for a member that the object lacks.
  */
 export function ownMembers<T extends object>(value: T): T {

@@ -43,7 +43,7 @@ test("a good token is let in, and its caller is known", async () => {
   expect([answer.status, await answer.json()]).toEqual([200, { subject }]);
 });
 
-test("a route before the guard is open, and there `callerOf` finds nobody", async () => {
+test("a route before the guard is open, and `callerOf` throws there", async () => {
   await using sides = await twoSides();
   const errors: unknown[] = [];
   const app = express();

@@ -71,13 +71,13 @@ test("a plugin below the guarded instance is guarded, also where it was register
   for (const path of ["/before", "/after"]) expect((await app.inject(path)).statusCode).toBe(401);
 });
 
-test("a guard in another instance holds for nobody else, and there `callerOf` finds nobody", async () => {
+test("a guard does not hold for a sibling instance, and `callerOf` throws there", async () => {
   await using sides = await twoSides();
   const app = fastify();
   app.register(async (guarded) => void guarded.register(requireAuth(sides.verifier)));
-  app.register(async (beside) => {
-    beside.get("/open", async () => ({}));
-    beside.get("/caller", async (request) => callerOf(request));
+  app.register(async (sibling) => {
+    sibling.get("/open", async () => ({}));
+    sibling.get("/caller", async (request) => callerOf(request));
   });
   const headers = { authorization: `Bearer ${await sides.issuer.token()}` };
   expect((await app.inject({ url: "/open", headers })).statusCode).toBe(200);

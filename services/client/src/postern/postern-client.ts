@@ -19,7 +19,7 @@ export interface PosternClient {
   readonly abort: () => void;
 }
 
-/** @param prefix what stands before the name of an option in errors */
+/** @param prefix the text before an option's name in errors */
 export function faultsOfClient(
   { baseUrl, token, httpVersion }: Partial<PosternClientOptions>,
   prefix = "",

@@ -109,7 +109,7 @@ export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps):
   };
 }
 
-/** Of one that cannot be sent, the error of whoever sends it would hold the token. */
+/** The HTTP library's error about a token that cannot be sent would contain the token. */
 function takeToken(obtained: ObtainedToken): ObtainedToken {
   const { accessToken, expiresInMs } = ownMembers(obtained);
   if (!isSendable(accessToken)) throw new TypeError("`accessToken` is no token: it must be printable ASCII");

@@ -16,7 +16,7 @@ export function tokenFile(path: string): TokenOrigin {
     const token = (await readFile(path, "utf8")).trim();
     // Read while it was written.
     if (token === "") throw new Error(`${path} is empty`);
-    // Whoever sends it would tell of it in an error, the token with it.
+    // The HTTP library's error about it would contain the token.
     if (!isSendable(token)) throw new Error(`${path} holds no token: it must be one line of printable ASCII`);
     return token;
   }

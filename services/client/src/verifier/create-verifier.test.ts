@@ -8,7 +8,7 @@ import { jwksPath, Opened, refuses, watchPath } from "./verifier.fixture.ts";
 import type { VerifierOptions } from "./verifier-options.ts";
 
 const opened = new Opened();
-// By the clocks that the age of the feed goes by, no time passes but what is told: a slow machine makes nothing stale.
+// The clocks that measure the feed's age advance only when a test advances them, so a slow machine makes nothing stale.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
 const pass = (ms: number) => vi.advanceTimersByTime(ms);
 afterEach(async () => {
@@ -330,7 +330,7 @@ describe("options", () => {
   });
 
   test.each([" secret-of-a-caller", "secret-of-a-caller\n", "secret\rof", "secr\u00e9t", ["secret"], 12])(
-    "a secret token that cannot be sent in a header is refused, and not told: %j",
+    "a secret token that cannot be sent in a header is refused, and no error repeats it: %j",
     (token) => {
       const made = { ...good, revocations: { ...good.revocations, token } } as unknown as VerifierOptions;
       expect(() => createVerifier(made)).toThrow(/^`revocations\.token` must be printable ASCII/);

@@ -8,7 +8,7 @@ import { checkSignature, keyIsUnknown, tokenIsRevoked } from "./token-refusals.t
 export interface IntrospectionDeps {
   /** @returns the token's id, where it is active */
   readonly introspect: (token: string) => Promise<string | undefined>;
-  /** Of the keys that were told or fetched before. */
+  /** Finds a key among those that were received or fetched before. */
   readonly findKnownKey: (kid: string) => VerifyingKey | undefined;
   /** Looks in the issuer's key set; rejects where that cannot be had. */
   readonly findKey: (kid: string) => Promise<VerifyingKey | undefined>;

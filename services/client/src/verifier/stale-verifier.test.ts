@@ -12,7 +12,7 @@ import { introspectPath, jwksPath, Opened, refuses, watchPath } from "./verifier
 import type { VerifierOptions } from "./verifier-options.ts";
 
 const opened = new Opened();
-// By the clocks that the age of the feed goes by, no time passes but what is told: a slow machine makes nothing stale.
+// The clocks that measure the feed's age advance only when a test advances them, so a slow machine makes nothing stale.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
 const pass = (ms: number) => vi.advanceTimersByTime(ms);
 afterEach(async () => {
@@ -80,7 +80,7 @@ describe("while the feed is stale", () => {
     expect(asks(relay.asked, introspectPath)).toBe(0);
   });
 
-  /** Tokens that somebody has made up, each with a key of its own. */
+  /** Forged tokens, each with a key of its own. */
   const madeUp = (token: string, count: number) =>
     Array.from({ length: count }, (_, index) => {
       const header = { alg: "ES256", typ: "at+jwt", kid: `made-up-${index}` };

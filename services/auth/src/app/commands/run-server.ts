@@ -94,7 +94,7 @@ function isOfListeners(error: unknown): error is ListenError {
 
 function cannotListen(error: ListenError): string {
   const where = error.hostname ?? `${error.address}:${error.port}`;
-  const why = error.code === "EADDRINUSE" ? "somebody listens there already" : error.message;
+  const why = error.code === "EADDRINUSE" ? "another process already listens there" : error.message;
   return `cannot listen on ${where}: ${why}; see POSTERN_HTTP_ADDR, POSTERN_GRPC_ADDR and POSTERN_OPS_ADDR`;
 }
 

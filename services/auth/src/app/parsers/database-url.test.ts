@@ -53,7 +53,7 @@ test.each(["require", "verify-ca", "%72equire"])(
   },
 );
 
-describe("O14: refused, and nothing of it is told", () => {
+describe("O14: a bad URL is refused, and the message repeats none of it", () => {
   test.each([
     "",
     "h:5432/db",
@@ -98,8 +98,8 @@ describe("O14: a parameter that would do nothing is refused by its name", () => 
     ["statement_timeout=1000", "`statement_timeout`"],
     ["dbname=x", "`dbname`"],
     ["hostaddr=127.0.0.1", "`hostaddr`"],
-    ["sslmode=disable&sslmode=verify-full", "`sslmode` stands twice"],
-    ["sslmode=disable&%73slmode=verify-full", "`sslmode` stands twice"],
+    ["sslmode=disable&sslmode=verify-full", "`sslmode` occurs twice"],
+    ["sslmode=disable&%73slmode=verify-full", "`sslmode` occurs twice"],
   ])("%s", (query, told) => {
     const attempt = () => parseDatabaseUrl(`postgres://u:p@h/db?${query}`);
     expect(attempt).toThrow(SettingError);
@@ -153,7 +153,7 @@ describe("O14: what cannot be kept of TLS is refused, saying what to write", () 
   });
 });
 
-test("the password is found wherever it stands", () => {
+test("the password is found in every place that a URL can have it", () => {
   expect(databasePassword("postgres://u:p%40ss@h/db")).toBe("p@ss");
   expect(databasePassword("postgres://u@h/db?password=p%40ss")).toBe("p@ss");
   expect(databasePassword("postgres://u:one@h/db?password=other")).toBe("other");

@@ -21,7 +21,7 @@ export function parseDatabaseUrl(text: string): string {
       "write one `postgres://user:password@host:port/database`; percent-encode special characters in its parts",
     );
   }
-  // Of a password with such a character in it, what follows would be taken for the host, and told in the log.
+  // The part of a password after such a character would be taken for the host and logged.
   if (`${url.pathname}${url.search}${url.hash}`.includes("@") || url.hash !== "")
     throw new SettingError(encode);
   if (/[\s\p{Cc}]/u.test(text) || !isEncoded(text, url)) throw new SettingError(encode);
@@ -63,7 +63,7 @@ function readParameters(query: URLSearchParams): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const [name, value] of query) {
     if (!parameterNames.includes(name)) throw new SettingError(unknownMessage(name, value));
-    if (parameters.has(name)) throw new SettingError(`\`${name}\` stands twice; leave one out`);
+    if (parameters.has(name)) throw new SettingError(`\`${name}\` occurs twice; leave one out`);
     if (value === "") throw new SettingError(`\`${name}\` is empty; give it a value or leave it out`);
     parameters.set(name, value);
   }

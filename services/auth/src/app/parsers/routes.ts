@@ -92,7 +92,7 @@ function readYaml(text: string, lineCounter: LineCounter): unknown {
       Node(_, node) {
         const where = at(node.range?.[0] ?? 0);
         if (isAlias(node) || node.anchor !== undefined)
-          throw new SettingError(`has an anchor or alias at ${where}; write out what it stands for`);
+          throw new SettingError(`has an anchor or alias at ${where}; write the value out instead`);
         if (node.tag !== undefined)
           throw new SettingError(`has a tag at ${where}; leave it out, and put text into quotes`);
       },

@@ -108,7 +108,7 @@ describe("J15: refused, with the place and without the token", () => {
     ["the token", `"permissions":["login"],"token":"${other}"`],
     ["a name in another spelling", '"permissions":["login"],"n\\u0061me":"b"'],
     ["the same value", '"permissions":["login"],"permissions":["login"]'],
-  ])("a member that stands twice: %s", (_, members) => {
+  ])("a member that occurs twice is refused: %s", (_, members) => {
     const attempt = () =>
       parseSecretTokens(`[{"name":"a","token":"${other}x","permissions":["login"]},
         {"name":"web","token":"${token}",${members}}]`);

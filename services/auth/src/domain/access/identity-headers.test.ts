@@ -34,7 +34,7 @@ test("scopes are parted by spaces, roles by commas, and what there is not is emp
   expect(Object.values(without)).toEqual(["", "", "", "", ""]);
 });
 
-test("nobody has the roles that stand on Object.prototype", () => {
+test("an anonymous request never gets roles from Object.prototype", () => {
   Object.defineProperty(Object.prototype, "roles", { value: ["admin"], configurable: true });
   try {
     expect(describeIdentity(undefined)["x-postern-roles"]).toBe("");

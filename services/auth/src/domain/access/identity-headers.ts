@@ -15,8 +15,8 @@ export type IdentityHeader = (typeof identityHeaders)[number];
 export function describeIdentity(
   claims: AccessTokenClaims | undefined,
 ): Readonly<Record<IdentityHeader, string>> {
-  const nobody = { sub: "", client_id: "", sid: "", scope: "", roles: [] };
-  const { sub, client_id, sid, scope, roles = [] } = claims ?? nobody;
+  const anonymous = { sub: "", client_id: "", sid: "", scope: "", roles: [] };
+  const { sub, client_id, sid, scope, roles = [] } = claims ?? anonymous;
   return {
     "x-postern-subject": encode(sub),
     "x-postern-client": encode(client_id),

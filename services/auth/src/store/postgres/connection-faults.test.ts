@@ -112,7 +112,7 @@ test.each(others)("all else ends the start, and names no setting: %s", (_, fault
   expect(lastingFault(fault)).toBeUndefined();
 });
 
-test("a database that takes no writes is told as what it is", () => {
+test("a read-only database is reported as read-only", () => {
   expect(describeFault(faultWith("25006"))).toMatch(/read-only/);
   expect(describeFault(faultWith("53100"))).toMatch(/no room on its disk/);
   expect(describeFault(new StandbyError())).toMatch(/standby/);

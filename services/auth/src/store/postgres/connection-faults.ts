@@ -34,7 +34,7 @@ export function lastingFault(error: unknown): string | undefined {
 }
 
 /**
- * What callers and operators are told of a fault behind `UNAVAILABLE`; undefined where there is no more to say than that
+ * The message for callers and operators about a fault behind `UNAVAILABLE`; undefined if there is no more to say than that
  * no answer came in time.
  */
 export function describeFault(error: unknown): string | undefined {
@@ -97,7 +97,7 @@ const certificateFaults =
 /** Of class 28 Postgres has one code for many reasons; a server in another language gets the general advice. */
 function refusedRole(message: string): string {
   if (/no encryption/.test(message)) {
-    return "pg_hba.conf of the database lets nobody in so without TLS: write `sslmode=verify-full`, or see to that file";
+    return "the database's pg_hba.conf refuses this connection without TLS: use `sslmode=verify-full`, or change that file";
   }
   if (/pg_hba\.conf/.test(message))
     return "pg_hba.conf of the database lets this role not in from here: see to that file";

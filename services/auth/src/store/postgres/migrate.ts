@@ -118,7 +118,7 @@ async function apply(session: Session, { version, name, sql }: Migration): Promi
 export interface SchemaOptions {
   /** Ends the wait for a database that does not answer. */
   readonly signal?: AbortSignal | undefined;
-  /** Told for whose locks it waits, while it does. */
+  /** Called with the holders of the locks that the migration waits for. */
   readonly onWait?: OnWait | undefined;
 }
 

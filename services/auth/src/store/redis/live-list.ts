@@ -24,7 +24,7 @@ export interface LiveListDeps {
   readonly mac: Mac;
   /** Entries have come that were not here before. */
   readonly onEntries: () => void;
-  /** Told which command was refused. */
+  /** Called with the name of a command that Redis refused. */
   readonly onFault: (reason: string) => void;
 }
 

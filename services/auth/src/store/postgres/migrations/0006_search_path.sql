@@ -318,7 +318,7 @@ begin
 end
 $$;
 
--- Every function finds Postgres's own functions, operators and types and no others, whoever calls it with whatever
+-- Every function finds Postgres's own functions, operators and types and no others, whatever the caller's
 -- `search_path`. A later migration that replaces a function has to say so again.
 do $$
 declare
