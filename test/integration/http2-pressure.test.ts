@@ -1,16 +1,12 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { ListenerBounds } from "../../services/auth/src/app/listener-bounds.ts";
 import { poll } from "../support/poll.ts";
 import {
-  answer,
   connectRaw,
+  deafToPings,
   FRAME,
   get,
+  goaways,
   type Http2Frame,
   ping,
   type RawHttp2,
@@ -18,53 +14,14 @@ import {
   windowUpdate,
 } from "../support/raw-http2.ts";
 import { peerSendQueue } from "../support/send-queue.ts";
+import { startStation } from "../support/station.ts";
 
 const patienceMs = 20_000;
 const NO_ERROR = 0;
 const LAST_STREAM = 2 ** 31 - 1;
 
-interface Station extends AsyncDisposable {
-  readonly url: string;
-  drain(): void;
-  /** The exit code; null where a signal ended it. */
-  readonly exit: Promise<number | null>;
-}
-
-async function startStation(bounds: Partial<ListenerBounds> = {}): Promise<Station> {
-  const script = `${import.meta.dirname}/http2-station.ts`;
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
-    process.execPath,
-    [script, JSON.stringify(bounds)],
-    { stdio: ["pipe", "pipe", "inherit"] },
-  );
-  const exit = once(child, "exit").then(([code]) => code as number | null);
-  child.stdin.on("error", () => {});
-  const [url] = (await once(createInterface(child.stdout), "line")) as [string];
-  return {
-    url,
-    drain: () => void child.stdin.write("drain\n"),
-    exit,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await exit;
-    },
-  };
-}
-
-/** GOAWAY frames so far, as code and last stream. */
-function goaways(client: RawHttp2): readonly (readonly [code: number, last: number])[] {
-  return client.frames
-    .filter(({ type }) => type === FRAME.goaway)
-    .map(({ payload }) => [payload.readUInt32BE(4), payload.readUInt32BE(0)]);
-}
-
 async function until(what: string, is: () => boolean): Promise<void> {
   await poll(what, patienceMs, async () => (is() ? true : undefined));
-}
-
-/** Answers no ping. */
-function deafToPings(frame: Http2Frame, raw: RawHttp2): void {
-  if (frame.type !== FRAME.ping) answer(frame, raw);
 }
 
 /** A client whose windows are open and whose connection is full, with an answer on its way. */
@@ -85,7 +42,7 @@ async function connectFull(url: string): Promise<RawHttp2> {
 
 describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", () => {
   test("by clients that do not read while it drains, and read again at any moment", async () => {
-    await using station = await startStation();
+    await using station = await startStation("grpc");
     const clients = await Promise.all(Array.from({ length: 6 }, () => connectFull(station.url)));
     // Its client has been asked to leave and does not answer: then the others have been, or cannot be.
     using witness = await connectRaw(station.url, { onFrame: deafToPings });
@@ -113,7 +70,7 @@ describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", 
   });
 
   test("by a client that reads a little at a time while it drains", async () => {
-    await using station = await startStation();
+    await using station = await startStation("grpc");
     using client = await connectFull(station.url);
     client.socket.on("data", () => {
       client.stopReading();
@@ -125,18 +82,18 @@ describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", 
   });
 
   test("by a client that answers pings and gives its calls no window", async () => {
-    await using station = await startStation({ unreadMs: 1_000, checkEveryMs: 50 });
+    await using station = await startStation("grpc", { unreadMs: 1_000, checkEveryMs: 50 });
     using client = await connectRaw(station.url, { first: settings(0) });
     client.write(...Array.from({ length: 100 }, (_, index) => get(2 * index + 1, "/10000")));
     await until("all are being answered", () => client.frames.filter(isHeaders).length === 100);
     station.drain();
     await until("it is asked to leave", () => goaways(client).length > 0);
-    expect(goaways(client)[0]).toEqual([NO_ERROR, LAST_STREAM]);
+    expect(goaways(client)[0]).toEqual({ code: NO_ERROR, last: LAST_STREAM });
     expect(await station.exit).toBe(0);
   });
 
   test("by a client that pings all the time while it drains", async () => {
-    await using station = await startStation();
+    await using station = await startStation("grpc");
     using client = await connectRaw(station.url);
     await until("settings", () => client.frames.length > 1);
     client.stopReading();
@@ -152,12 +109,17 @@ describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", 
   });
 
   test("by a client that does not read when its connection has been idle for too long", async () => {
-    await using station = await startStation({ idleMs: 200, checkEveryMs: 20, unreadMs: 300, closeMs: 300 });
+    await using station = await startStation("grpc", {
+      idleMs: 200,
+      checkEveryMs: 20,
+      unreadMs: 300,
+      closeMs: 300,
+    });
     using full = await connectFull(station.url);
     await until("it is ended", () => full.isClosed() || isGone(full));
     using idle = await connectRaw(station.url, { onFrame: deafToPings });
     await until("it is asked to leave", () => goaways(idle).length > 0);
-    expect(goaways(idle)[0]).toEqual([NO_ERROR, LAST_STREAM]);
+    expect(goaways(idle)[0]).toEqual({ code: NO_ERROR, last: LAST_STREAM });
     station.drain();
     expect(await station.exit).toBe(0);
   });

@@ -126,7 +126,7 @@ export interface RawHttp2 extends Disposable {
 }
 
 export interface RawHttp2Options {
-  /** Sent after the preface; `undefined` sends nothing at all. */
+  /** Sent after the preface; `undefined` leaves out the preface too. */
   readonly first?: Uint8Array | undefined;
   /** Called for each frame that is read; by default pings and settings are answered. */
   readonly onFrame?: (frame: Http2Frame, raw: RawHttp2) => void;
@@ -137,6 +137,25 @@ export function answer(frame: Http2Frame, raw: RawHttp2): void {
   if ((frame.flags & ACK) !== 0) return;
   if (frame.type === FRAME.settings) raw.write(settingsAck);
   if (frame.type === FRAME.ping) raw.write(pingAck(frame.payload));
+}
+
+/** Answers no ping. */
+export function deafToPings(frame: Http2Frame, raw: RawHttp2): void {
+  if (frame.type !== FRAME.ping) answer(frame, raw);
+}
+
+/** GOAWAY frames so far. */
+export function goaways(client: RawHttp2): readonly { readonly code: number; readonly last: number }[] {
+  return client.frames
+    .filter(({ type }) => type === FRAME.goaway)
+    .map(({ payload }) => ({ code: payload.readUInt32BE(4), last: payload.readUInt32BE(0) }));
+}
+
+/** Codes of RST_STREAM frames so far. */
+export function resets(client: RawHttp2): readonly number[] {
+  return client.frames
+    .filter(({ type }) => type === FRAME.resetStream)
+    .map(({ payload }) => payload.readUInt32BE(0));
 }
 
 export async function connectRaw(url: string, options: RawHttp2Options = {}): Promise<RawHttp2> {

@@ -7,6 +7,8 @@ export interface Http2Connection {
   readonly socket: Socket;
   /** Its calls. */
   readonly open: Set<Http2Stream>;
+  /** Whether it is one too many: its calls are not answered. */
+  readonly isRefused: boolean;
   readonly openedMs: number;
   /** When it last had a call open; where there was none, when it was opened. */
   usedMs: number;
@@ -22,10 +24,14 @@ export interface Http2Connections {
   /** All connections, those that are being ended too. */
   readonly all: ReadonlyMap<ServerHttp2Session, Http2Connection>;
   readonly count: ConnectionCount;
-  addCall(stream: Http2Stream): void;
+  /** @returns whether the call may be answered */
+  addCall(stream: Http2Stream): boolean;
 }
 
-/** Keeps track of an HTTP/2 server's connections. One above `max` gets a GOAWAY that says that nothing was done. */
+/** How long a client that is refused may take to make the call that tells it so. */
+const lingerMs = 2_000;
+
+/** Keeps track of an HTTP/2 server's connections, and ends those above `max` soon. */
 export function trackHttp2Connections(server: Http2Server, max: number): Http2Connections {
   const all = new Map<ServerHttp2Session, Http2Connection>();
   const count = { open: 0, max, refused: 0 };
@@ -37,12 +43,13 @@ export function trackHttp2Connections(server: Http2Server, max: number): Http2Co
     server.once("session", (session) => {
       const isRefused = count.open >= max;
       all.set(session, {
-        ...{ session, socket, open: new Set(), openedMs: nowMs(), usedMs: nowMs() },
+        ...{ session, socket, open: new Set(), isRefused, openedMs: nowMs(), usedMs: nowMs() },
         ...{ isReady: false, isLeaving: false, held: undefined },
       });
       if (isRefused) {
         count.refused += 1;
-        session.close();
+        const linger = setTimeout(() => session.close(), lingerMs);
+        session.once("close", () => clearTimeout(linger));
       } else {
         count.open += 1;
       }
@@ -67,7 +74,9 @@ export function trackHttp2Connections(server: Http2Server, max: number): Http2Co
       stream.once("close", () => {
         connection?.open.delete(stream);
         if (connection !== undefined) connection.usedMs = nowMs();
+        if (connection?.isRefused) connection.session.close();
       });
+      return !connection?.isRefused;
     },
   };
 }

@@ -98,13 +98,15 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
     (request, response) => {
       const { stream } = request;
       if (stream.session === undefined) return;
-      const release = options.publicCalls.reserve(stream.session);
+      const mayBeAnswered = connections.addCall(stream);
+      const release = mayBeAnswered ? options.publicCalls.reserve(stream.session) : undefined;
       if (release === undefined) {
-        stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+        // Not REFUSED_STREAM, which Connect's client takes for a fault of the server.
+        refuse(response as unknown as ServerResponse, 503);
+        stream.close();
         return;
       }
       stream.once("close", release);
-      connections.addCall(stream);
       farewell.admit(stream, () => {
         const status = settleHttp2(request);
         if (status === undefined) handler(request, response);

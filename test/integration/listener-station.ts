@@ -1,17 +1,22 @@
-// The grpc listener in a process of its own, with answers and bounds of a test's choice. On stdin: `drain`.
+// One listener in a process of its own, with answers and bounds of a test's choice. On stdin: `drain`.
 import { createInterface } from "node:readline";
 import type { ListenerBounds } from "../../services/auth/src/app/listener-bounds.ts";
-import { listenGrpc } from "../../services/auth/src/app/listeners.ts";
+import { listenGrpc, listenHttp } from "../../services/auth/src/app/listeners.ts";
 import { createPublicCalls } from "../../services/auth/src/app/public-calls.ts";
 
-const bounds = JSON.parse(process.argv[2] ?? "{}") as Partial<ListenerBounds>;
-const listener = await listenGrpc(
+const [, , kind, bounds = "{}"] = process.argv;
+const listener = await (kind === "http" ? listenHttp : listenGrpc)(
   { host: "127.0.0.1", port: 0 },
-  { maxConnections: 100, publicCalls: createPublicCalls(10_000), bounds },
+  {
+    maxConnections: 100,
+    publicCalls: createPublicCalls(10_000),
+    bounds: JSON.parse(bounds) as Partial<ListenerBounds>,
+  },
 );
-/** `/<bytes>` answers with as many; `/open` writes one byte and stays open. */
+/** `/<bytes>` answers with as many; `/open` writes one byte and stays open; `/later` is never answered. */
 listener.handle((request, response) => {
   const path = (request.url ?? "").slice(1);
+  if (path === "later") return;
   response.writeHead(200);
   if (path === "open") response.write("-");
   else response.end(Buffer.alloc(Number(path)));

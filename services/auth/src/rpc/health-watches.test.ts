@@ -1,0 +1,74 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { createHealthWatches } from "./health-watches.ts";
+
+function open(max: number) {
+  const trusted = new WeakSet<object>();
+  const timers = new Map<() => void, number>();
+  const watches = createHealthWatches({
+    max,
+    isTrusted: (connection) => trusted.has(connection),
+    random: () => 0.5,
+    after(ms, callBack) {
+      timers.set(callBack, ms);
+      return () => timers.delete(callBack);
+    },
+  });
+  return { watches, trusted, timers };
+}
+
+const code = (signal: AbortSignal) => (signal.aborted ? (signal.reason as ConnectError).code : undefined);
+
+test("a connection has four watches at most, and another one after one has ended", () => {
+  const { watches } = open(100);
+  const connection = {};
+  const [first] = Array.from({ length: 4 }, () => watches.open(connection));
+  expect(() => watches.open(connection)).toThrow(expect.objectContaining({ code: Code.ResourceExhausted }));
+  expect(() => watches.open({})).not.toThrow();
+  first?.[Symbol.dispose]();
+  first?.[Symbol.dispose]();
+  watches.open(connection);
+  expect(() => watches.open(connection)).toThrow(expect.objectContaining({ code: Code.ResourceExhausted }));
+});
+
+test("a watch ends after an hour, and clients are asked to open a new one", () => {
+  const { watches, timers } = open(100);
+  const { ended } = watches.open({});
+  const [[callBack, ms] = [() => {}, 0]] = timers;
+  expect(ms).toBe(60 * 60_000);
+  expect(code(ended)).toBe(undefined);
+  callBack();
+  expect(code(ended)).toBe(Code.Unavailable);
+  expect(timers.size).toBe(0);
+});
+
+test("the oldest watch without a credential makes way for a new one", () => {
+  const { watches, trusted } = open(3);
+  const [known, one, other] = [{}, {}, {}];
+  const kept = watches.open(known);
+  trusted.add(known);
+  const oldest = watches.open(one);
+  const younger = watches.open(other);
+  watches.open({});
+  expect([kept, oldest, younger].map(({ ended }) => code(ended))).toEqual([
+    undefined,
+    Code.ResourceExhausted,
+    undefined,
+  ]);
+});
+
+test("a new watch is refused where all others are of connections with a credential", () => {
+  const { watches, trusted } = open(2);
+  for (let index = 0; index < 2; index += 1) {
+    const connection = {};
+    trusted.add(connection);
+    watches.open(connection);
+  }
+  expect(() => watches.open({})).toThrow(expect.objectContaining({ code: Code.ResourceExhausted }));
+});
+
+test("a watch whose client has gone leaves no timer", () => {
+  const { watches, timers } = open(2);
+  watches.open({})[Symbol.dispose]();
+  expect(timers.size).toBe(0);
+});
