@@ -1,5 +1,6 @@
 import type { Http2Server, Http2Stream, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { reset } from "./farewell.ts";
 import type { ConnectionCount } from "./listener-bounds.ts";
 
 export interface Http2Connection {
@@ -26,6 +27,8 @@ export interface Http2Connections {
   readonly count: ConnectionCount;
   /** @returns whether the call may be answered */
   addCall(stream: Http2Stream): boolean;
+  /** Ends the connection of a call. */
+  reset(stream: Http2Stream): void;
 }
 
 /** How long a client that is refused may take to make the call that tells it so. */
@@ -68,6 +71,10 @@ export function trackHttp2Connections(server: Http2Server, max: number): Http2Co
   return {
     all,
     count,
+    reset(stream) {
+      const connection = all.get(stream.session as ServerHttp2Session);
+      if (connection !== undefined) reset(connection.socket);
+    },
     addCall(stream) {
       const connection = all.get(stream.session as ServerHttp2Session);
       connection?.open.add(stream);

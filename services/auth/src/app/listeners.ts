@@ -101,6 +101,12 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
       const mayBeAnswered = connections.addCall(stream);
       const release = mayBeAnswered ? options.publicCalls.reserve(stream.session) : undefined;
       if (release === undefined) {
+        const refused = options.publicCalls.reserveRefusal();
+        if (refused === undefined) {
+          connections.reset(stream);
+          return;
+        }
+        stream.once("close", refused);
         // Not REFUSED_STREAM, which Connect's client takes for a fault of the server.
         refuse(response as unknown as ServerResponse, 503);
         stream.close();

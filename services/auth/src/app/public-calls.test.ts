@@ -40,3 +40,12 @@ test("an accepted credential frees the slots of its connection, and it needs non
   calls.trust(known);
   expect(reserve(calls, {}, 8)).toBe(4);
 });
+
+test("no more refusals wait for their clients than there are slots", () => {
+  const calls = createPublicCalls(2);
+  const release = calls.reserveRefusal();
+  expect(calls.reserveRefusal()).toBeDefined();
+  expect(calls.reserveRefusal()).toBeUndefined();
+  release?.();
+  expect(calls.reserveRefusal()).toBeDefined();
+});

@@ -15,6 +15,11 @@ export interface PublicCalls {
    * @returns releases the slot; undefined: there is none
    */
   reserve(connection: object): (() => void) | undefined;
+  /**
+   * Reserves a slot for a refusal that its client has not read yet; there are as many as for calls.
+   * @returns releases the slot; undefined: there is none, so the connection has to be ended
+   */
+  reserveRefusal(): (() => void) | undefined;
   /** A credential was accepted on the connection: its calls need no slot, neither those that are open nor later ones. */
   trust(connection: object): void;
   isTrusted(connection: object): boolean;
@@ -25,6 +30,7 @@ export function createPublicCalls(slots: number): PublicCalls {
   const open = new WeakMap<object, number>();
   let used = 0;
   let refused = 0;
+  let unread = 0;
   return {
     slots,
     get refused() {
@@ -45,6 +51,13 @@ export function createPublicCalls(slots: number): PublicCalls {
         isOpen = false;
         used -= 1;
         open.set(connection, (open.get(connection) ?? 0) - 1);
+      };
+    },
+    reserveRefusal() {
+      if (unread >= slots) return undefined;
+      unread += 1;
+      return () => {
+        unread -= 1;
       };
     },
     trust(connection) {
