@@ -56,7 +56,7 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
     await poll("it is refused", patienceMs, async () => (goaways(refused).length > 0 ? true : undefined));
     expect(goaways(refused)[0]).toEqual({ code: 0, last: 0 });
     await refused.closed;
-    // A client that makes a call is told by the call.
+    // A client that makes a call learns it from the call.
     using late = createClients({ baseUrl: server.grpc, protocol: "grpc", credential: TOKENS.web });
     const calls = Array.from({ length: 5 }, () => late.auth.introspect({ token: "nothing" }));
     for (const call of calls)

@@ -26,7 +26,7 @@ async function refusal(args: readonly string[], url: string) {
   return { code, stdout, told: stderr.replaceAll(/^\{.*\}\n/gm, "") };
 }
 
-/** No part of the URL that somebody may have written in the wrong place, and no warning of a library. */
+/** Expects no part of the URL in the output, and no warning of a library. */
 function expectTold(told: string, url: string, ...untold: string[]) {
   expect(told).toContain("POSTERN_DATABASE_URL");
   expect(told).not.toContain("Warning");

@@ -28,7 +28,7 @@ interface Part {
 const forgetEveryMs = 60_000;
 
 /**
- * What the streams of `WatchRevocations` have told of the log, one after the other. Times are milliseconds of an
+ * The revocation log as received from the streams of `WatchRevocations`, one after the other. Times are milliseconds of an
  * `ElapsedClock`, where it is not said that they are the database's.
  */
 export class LogCopy {
