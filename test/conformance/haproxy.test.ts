@@ -104,6 +104,20 @@ describe.skipIf(!(await isInstalled(program)))(
       ).toEqual([]);
     });
 
+    test("I10: an upgrade to HTTP/2 is refused, because requests inside it would meet no rule", async () => {
+      const { accessToken } = await login(web.auth, email);
+      for (const upgrade of ["h2c", "H2C", "h2", "websocket, h2c"]) {
+        const before = echo.received.length;
+        const headers = { authorization: `Bearer ${accessToken}`, connection: "Upgrade", upgrade };
+        const sent = request(`${front.url}/a`, { agent: false, headers }).end();
+        const [response] = await once(sent, "response");
+        response.resume();
+        await once(response, "end");
+        const came = echo.received.slice(before);
+        expect([upgrade, response.statusCode, came]).toEqual([upgrade, 400, []]);
+      }
+    });
+
     test("no token and other tokens do not", async () => {
       const { accessToken, refreshToken } = await login(web.auth, email);
       const elsewhere = await login(admin.auth, email, { audience: ["https://elsewhere.test"] });

@@ -59,7 +59,7 @@ export function mayPass(error: unknown): boolean {
 }
 
 const passing =
-  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE|08.{3}|25006|55000|57P.{2}|53.{3})$/;
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE|08.{3}|25006|40001|40P01|55000|55P03|57014|57P.{2}|53.{3})$/;
 
 /** Where it has several addresses, a name fails with the faults of all of them; one of ours holds what is behind it. */
 function innermost(error: unknown): unknown {
