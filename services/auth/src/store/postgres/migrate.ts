@@ -37,10 +37,15 @@ type Query = <Row extends Record<string, unknown>>(sql: string) => Promise<Row[]
 
 /** @returns undefined where the table of versions is missing */
 async function findVersion(query: Query): Promise<number | undefined> {
-  const [table] = await query<{ known: boolean }>(
-    "select to_regclass('postern.migrations') is not null as known",
+  const [table] = await query<{ sound: boolean }>(
+    `select c.relkind = 'r' and c.relowner = n.nspowner as sound
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'postern' and c.relname = 'migrations'`,
   );
-  if (table?.known !== true) return undefined;
+  if (table === undefined) return undefined;
+  // Reading a view would run its owner's code as our role.
+  if (!table.sound)
+    throw new SchemaError("`postern.migrations` is not a table of the schema's owner: see docs/postgres.md");
   const [row] = await query<{ version: number }>(
     "select coalesce(max(version), 0)::int as version from postern.migrations",
   );
@@ -53,21 +58,26 @@ async function findVersion(query: Query): Promise<number | undefined> {
  * @returns the version that the schema has by then
  */
 async function takeTurn(query: Query): Promise<number> {
+  await demandOwnSchema(query);
   if ((await findVersion(query)) === undefined) await makeVersions(query);
   else await query("lock table postern.migrations in share row exclusive mode");
   return (await findVersion(query)) ?? 0;
 }
 
-async function makeVersions(query: Query): Promise<void> {
+/** @returns whether the schema exists @throws {SchemaError} another role owns it, and could replace what is in it */
+async function demandOwnSchema(query: Query): Promise<boolean> {
   const [schema] = await query<{ ours: boolean }>(
     "select pg_has_role(nspowner, 'usage') as ours from pg_namespace where nspname = 'postern'",
   );
-  // Its owner could replace whatever is made in it.
   if (schema?.ours === false)
     throw new SchemaError("the schema `postern` belongs to another role: run `postern migrate` as its owner");
+  return schema !== undefined;
+}
+
+async function makeVersions(query: Query): Promise<void> {
   try {
     // Where the schema is there, its owner may lack the right to make one.
-    if (schema === undefined) await query("create schema postern");
+    if (!(await demandOwnSchema(query))) await query("create schema postern");
     await query(
       "create table postern.migrations (version int primary key, name text not null, applied_at timestamptz not null default now())",
     );
