@@ -8,7 +8,7 @@ const plainLetters =
   "letters are those of one script in their plain form: no compatibility characters, nothing invisible, " +
   "nothing that passes for other letters";
 const usernameRule = `a user name is 1 to 64 letters and digits (0-9), with single \`.\`, \`_\` or \`-\` between them; ${plainLetters}`;
-const emailRule = `an e-mail address is a local part of at most 64 bytes, \`@\` and a domain with a dot, together at most 254 bytes, without quotes, comments or spaces; ${plainLetters}`;
+const emailRule = `an e-mail address is a local part of at most 64 bytes, \`@\` and a domain with a dot (or \`localhost\`), together at most 254 bytes, without quotes, comments or spaces; ${plainLetters}`;
 
 const usernameMax = 64;
 const localPartMaxBytes = 64;
