@@ -112,7 +112,12 @@ describe("the manual's search for what another role has left", () => {
        create function public.same(text, text) returns boolean language sql as $$ select true $$;
        create operator public.= (function = public.same, leftarg = text, rightarg = text);
        create domain public.uuid as text;
-       alter table postern.users add constraint planted check (email operator(public.=) email_key)`,
+       alter table postern.users add constraint planted check (email operator(public.=) email_key);
+       create function public.planted() returns trigger language plpgsql as $$ begin return new; end $$;
+       create trigger planted before insert on postern.audit for each row execute function public.planted();
+       alter table postern.users alter column email set default public.same('', '')::text;
+       create policy planted on postern.keys using (public.same('', ''));
+       create rule planted as on update to postern.locks do also select public.same('', '')`,
     );
     const [named = [], used = []] = await found();
     expect(named).toEqual([
@@ -121,6 +126,12 @@ describe("the manual's search for what another role has left", () => {
       "public.uuid",
       "public.uuid[]",
     ]);
-    expect(used).toEqual(["constraint planted on table postern.users"]);
+    expect(used.sort()).toEqual([
+      "constraint planted on table postern.users",
+      "default value for column email of table postern.users",
+      "policy planted on table postern.keys",
+      "rule planted on table postern.locks",
+      "trigger planted on table postern.audit",
+    ]);
   });
 });
