@@ -4,7 +4,7 @@ import { digestSecret } from "../crypto/secret-tokens.ts";
 import { PosternError } from "../domain/errors.ts";
 import { checkNewPassword } from "../domain/user/password-policy.ts";
 import type { ConfigFault } from "./config-error.ts";
-import { type Address, isLoopback } from "./parsers/address.ts";
+import { type Address, isLoopback, normalHost } from "./parsers/address.ts";
 import { databasePassword } from "./parsers/database-url.ts";
 import type { SettingName, SettingValues } from "./settings.ts";
 
@@ -74,16 +74,15 @@ function portFaults(values: SettingValues): RuleFault[] {
 
 function overlap(one: Address, other: Address): boolean {
   if (one.port === 0 || one.port !== other.port) return false;
-  const [a, b] = [one, other].map(({ host }) => normalHost(host));
-  return a === b || a === anyAddress || b === anyAddress;
+  const [a = "", b = ""] = [one, other].map(({ host }) =>
+    normalHost(host).replace(/^localhost$/, "127.0.0.1"),
+  );
+  return a === b || covers(a, b) || covers(b, a);
 }
 
-const anyAddress = "any";
-
-function normalHost(host: string): string {
-  const normal = isIPv6(host) ? new URL(`http://[${host}]`).hostname : host.toLowerCase();
-  if (normal === "0.0.0.0" || normal === "[::]") return anyAddress;
-  return normal === "localhost" ? "127.0.0.1" : normal;
+/** Whether a listener of all addresses has that host's too: one of `::` takes connections by IPv4 as well. */
+function covers(all: string, host: string): boolean {
+  return all === "::" || (all === "0.0.0.0" && !isIPv6(host));
 }
 
 function spanFaults(values: SettingValues): RuleFault[] {

@@ -236,6 +236,9 @@ describe("O14: two listeners with one port are refused", () => {
     ["[::1]:7000", "[0:0:0:0:0:0:0:1]:7000"],
     ["0.0.0.0:7000", "127.0.0.1:7000"],
     ["127.0.0.1:7000", "[::]:7000"],
+    ["[::]:7000", "0.0.0.0:7000"],
+    ["[::ffff:127.0.0.1]:7000", "127.0.0.1:7000"],
+    ["[fe80::1%eth0]:7000", "[FE80::1%eth0]:7000"],
   ])("%s and %s", (http, ops) => {
     const env = { ...required, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: http, POSTERN_OPS_ADDR: ops };
     expect(faultsOf(env)).toEqual(["POSTERN_OPS_ADDR"]);
@@ -246,6 +249,9 @@ describe("O14: two listeners with one port are refused", () => {
     ["127.0.0.1:7000", "127.0.0.1:7001"],
     ["127.0.0.1:7000", "127.0.0.2:7000"],
     ["a.example:7000", "b.example:7000"],
+    ["0.0.0.0:7000", "[::1]:7000"],
+    ["[fe80::1%eth0]:7000", "127.0.0.1:7000"],
+    ["[fe80::1%eth0]:7000", "[fe80::1%eth1]:7000"],
   ])("but %s and %s are two", (http, ops) => {
     const env = { ...required, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: http, POSTERN_OPS_ADDR: ops };
     expect(faultsOf(env)).toEqual([]);

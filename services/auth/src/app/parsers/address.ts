@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
+import { canonicalAddress } from "../../lib/ip-address.ts";
 import { SettingError } from "../config-error.ts";
 
 /** Where a listener listens; port 0 picks a free one. */
@@ -17,6 +18,11 @@ export function isLoopback(host: string): boolean {
   if (host.toLowerCase() === "localhost") return true;
   if (isIP(host) === 0) return false;
   return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
+}
+
+/** Equal texts for equal hosts; an IPv6 address without its brackets. */
+export function normalHost(host: string): string {
+  return canonicalAddress(host) ?? host.toLowerCase();
 }
 
 /** `host:port`, an IPv6 address in brackets. */

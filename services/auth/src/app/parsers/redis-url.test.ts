@@ -210,6 +210,7 @@ test("a refusal says what to write", () => {
     "redis://": /^host 1 is empty; write `redis:\/\//,
     "redis://a,b": /^name one host; several need `redis\+sentinel:\/\/` or `redis\+cluster:\/\/`$/,
     "redis+cluster://a,b,A": /^hosts 1 and 3 are the same; leave one out$/,
+    "redis+cluster://[::ffff:10.0.0.1],b,10.0.0.1": /^hosts 1 and 3 are the same/,
     "redis+cluster://a,b:0": /^host 2 needs a port from 1 to 65535/,
     "redis://u@h": /^write `user:password@` or `:password@`/,
     "redis://:a@b@h": /percent-encode/,

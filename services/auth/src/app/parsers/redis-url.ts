@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import type { RedisTarget } from "../../store/redis/target.ts";
 import { SettingError } from "../config-error.ts";
+import { normalHost } from "./address.ts";
 
 const how =
   "write `redis://user:password@host:port`, `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`, with `rediss` for TLS";
@@ -102,11 +103,6 @@ function isHostName(host: string): boolean {
     labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)) &&
     !/^([0-9]+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "")
   );
-}
-
-/** Equal texts for equal hosts. */
-function normalHost(host: string): string {
-  return isIPv6(host) ? new URL(`redis://[${host}]`).hostname : host.toLowerCase();
 }
 
 function parsePath(path: string, mode: Mode): Pick<RedisTarget, "masterName" | "db"> {
