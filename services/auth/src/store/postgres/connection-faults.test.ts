@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { PosternError } from "../../domain/errors.ts";
 import { LateError } from "../../lib/within.ts";
-import { describeFault, lastingFault, mayPass, onStandby, StandbyError } from "./connection-faults.ts";
+import {
+  describeFault,
+  isOfTheMoment,
+  isSqlError,
+  lastingFault,
+  mayPass,
+  onStandby,
+  StandbyError,
+} from "./connection-faults.ts";
 
 function faultWith(code: string, message = "s3cret", more: object = {}): Error {
   return Object.assign(new Error(message), { code, ...more });
@@ -123,3 +131,28 @@ test("a read-only database is reported as read-only", () => {
   expect(describeFault(new LateError("late"))).toBeUndefined();
   expect(describeFault(faultWith("ECONNREFUSED"))).toBeUndefined();
 });
+
+test.each(["EPIPE", "EPERM", "EBADF", "ENXIO", "ECONNRESET"])(
+  "a fault of Node or the system is none of a statement, though some codes have the form of an SQLSTATE: %s",
+  (code) => {
+    expect(isSqlError(faultWith(code))).toBe(false);
+    expect(isOfTheMoment(faultWith(code))).toBe(true);
+  },
+);
+
+test.each(["08006", "25006", "40001", "40P01", "53300", "55P03", "57014", "57P01", "58030"])(
+  "what a running server answers with UNAVAILABLE is waited out at the start too: %s",
+  (code) => {
+    expect(isSqlError(faultWith(code))).toBe(true);
+    expect(isOfTheMoment(faultWith(code))).toBe(true);
+    expect(mayPass(faultWith(code))).toBe(true);
+  },
+);
+
+test.each(["22P02", "23505", "42601", "42883", "P0001", "XX000"])(
+  "what is wrong with a statement does not pass: %s",
+  (code) => {
+    expect(isOfTheMoment(faultWith(code))).toBe(false);
+    expect(mayPass(faultWith(code))).toBe(false);
+  },
+);

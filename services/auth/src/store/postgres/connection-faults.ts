@@ -47,7 +47,25 @@ export function describeFault(error: unknown): string | undefined {
   return lastingFault(fault) === undefined ? undefined : "the database refuses Postern: see the server's log";
 }
 
-/** Faults of the connection, and what Postgres says while it takes no connections or no writes. */
+/** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
+const passingStates = /^(08|53|57P|25006|40|55P03|57014|58)/;
+
+/** Codes of Node for a connection that cannot be made now, or is lost. */
+const passingCodes =
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE)$/;
+
+/** Whether Postgres has answered with an error. */
+export function isSqlError(error: unknown): error is Error & { code: string } {
+  // Node has codes of this form too, such as EPIPE; no class of Postgres begins with an E.
+  return /^(?!E)[0-9A-Z]{5}$/.test(codeOf(error) ?? "");
+}
+
+/** Whether a fault of a statement is one of the store; what is wrong with a statement is a fault of ours. */
+export function isOfTheMoment(error: unknown): boolean {
+  return !isSqlError(error) || passingStates.test(error.code);
+}
+
+/** Whether to wait at the start: for faults of the connection, and what Postgres says while it takes no connections or no writes. */
 export function mayPass(error: unknown): boolean {
   if (lastingFault(error) !== undefined) return false;
   if (error instanceof AggregateError) return error.errors.every(mayPass);
@@ -55,11 +73,10 @@ export function mayPass(error: unknown): boolean {
   const code = codeOf(error);
   // The socket of a server that does not run.
   if (code === "ENOENT") return error instanceof Error && "syscall" in error && error.syscall === "connect";
-  return code !== undefined && passing.test(code);
+  // 55000: the database takes no connections for now.
+  if (isSqlError(error)) return passingStates.test(error.code) || error.code === "55000";
+  return code !== undefined && passingCodes.test(code);
 }
-
-const passing =
-  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE|08.{3}|25006|40001|40P01|55000|55P03|57014|57P.{2}|53.{3})$/;
 
 /** Where it has several addresses, a name fails with the faults of all of them; one of ours holds what is behind it. */
 function innermost(error: unknown): unknown {

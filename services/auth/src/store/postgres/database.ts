@@ -3,7 +3,7 @@ import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg"
 import { PosternError } from "../../domain/errors.ts";
 import { remainingMs } from "../../lib/deadline.ts";
 import { LateError, within } from "../../lib/within.ts";
-import { describeFault, StandbyError } from "./connection-faults.ts";
+import { describeFault, isOfTheMoment, isSqlError, StandbyError } from "./connection-faults.ts";
 import { queryPinned, typeParsers } from "./pinned.ts";
 
 /** Waiting longer than this for a connection and an answer together is `UNAVAILABLE`. */
@@ -13,8 +13,6 @@ const lostAfterMs = 30_000;
 /** Faults of one kind are told so often: in an overload there are thousands a second. */
 const tellEveryMs = 1_000;
 
-/** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
-const passing = /^(08|53|57P|25006|40|55P03|57014|58)/;
 /** Those after which the server closes the connection. */
 const closing = /^(08|57P)/;
 
@@ -173,16 +171,6 @@ function closed(socket: Socket): Promise<void> {
 /** The socket of a connection; destroying it is the one way out where the server does not answer. */
 export function socketOf(client: ClientBase): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream;
-}
-
-export function isSqlError(error: unknown): error is Error & { code: string } {
-  // Of the codes of Node, EPIPE has the form of an SQLSTATE.
-  return error instanceof Error && "code" in error && /^(?!EPIPE)[0-9A-Z]{5}$/.test(String(error.code));
-}
-
-/** What is wrong with a statement is a fault of ours, not of the store. */
-function isOfTheMoment(error: unknown): boolean {
-  return !isSqlError(error) || passing.test(error.code);
 }
 
 /** Makes what a fault becomes outside, and tells of the fault. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import type { Client } from "pg";
-import { isSqlError } from "./database.ts";
+import { isSqlError } from "./connection-faults.ts";
 import { type OnWait, watchLocks } from "./lock-watch.ts";
 import { beginMigration } from "./pinned.ts";
 import { type Connection, withConnection } from "./single-connection.ts";
