@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { PosternError } from "../../domain/errors.ts";
+import { describeFault, innermost, lastingFault } from "../../store/postgres/connection-faults.ts";
 import type { Config } from "../config.ts";
 import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
@@ -100,19 +100,16 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }
   try {
     return await work();
   } catch (error) {
-    const { describeFault, lastingFault } = await import("../../store/postgres/connection-faults.ts");
     const lasting = lastingFault(error);
     if (lasting !== undefined && !embedded) {
       throw new ConfigError([{ setting: "POSTERN_DATABASE_URL", message: lasting }]);
     }
-    // A name with several addresses fails with the faults of all of them.
-    const fault = error instanceof PosternError ? (error.cause ?? error) : error;
-    const first = fault instanceof AggregateError ? fault.errors[0] : fault;
-    if (!(first instanceof Error)) throw error;
+    const fault = innermost(error);
+    if (!(fault instanceof Error)) throw error;
     const text =
-      first.name === "SchemaError"
-        ? first.message.replace("`postern migrate`", embedded ? "`postern migrate --embedded`" : "$&")
-        : `the database cannot be used: ${describeFault(first) ?? first.message}${embedded ? "" : hintFor(first)}`;
+      fault.name === "SchemaError"
+        ? fault.message.replace("`postern migrate`", embedded ? "`postern migrate --embedded`" : "$&")
+        : `the database cannot be used: ${describeFault(fault) ?? fault.message}${embedded ? "" : hintFor(fault)}`;
     throw new CommandError(text, { cause: error });
   }
 }

@@ -79,7 +79,7 @@ export function mayPass(error: unknown): boolean {
 }
 
 /** Where it has several addresses, a name fails with the faults of all of them; one of ours holds what is behind it. */
-function innermost(error: unknown): unknown {
+export function innermost(error: unknown): unknown {
   if (error instanceof PosternError && error.cause !== undefined) return innermost(error.cause);
   return error instanceof AggregateError ? innermost(error.errors[0]) : error;
 }
