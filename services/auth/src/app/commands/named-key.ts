@@ -2,7 +2,7 @@ import { PosternError } from "../../domain/errors.ts";
 import { activeKey } from "../../domain/keys/key-policy.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { KeyPurpose, KeyStore, StoredKey } from "../../domain/ports/key-store.ts";
-import { dropBlanks } from "../../domain/user/blanks.ts";
+import { dropBlanks } from "../../lib/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { type Args, UsageError } from "./command.ts";
 import { parsePurpose } from "./key-options.ts";

@@ -1,4 +1,4 @@
-import { dropBlanks } from "../../domain/user/blanks.ts";
+import { dropBlanks } from "../../lib/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { type Args, UsageError } from "./command.ts";
 

@@ -1,7 +1,7 @@
 import { PosternError } from "../../domain/errors.ts";
 import type { User, UserStore } from "../../domain/ports/user-store.ts";
-import { dropBlanks } from "../../domain/user/blanks.ts";
 import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
+import { dropBlanks } from "../../lib/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
 import { cliCaller } from "./cli-caller.ts";
 import { type Args, type Option, textOption, UsageError } from "./command.ts";

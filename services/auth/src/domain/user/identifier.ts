@@ -1,7 +1,7 @@
 import { domainToASCII, domainToUnicode } from "node:url";
+import { dropBlanks } from "../../lib/blanks.ts";
 import { PosternError } from "../errors.ts";
 import type { UserKey } from "../ports/user-store.ts";
-import { dropBlanks } from "./blanks.ts";
 import { fold, hasPlainLetters } from "./letters.ts";
 
 const plainLetters =

@@ -1,8 +1,8 @@
+import { dropBlanks } from "../../lib/blanks.ts";
 import { type Caller, demand } from "../access/caller.ts";
 import { PosternError } from "../errors.ts";
 import { decodePageToken, pageOf } from "../page.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
-import { dropBlanks } from "./blanks.ts";
 import { fold } from "./letters.ts";
 
 const defaultPageSize = 50;
