@@ -22,7 +22,10 @@ listener.handle((request, response) => {
   else response.end(Buffer.alloc(Number(path)));
 });
 process.stdout.write(`${listener.url}\n`);
-createInterface(process.stdin).on("line", async () => {
+const lines = createInterface(process.stdin);
+// The test's process has ended, in whatever way.
+lines.on("close", () => process.exit(1));
+lines.on("line", async () => {
   const cut = setTimeout(() => listener.destroy(), 20_000);
   await listener.drain();
   clearTimeout(cut);

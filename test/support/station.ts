@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import type { ListenerBounds } from "../../services/auth/src/app/listener-bounds.ts";
+import { childEnv } from "./child-env.ts";
 
 /** A listener in a process of its own, which may crash. */
 export interface Station extends AsyncDisposable {
@@ -20,7 +21,7 @@ export async function startStation(
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
     process.execPath,
     [script, kind, JSON.stringify(bounds)],
-    { stdio: ["pipe", "pipe", "inherit"] },
+    { env: childEnv(), stdio: ["pipe", "pipe", "inherit"] },
   );
   const exit = once(child, "exit").then(([code]) => code as number | null);
   child.stdin.on("error", () => {});
