@@ -57,9 +57,16 @@ const lasting: [string, Error, RegExp][] = [
 ];
 
 const passing: [string, Error][] = [
-  ...["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "EPIPE"].map(
-    (code): [string, Error] => [code, faultWith(code)],
-  ),
+  ...[
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "EAI_FAIL",
+    "EHOSTUNREACH",
+    "EPIPE",
+  ].map((code): [string, Error] => [code, faultWith(code)]),
   ["a server that starts", faultWith("57P03")],
   ["a role's statement_timeout", faultWith("57014")],
   ["a role's lock_timeout", faultWith("55P03")],

@@ -52,7 +52,7 @@ const passingStates = /^(08|53|57P|25006|40|55P03|57014|58)/;
 
 /** Codes of Node for a connection that cannot be made now, or is lost. */
 const passingCodes =
-  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE)$/;
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE)$/;
 
 /** Whether Postgres has answered with an error. */
 export function isSqlError(error: unknown): error is Error & { code: string } {
