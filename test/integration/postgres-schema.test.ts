@@ -122,6 +122,12 @@ describe("a migrator that waits for a lock", { timeout: 60_000 }, () => {
   });
 });
 
+async function asRole(url: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(sql).finally(() => client.end());
+}
+
 describe("a schema", { timeout: 60_000 }, () => {
   test("is migrated by a role that owns it and may make none in the database", async () => {
     await using database = await createDatabase({ migrated: false });
@@ -133,23 +139,124 @@ describe("a schema", { timeout: 60_000 }, () => {
     expect(await runPostern(["migrate", "--json"], settings)).toEqual(ended);
   });
 
-  test("that another role has made is not used, since its owner can replace what is in it", async () => {
+  test("is used by a member of its owner that acts as the owner", async () => {
+    await using database = await createDatabase({ migrated: false });
+    await using owner = await createRole(database.url, "owner");
+    await using member = await createRole(database.url, "member");
+    await asSuperuser(
+      database.url,
+      `create schema postern authorization ${owner.name}; grant ${owner.name} to ${member.name}`,
+    );
+    const url = new URL(member.urlOf(database.url));
+    url.searchParams.set("options", `-c role=${owner.name}`);
+    expect(await runPostern(["migrate"], serveSettings(url.href, newMasterKey()))).toMatchObject({ code: 0 });
+  });
+
+  /** Records the role that runs it. */
+  const trap = `create function postern.trap() returns int language plpgsql as $$ begin
+    insert into public.runs values (current_user); return 1000; end $$`;
+  const prepared = [
+    ["that is empty", []],
+    [
+      "with a view as its table of versions",
+      [
+        trap,
+        "create view postern.migrations as select postern.trap() as version, ''::text as name",
+        "grant all on all tables in schema postern to public",
+      ],
+    ],
+    [
+      "with a table of versions that is empty",
+      [
+        "create table postern.migrations (version int primary key, name text not null, applied_at timestamptz not null default now())",
+        "grant all on all tables in schema postern to public",
+      ],
+    ],
+  ] as const;
+
+  test.each(prepared)(
+    "of another role %s is refused, even by a member of that role",
+    async (_, statements) => {
+      await using database = await createDatabase({ migrated: false });
+      await using owner = await createRole(database.url, "owner");
+      await using other = await createRole(database.url, "other");
+      await asSuperuser(
+        database.url,
+        `create table public.runs (role text); grant insert on public.runs to public;
+       create schema postern authorization ${other.name}; grant all on schema postern to public;
+       grant create on database ${database.name} to ${other.name};
+       grant ${other.name} to ${owner.name}`,
+      );
+      for (const sql of statements) await asRole(other.urlOf(database.url), sql);
+      const relations =
+        "select relname from pg_class where relnamespace = 'postern'::regnamespace order by 1";
+      const before = await rowsAsSuperuser(database.url, relations);
+      const settings = serveSettings(owner.urlOf(database.url), newMasterKey());
+      const off = { ...settings, POSTERN_MIGRATE: "off" };
+      for (const [command, env] of [
+        [["migrate"], settings],
+        [["serve"], settings],
+        [["serve"], off],
+        [["key", "list"], settings],
+      ] as const) {
+        const ended = await runPostern(command, env);
+        expect(ended).toMatchObject({ code: 2, stdout: "" });
+        expect(ended.stderr).toContain(
+          `POSTERN_DATABASE_URL: the schema \`postern\` belongs to another role, "${other.name}"`,
+        );
+      }
+      expect(await rowsAsSuperuser(database.url, relations)).toEqual(before);
+      expect(await rowsAsSuperuser(database.url, "select role from public.runs")).toEqual([]);
+    },
+  );
+
+  test("that another role made whole, at the version of today, is refused", async () => {
     await using database = await createDatabase({ migrated: false });
     await using owner = await createRole(database.url, "owner");
     await using other = await createRole(database.url, "other");
-    await asSuperuser(
-      database.url,
-      `create schema postern authorization ${other.name}; grant all on schema postern to public`,
+    await asSuperuser(database.url, `grant create on database ${database.name} to ${other.name}`);
+    await migrate(other.urlOf(database.url));
+    await asRole(
+      other.urlOf(database.url),
+      `grant all on schema postern to public;
+       grant all on all tables in schema postern to public`,
     );
     const settings = serveSettings(owner.urlOf(database.url), newMasterKey());
-    const migrated = await runPostern(["migrate"], settings);
-    expect(migrated).toMatchObject({ code: 1, stdout: "" });
-    expect(migrated.stderr).toContain("belongs to another role");
-    const served = await runPostern(["serve"], settings);
-    expect(served).toMatchObject({ code: 2, stdout: "" });
-    expect(served.stderr).toContain("belongs to another role");
-    const tables = "select from pg_class where relnamespace = 'postern'::regnamespace";
-    expect(await rowsAsSuperuser(database.url, tables)).toEqual([]);
+    for (const env of [settings, { ...settings, POSTERN_MIGRATE: "off" }]) {
+      const ended = await runPostern(["serve"], env);
+      expect(ended).toMatchObject({ code: 2, stdout: "" });
+      expect(ended.stderr).toContain("belongs to another role");
+    }
+    // Given to the right role, its functions and tables are still those of the other.
+    await asSuperuser(database.url, `alter schema postern owner to ${owner.name}`);
+    const ended = await runPostern(["serve"], settings);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toContain(`has objects of the role "${other.name}"`);
+  });
+
+  test("of a role that may create schemas serves no other role, until that right or the database is settled", async () => {
+    await using database = await createDatabase({ migrated: false });
+    await using owner = await createRole(database.url, "owner");
+    await using service = await createRole(database.url, "service");
+    await asSuperuser(database.url, `grant create on database ${database.name} to ${owner.name}`);
+    await migrate(owner.urlOf(database.url));
+    await asRole(
+      owner.urlOf(database.url),
+      `grant usage on schema postern to ${service.name};
+       grant all on all tables in schema postern to ${service.name};
+       grant execute on all functions in schema postern to ${service.name}`,
+    );
+    const settings = serveSettings(service.urlOf(database.url), newMasterKey());
+    const list = () => runPostern(["user", "list"], settings);
+    expect(await list()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("revoke CREATE on the database"),
+    });
+    await asSuperuser(database.url, `revoke create on database ${database.name} from ${owner.name}`);
+    expect(await list()).toMatchObject({ code: 0 });
+    await asSuperuser(database.url, `alter database ${database.name} owner to ${owner.name}`);
+    expect(await list()).toMatchObject({ code: 0 });
+    await asSuperuser(database.url, `alter database ${database.name} owner to current_user`);
   });
 });
 

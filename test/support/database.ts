@@ -4,9 +4,11 @@ import { inject } from "vitest";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
 
 const TEMPLATE = "postern_template";
+const OWNER = "postern_template_owner";
 
 /** A database of the run's shared Postgres. */
 export interface TestDatabase extends AsyncDisposable {
+  readonly name: string;
   readonly url: string;
   /** Removes it, with whatever sessions are still open on it. */
   drop(): Promise<void>;
@@ -24,12 +26,13 @@ export async function createDatabase(options: DatabaseOptions = {}): Promise<Tes
   const migrated = options.migrated ?? true;
   await withClient(admin, async (client) => {
     if (migrated) await ensureTemplate(client, admin);
-    await client.query(`create database ${name} template ${migrated ? TEMPLATE : "template0"}`);
+    const from = migrated ? `${TEMPLATE} owner ${OWNER}` : "template0";
+    await client.query(`create database ${name} template ${from}`);
   });
   async function drop(): Promise<void> {
     await withClient(admin, (client) => client.query(`drop database if exists ${name} with (force)`));
   }
-  return { url: databaseUrl(admin, name), drop, [Symbol.asyncDispose]: drop };
+  return { name, url: databaseUrl(admin, name), drop, [Symbol.asyncDispose]: drop };
 }
 
 /** Runs `use` on a connection of its own. */
@@ -50,8 +53,7 @@ async function ensureTemplate(client: Client, admin: string): Promise<void> {
     const found = await client.query("select datistemplate from pg_database where datname = $1", [TEMPLATE]);
     if (found.rows[0]?.datistemplate) return;
     await client.query(`drop database if exists ${TEMPLATE} with (force)`);
-    await client.query(`create database ${TEMPLATE}`);
-    await migrate(await ownerUrl(client, admin));
+    await migrate(await makeTemplate(client, admin));
     // Marked last, so that a half-migrated one is never copied; a connection to it would block copies.
     await client.query(`alter database ${TEMPLATE} with is_template true allow_connections false`);
   } finally {
@@ -59,16 +61,16 @@ async function ensureTemplate(client: Client, admin: string): Promise<void> {
   }
 }
 
-/** As most operators have it: the schema is of a role that may do nothing else. */
-async function ownerUrl(client: Client, admin: string): Promise<string> {
-  const [name, password] = [`${TEMPLATE}_owner`, randomBytes(16).toString("hex")];
-  await client.query(`drop role if exists ${name}`);
-  await client.query(`create role ${name} login nosuperuser password '${password}'`);
-  await client.query(`grant create on database ${TEMPLATE} to ${name}`);
-  const url = new URL(databaseUrl(admin, TEMPLATE));
-  url.username = name;
-  url.password = password;
-  return url.href;
+/**
+ * As most operators have it: the database and the schema belong to a role that may do nothing else.
+ * @returns the owner's URL
+ */
+async function makeTemplate(client: Client, admin: string): Promise<string> {
+  const password = randomBytes(16).toString("hex");
+  await client.query(`drop role if exists ${OWNER}`);
+  await client.query(`create role ${OWNER} login nosuperuser password '${password}'`);
+  await client.query(`create database ${TEMPLATE} owner ${OWNER}`);
+  return Object.assign(new URL(databaseUrl(admin, TEMPLATE)), { username: OWNER, password }).href;
 }
 
 function databaseUrl(admin: string, name: string): string {

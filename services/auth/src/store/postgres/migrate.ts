@@ -3,6 +3,7 @@ import type { Client } from "pg";
 import { isSqlError } from "./connection-faults.ts";
 import { type OnWait, watchLocks } from "./lock-watch.ts";
 import { beginMigration } from "./pinned.ts";
+import { demandTrustedOwners, type Query } from "./schema-owners.ts";
 import { type Connection, withConnection } from "./single-connection.ts";
 
 const folder = new URL("./migrations/", import.meta.url);
@@ -32,20 +33,12 @@ async function readMigrations(): Promise<Migration[]> {
   );
 }
 
-/** Runs a statement within the transaction that has begun. */
-type Query = <Row extends Record<string, unknown>>(sql: string) => Promise<Row[]>;
-
 /** @returns undefined where the table of versions is missing */
 async function findVersion(query: Query): Promise<number | undefined> {
-  const [table] = await query<{ sound: boolean }>(
-    `select c.relkind = 'r' and c.relowner = n.nspowner as sound
-     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = 'postern' and c.relname = 'migrations'`,
+  const [found] = await query<{ exists: boolean }>(
+    "select to_regclass('postern.migrations') is not null as exists",
   );
-  if (table === undefined) return undefined;
-  // Reading a view would run its owner's code as our role.
-  if (!table.sound)
-    throw new SchemaError("`postern.migrations` is not a table of the schema's owner: see docs/postgres.md");
+  if (!found?.exists) return undefined;
   const [row] = await query<{ version: number }>(
     "select coalesce(max(version), 0)::int as version from postern.migrations",
   );
@@ -54,30 +47,21 @@ async function findVersion(query: Query): Promise<number | undefined> {
 
 /**
  * Lets migrators take turns until the end of the transaction, and makes what the first one finds missing. No other role
- * can hold up this one: it waits for a table that is Postern's, or for a name in a schema that is.
+ * can delay this one: it waits for a table that is Postern's, or for a name in a schema that is.
  * @returns the version that the schema has by then
  */
 async function takeTurn(query: Query): Promise<number> {
-  await demandOwnSchema(query);
+  await demandTrustedOwners(query, "owner");
   if ((await findVersion(query)) === undefined) await makeVersions(query);
   else await query("lock table postern.migrations in share row exclusive mode");
   return (await findVersion(query)) ?? 0;
 }
 
-/** @returns whether the schema exists @throws {SchemaError} another role owns it, and could replace what is in it */
-async function demandOwnSchema(query: Query): Promise<boolean> {
-  const [schema] = await query<{ ours: boolean }>(
-    "select pg_has_role(nspowner, 'usage') as ours from pg_namespace where nspname = 'postern'",
-  );
-  if (schema?.ours === false)
-    throw new SchemaError("the schema `postern` belongs to another role: run `postern migrate` as its owner");
-  return schema !== undefined;
-}
-
 async function makeVersions(query: Query): Promise<void> {
   try {
-    // Where the schema is there, its owner may lack the right to make one.
-    if (!(await demandOwnSchema(query))) await query("create schema postern");
+    const [schema] = await query("select from pg_namespace where nspname = 'postern'");
+    // Where the schema exists, its owner may lack the right to create one.
+    if (schema === undefined) await query("create schema postern");
     await query(
       "create table postern.migrations (version int primary key, name text not null, applied_at timestamptz not null default now())",
     );
@@ -136,29 +120,37 @@ export interface SchemaOptions {
  * Brings the schema `postern` up to date and returns its version. Forward only. A killed run goes on where it stopped;
  * servers that start together take turns, also behind a pooler that works by transaction.
  * @throws {PosternError} `UNAVAILABLE` where the connection is lost; what the driver and Postgres throw
- * @throws {SchemaError} where another role owns the schema
+ * @throws {SchemaOwnerError} another role owns the schema, or an object in it
  */
 export async function migrate(url: string, { signal, onWait }: SchemaOptions = {}): Promise<number> {
   const migrations = await readMigrations();
   const connection: Connection = { url, name: "postern migrate", signal };
   return withConnection(connection, async (client) => {
     const session: Session = { client, connection, onWait };
-    const found = (await inTransaction(session, findVersion)) ?? 0;
+    const findOwnVersion = async (query: Query) => {
+      await demandTrustedOwners(query, "owner");
+      return (await findVersion(query)) ?? 0;
+    };
+    const found = await inTransaction(session, findOwnVersion);
     const pending = migrations.filter(({ version }) => version > found);
     for (const migration of pending) await apply(session, migration);
-    return pending.length === 0 ? found : ((await inTransaction(session, findVersion)) ?? 0);
+    return pending.length === 0 ? found : await inTransaction(session, findOwnVersion);
   });
 }
 
 /**
- * @throws {SchemaError} when the schema is older than this version needs
+ * @throws {SchemaError} the schema is older than this version needs
+ * @throws {SchemaOwnerError} another role may have made the schema
  * @throws {PosternError} as `migrate`
  */
 export async function checkSchema(url: string, { signal, onWait }: SchemaOptions = {}): Promise<void> {
   const wanted = (await readMigrations()).at(-1)?.version ?? 0;
   const connection: Connection = { url, name: "postern", signal };
   await withConnection(connection, async (client) => {
-    const found = (await inTransaction({ client, connection, onWait }, findVersion)) ?? 0;
+    const found = await inTransaction({ client, connection, onWait }, async (query) => {
+      await demandTrustedOwners(query, "another");
+      return (await findVersion(query)) ?? 0;
+    });
     if (found < wanted) {
       throw new SchemaError(
         `the database's schema is at version ${found}, this server needs ${wanted}: run \`postern migrate\``,
