@@ -5,7 +5,8 @@
 export function foldPath(decoded: string): readonly string[] | undefined {
   const readings = folds.reduce<readonly string[]>(addFolded, [decoded]);
   const slashes = countSlashes(decoded);
-  const isOdd = (reading: string) => hasSyntax.test(reading) || countSlashes(reading) > slashes;
+  const isOdd = (reading: string) =>
+    hasSyntax.test(reading) || hasSyntax.test(plusToBlank(reading)) || countSlashes(reading) > slashes;
   return [...new Set(readings)].some(isOdd) ? undefined : readings;
 }
 
@@ -14,9 +15,14 @@ const folds = [makeCompatible, cutParameters, trimSegments, readPlus, foldCase];
 /** Dot segments, also with blanks around them; a backslash; something percent-encoded. */
 const hasSyntax = /\/\s*\.{1,2}\s*(?:\/|$)|\\|%[0-9a-f]{2}/iu;
 
-/** NFKC makes full-width and other compatible forms equal. Some servers and stores also drop what is not seen. */
+/**
+ * NFKC makes full-width and other compatible forms equal. Conversions to code pages of Windows also read the fraction and
+ * division slashes as `/`, and the set minus as a backslash. Some servers and stores drop invisible characters.
+ */
 function makeCompatible(path: string): string {
-  return path.normalize("NFKC").replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, "");
+  // Before NFKC, which writes `½` with a fraction slash.
+  const ascii = path.replace(/[\u2044\u2215]/g, "/").replace(/\u2216/g, "\\");
+  return ascii.normalize("NFKC").replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, "");
 }
 
 /** Parameters, query and fragment, where a decoder made their signs: from `%3F`, or from full-width ones. */
@@ -41,8 +47,12 @@ function trimSegment(segment: string): string {
   return text.slice(0, end);
 }
 
-/** Form decoders read `+` as a blank. This comes after trimming, since a segment `+` or `+49` is an ordinary one. */
+/** Form decoders read `+` as a blank, which may then be trimmed. */
 function readPlus(path: string): string {
+  return path.includes("+") ? trimSegments(plusToBlank(path)) : path;
+}
+
+function plusToBlank(path: string): string {
   return path.replaceAll("+", " ");
 }
 

@@ -15,3 +15,10 @@ test("a path with thousands of marks on one letter is refused before it is norma
 test("a path with as many marks on each letter as a text may have is read", () => {
   expect(readPath(marks(30).repeat(3))?.[0]).toBe(marks(30).repeat(3));
 });
+
+test("L11: a path of more than 16 KiB is refused before it is read", () => {
+  const normalized = vi.spyOn(String.prototype, "normalize");
+  expect(readPath(`/${"a".repeat(16 * 1024)}`)).toBeUndefined();
+  expect(normalized).not.toHaveBeenCalled();
+  expect(readPath(`/${"a".repeat(16 * 1024 - 1)}`)).toBeDefined();
+});

@@ -15,13 +15,16 @@ const encodedSyntax = /%(?:[01]|25|2[EF]|3B|5C|7F)/i;
  * of their number.
  */
 const manyMarks = /\p{M}{31}/u;
+/** As long as the listeners take headers. A proxy's call may hold a longer one, and each reading costs time. */
+const maxLength = 16 * 1024;
 const emptyOrDots = /\/(?:\.{0,2}\/|\.{1,2}$)/;
 
 /**
  * Reads a path without its query. Undefined for one that is not in its normal form: servers differ about what it names.
  */
 export function readPath(path: string): PathReadings | undefined {
-  if (!pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path)) return undefined;
+  if (path.length > maxLength || !pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path))
+    return undefined;
   const decoded = decode(path);
   // Controls beyond ASCII, encoded as UTF-8.
   if (decoded === undefined || /\p{Cc}/u.test(decoded) || manyMarks.test(decoded)) return undefined;

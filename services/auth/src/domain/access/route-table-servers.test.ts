@@ -29,6 +29,9 @@ describe("I04: whatever a server behind makes of a path, it comes to a route wit
     "%20a",
     "a+",
     "+A",
+    "+",
+    "%E2%88%95a",
+    "a%E2%81%84",
     "a.",
     "a%20.",
     "a%E2%80%8B",
@@ -103,6 +106,10 @@ describe("I04: whatever a server behind makes of a path, it comes to a route wit
     "drops parameters": (text) => path(text).replace(/;[^/]*/g, ""),
     "decodes it and drops parameters": (text) => posix.normalize(decoded(path(text)).replace(/;[^/]*/g, "")),
     "trims blanks": (text) => eachSegment(decoded(path(text)), (one) => one.trim()),
+    "reads plus as a blank, and trims": (text) =>
+      eachSegment(decoded(path(text).replaceAll("+", " ")), (one) => one.trim()),
+    "converts it to a code page of Windows": (text) =>
+      posix.normalize(decoded(path(text)).replace(/[\u2044\u2215]/g, "/")),
     "reads plus as a blank": (text) => decoded(path(text).replaceAll("+", " ")),
     "trims blanks and dots as Windows does": (text) =>
       eachSegment(decoded(path(text)), (one) => one.replace(/[ .]+$/, "")),

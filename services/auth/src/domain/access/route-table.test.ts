@@ -230,6 +230,8 @@ describe("I04: a path that the upstream may read as one to a route with other de
       "/admin%EF%BC%BCx",
     ],
     ...["/%EF%BC%8561dmin/x", "/%EF%B9%AA61dmin/x", "/public/..%3F/x", "/%20/admin/x"],
+    ...["/admin+/x", "/+admin/x", "/+/admin/x", "/admin+./x", "/public/..+/admin/x", "/public/+../admin/x"],
+    ...["/admin%E2%81%84x", "/admin%E2%88%95x", "/admin%E2%88%96x", "/%E2%88%95admin/x"],
     ...["/%20./x", "/..%2E/x", "/admin/x%00", "/admin%09/x", "/admin%0B/x", "/admin%1F/x"],
   ])("I04: %s does not lead past /admin/*", (target) => {
     const guarded = [route("/admin/*"), route("/*", open)];
@@ -259,6 +261,9 @@ describe("I04: a path that the upstream may read as one to a route with other de
         "/orders/a+b",
         "/orders/file.",
         "/orders/v1.2",
+        "/orders/+49",
+        "/orders/+",
+        "/orders/%C2%BD",
       ],
       ...["/orders/%E4%BD%95%EF%BC%9F", "/orders/50%EF%BC%85", "/orders/%F0%9F%91%A9%E2%80%8D%F0%9F%94%AC"],
       ...[
@@ -274,14 +279,6 @@ describe("I04: a path that the upstream may read as one to a route with other de
       expect(pathOf([route("/orders/*")], get(target)), target).toBe("/orders/*");
       expect(pathOf([route("/orders/*"), route("/*", open)], get(target)), target).toBe("/orders/*");
       expect(pathOf([route("/*", open)], get(target)), target).toBe("/*");
-    }
-  });
-
-  test("L11: a long path of blanks, dots and wide letters is read in linear time", () => {
-    const routes = [route("/admin/*"), route("/*", open)];
-    for (const unit of [".", "%20", "%20.", "+.", "%EF%B7%BA", "a.", "%E2%80%8B", "::$", "%EF%BC%9B"]) {
-      const target = `/${unit.repeat(Math.floor(60_000 / unit.length))}`;
-      for (const text of [target, `${target}x`, `${target}x/y`]) createRouteTable(routes).match(get(text));
     }
   });
 
