@@ -37,9 +37,14 @@ async function refreshReason(refreshToken: string): Promise<string> {
   return as.web.auth.refresh({ refreshToken }).then(() => "OK", reasonOf);
 }
 
-test("a token that is pasted with blanks or a line break around it is revoked", async () => {
+test("a token that is pasted with blanks, a line break or its scheme is revoked", async () => {
   const { auth } = as.web;
-  for (const around of [(token: string) => `${token}\n`, (token: string) => ` ${token}\r\n`]) {
+  for (const around of [
+    (token: string) => `${token}\n`,
+    (token: string) => ` ${token}\r\n`,
+    (token: string) => `Bearer ${token}`,
+    (token: string) => `\nbearer  ${token} `,
+  ]) {
     const { accessToken } = await login(auth, email);
     await auth.revoke({ target: { case: "token", value: around(accessToken) } });
     expect((await auth.introspect({ token: accessToken })).active).toBe(false);

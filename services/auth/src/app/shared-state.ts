@@ -32,6 +32,9 @@ export interface SharedStateOptions {
   readonly onEviction: (policy: string) => void;
 }
 
+/** Reasons can hold what differs each time, an address for one. */
+const maxReported = 50;
+
 export function openSharedState(options: SharedStateOptions): SharedState {
   const { target, masterKeys, userNames } = options;
   if (target === undefined) {
@@ -42,7 +45,7 @@ export function openSharedState(options: SharedStateOptions): SharedState {
   }
   const reported = new Set<string>();
   function onFault(reason: string): void {
-    if (reported.has(reason)) return;
+    if (reported.has(reason) || reported.size >= maxReported) return;
     reported.add(reason);
     options.onRedisFault(reason);
   }

@@ -46,8 +46,7 @@ export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revo
   const any = permits(caller, "revoke:any");
   switch (target.kind) {
     case "token":
-      // No token has a blank in it. One that was pasted with a line break is meant, and must not stay alive.
-      return revokeToken(deps, target.token.trim(), actor);
+      return revokeToken(deps, bareToken(target.token), actor);
     case "session":
       return settled(await log.revokeSession(target.sessionId, any ? undefined : ownClients(caller), actor));
     case "user":
@@ -60,6 +59,11 @@ export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revo
       demand(caller, "revoke:any");
       return settled(await log.revokeEverything(actor));
   }
+}
+
+/** A token that was pasted with a line break, or from a header with its scheme, is meant, and must not stay active. */
+function bareToken(pasted: string): string {
+  return pasted.trim().replace(/^bearer\s+/i, "");
 }
 
 /** Holding a token is right enough to end it. Only tokens that we made enter the log. */
