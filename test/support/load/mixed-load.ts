@@ -45,6 +45,8 @@ export interface MixedLoad extends AsyncDisposable {
 }
 
 const patienceMs = 120_000;
+/** Between the calls of a lane while nobody waits for more: then the servers need the processor, to start or to recover. */
+const restMs = 200;
 
 /**
  * Puts Login, Refresh, Introspect and Revoke on two servers of one database. They should give access tokens a
@@ -61,9 +63,11 @@ export async function startMixedLoad(two: TwoServers, options: MixedLoadOptions 
   const actions = createActions({ pool, calls, source, servers });
   const choose = chooser({ ...defaultWeights, ...options.weights });
   let isStopping = false;
+  let awaited = 0;
 
   async function lane(random: Random): Promise<void> {
     while (!isStopping) {
+      if (awaited === 0) await delay(restMs);
       const isDry = pool.living.length < sessions;
       if (isDry && (await actions.open(random))) continue;
       if (random.below(10) === 0 && (await actions.settleDoubt(random))) continue;
@@ -86,9 +90,11 @@ export async function startMixedLoad(two: TwoServers, options: MixedLoadOptions 
         throw new Error(message, { cause: record.openFault });
       });
       tooLong.catch(() => {});
+      awaited += 1;
       try {
         await Promise.race([record.more(count), tooLong, running]);
       } finally {
+        awaited -= 1;
         stopped.abort();
       }
     },
