@@ -12,6 +12,9 @@ export default defineConfig({
           name: "unit",
           include: ["services/**/src/**/*.test.ts", "test/*.test.ts"],
           exclude: [storeTests],
+          // One module graph for all files of a worker halves the processor time. Tests here leave no state behind.
+          pool: "threads",
+          isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
