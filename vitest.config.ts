@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { SlowestFirst } from "./test/support/slowest-first.ts";
 
 /** Tests beside the source that want a database; all others there need nothing but Node. */
 const storeTests = "services/auth/src/store/**/*.test.ts";
@@ -6,6 +7,7 @@ const storeTests = "services/auth/src/store/**/*.test.ts";
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         test: {
