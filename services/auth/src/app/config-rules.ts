@@ -1,8 +1,8 @@
 import { isIPv6 } from "node:net";
 import { isCommonPassword } from "../crypto/common-passwords.ts";
-import { digestSecret } from "../crypto/secret-tokens.ts";
 import { PosternError } from "../domain/errors.ts";
 import { checkNewPassword } from "../domain/user/password-policy.ts";
+import { sha256Of } from "../lib/sha256.ts";
 import type { ConfigFault } from "./config-error.ts";
 import { type Address, isLoopback, normalHost } from "./parsers/address.ts";
 import { databasePassword } from "./parsers/database-url.ts";
@@ -167,7 +167,7 @@ function reuseFaults(values: SettingValues): RuleFault[] {
 }
 
 function digest(text: string): string {
-  return hex(digestSecret(text));
+  return hex(sha256Of(text));
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
-import { digestSecret } from "../crypto/secret-tokens.ts";
 import { permissions } from "../domain/access/permission.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
+import { sha256Of } from "../lib/sha256.ts";
 import type { Config } from "./config.ts";
 import type { Embedded } from "./embedded/embedded.ts";
 
@@ -40,5 +40,5 @@ function allRights(token: string): SecretToken {
     clients: everything,
     trustedAddress: true,
   };
-  return { name: embeddedCaller, sha256: digestSecret(token), caller };
+  return { name: embeddedCaller, sha256: sha256Of(token), caller };
 }

@@ -1,12 +1,12 @@
 import { createMac } from "../crypto/mac.ts";
 import type { BudgetStore } from "../domain/ports/budget-store.ts";
 import type { LiveList } from "../domain/ports/live-list.ts";
+import type { RedisTarget } from "../domain/ports/redis-target.ts";
 import type { UserNames } from "../domain/ports/user-names.ts";
 import { createBudgetStore } from "../store/redis/budget-store.ts";
 import { warnOfEviction } from "../store/redis/eviction.ts";
 import { openLiveList } from "../store/redis/live-list.ts";
 import { openRedis, type Redis } from "../store/redis/redis.ts";
-import type { RedisTarget } from "../store/redis/target.ts";
 import { createUserNames } from "../store/redis/user-names.ts";
 
 /** What replicas share through Redis; without it each of them is alone with Postgres. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Caller } from "../domain/access/caller.ts";
-import { createSecretTokenDirectory, digestSecret } from "./secret-tokens.ts";
+import { sha256Of } from "../lib/sha256.ts";
+import { createSecretTokenDirectory } from "./secret-tokens.ts";
 
 function entry(name: string, token: string) {
   const none: ReadonlySet<string> = new Set();
@@ -12,7 +13,7 @@ function entry(name: string, token: string) {
     clients: none,
     trustedAddress: false,
   };
-  return { name, sha256: digestSecret(token), caller };
+  return { name, sha256: sha256Of(token), caller };
 }
 
 const [first, second, stranger] = ["a", "b", "c"].map((letter) => letter.repeat(32));
@@ -36,7 +37,7 @@ test.each(["", "a", "a".repeat(31), "a".repeat(33), "A".repeat(32), "x".repeat(1
 );
 
 test("the digest of a token is no token", () => {
-  const digest = Buffer.from(digestSecret("a".repeat(32)));
+  const digest = Buffer.from(sha256Of("a".repeat(32)));
   const directory = createSecretTokenDirectory([entry("web", "a".repeat(32))]);
   expect(directory.find(digest.toString("hex"))).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { RedisTarget } from "../../store/redis/target.ts";
+import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 import { SettingError } from "../config-error.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 

@@ -1,5 +1,5 @@
 import { isIP, isIPv6 } from "node:net";
-import type { RedisTarget } from "../../store/redis/target.ts";
+import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 import { SettingError } from "../config-error.ts";
 import { normalHost } from "./address.ts";
 

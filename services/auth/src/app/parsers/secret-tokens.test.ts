@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { digestSecret } from "../../crypto/secret-tokens.ts";
 import { permissions } from "../../domain/access/permission.ts";
+import { sha256Of } from "../../lib/sha256.ts";
 import { SettingError } from "../config-error.ts";
 import { secretTokensExample } from "../settings-doc.ts";
 import { parseSecretTokens, toSecretToken } from "./secret-tokens.ts";
@@ -13,10 +13,10 @@ const parse = (...entries: unknown[]) => parseSecretTokens(JSON.stringify(entrie
 
 describe("entries", () => {
   test("hold the digest of their token", () => {
-    const sha256 = Buffer.from(digestSecret(token)).toString("hex");
+    const sha256 = Buffer.from(sha256Of(token)).toString("hex");
     const { token: _, ...rest } = web;
     expect(parse(web)).toEqual(parse({ ...rest, sha256 }));
-    expect(parse({ ...rest, sha256: sha256.toUpperCase() })[0]?.sha256).toEqual(digestSecret(token));
+    expect(parse({ ...rest, sha256: sha256.toUpperCase() })[0]?.sha256).toEqual(sha256Of(token));
   });
 
   test("without maxima may ask for no scope, the default audience and their own client id", () => {
@@ -117,7 +117,7 @@ describe("J15: refused, with the place and without the token", () => {
   });
 
   test("the digest of nothing", () => {
-    const sha256 = Buffer.from(digestSecret("")).toString("hex");
+    const sha256 = Buffer.from(sha256Of("")).toString("hex");
     expect(() => parse({ name: "web", sha256, permissions: ["login"] })).toThrow(/empty token/);
   });
 

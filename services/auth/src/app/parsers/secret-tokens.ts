@@ -1,7 +1,7 @@
-import { digestSecret } from "../../crypto/secret-tokens.ts";
 import { type Permission, permissions } from "../../domain/access/permission.ts";
 import type { SecretToken } from "../../domain/ports/secret-token-directory.ts";
 import { findRepeatedMember } from "../../lib/repeated-member.ts";
+import { sha256Of } from "../../lib/sha256.ts";
 import { SettingError } from "../config-error.ts";
 
 /** One entry of `POSTERN_SECRET_TOKENS`, before absent maxima are filled in. */
@@ -28,7 +28,7 @@ const members = [
   "trusted_address",
 ];
 const shortestToken = 32;
-const digestOfNothing = Buffer.from(digestSecret("")).toString("hex");
+const digestOfNothing = Buffer.from(sha256Of("")).toString("hex");
 const notByItself = "`*` allows everything, so it stands by itself";
 const scopePattern = /^[!#-[\]-~]{1,128}$/;
 const audiencePattern = /^[^\s\p{C}]{1,255}$/u;
@@ -113,7 +113,7 @@ function parseSecret({ token, sha256 }: Json, at: string): Uint8Array {
   if (characters.every((character) => character === characters[0])) {
     fail(`${at}.token`, "is one character repeated, not a secret; make one with `openssl rand -hex 32`");
   }
-  return digestSecret(token);
+  return sha256Of(token);
 }
 
 function parsePermissions(value: unknown, at: string): readonly Permission[] {

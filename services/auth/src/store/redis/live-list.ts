@@ -1,12 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { LiveList } from "../../domain/ports/live-list.ts";
 import type { Mac } from "../../domain/ports/mac.ts";
+import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 import type { LogEntry, LogHead } from "../../domain/ports/revocation-log.ts";
 import { within } from "../../lib/within.ts";
 import { keys, liveListLength } from "./keys.ts";
 import { codeOf, isRefusal, lookElsewhere, type Redis } from "./redis.ts";
 import { connectRedis } from "./redis-client.ts";
-import type { RedisTarget } from "./target.ts";
 
 /** The server holds a read so long for something to come. */
 const blockMs = 1_000;

@@ -1,5 +1,5 @@
 import { Redis as Client, Cluster, type RedisOptions } from "ioredis";
-import type { RedisTarget } from "./target.ts";
+import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 
 export type RedisClient = Client | Cluster;
 

@@ -1,8 +1,8 @@
 import { Cluster } from "ioredis";
+import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 import { createBreaker } from "../../lib/breaker.ts";
 import { within } from "../../lib/within.ts";
 import { connectRedis, type RedisClient } from "./redis-client.ts";
-import type { RedisTarget } from "./target.ts";
 
 /** Whoever needs longer is down. */
 const patienceMs = 50;
