@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { type Clients, createClients, type Protocol, reasonOf } from "../support/clients.ts";
@@ -11,7 +12,10 @@ import { type ServerProcess, startServer, TOKENS } from "../support/server-proce
 
 const restarts = scaled(10, { atLeast: 4 });
 const callsBetween = 200;
-const drainDelay = "500ms";
+/** Long beside the looks, also on a machine with much to do. */
+const drainDelay = "2s";
+/** Between the rounds of a user: the load is there to meet every moment of a restart, not to fill the processor. */
+const restMs = 60;
 /** Between looks at a server's readiness. */
 const lookMs = 50;
 /** How old what `late` goes by is; that and a look are well under the drain delay, as they have to be. */
@@ -173,6 +177,7 @@ async function live(balancer: Balancer, email: string, first: Tokens, stopping: 
       if (active !== expected) throw new Error(`active: ${active}`);
     });
   for (let round = 1; !stopping.aborted; round += 1) {
+    await wait(restMs);
     await introspect(tokens.accessToken, true);
     await introspect(tokens.refreshToken, true);
     if (round % 4 === 0) {
