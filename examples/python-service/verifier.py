@@ -53,7 +53,7 @@ class Log:
 
 
 class Clock:
-    """Never goes back, and counts the time for which the machine was suspended, which the monotonic clock may not."""
+    """Never goes back. Unlike the monotonic clock of many systems, it also counts while the machine is suspended."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -71,9 +71,9 @@ class Clock:
 
 class Verifier:
     def __init__(self, target, token, issuer, audience):
-        # The error of a header that cannot be sent would hold it.
+        # The library's error about an invalid header would contain the token.
         if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", token):
-            raise ValueError("the secret token must be printable ASCII, without spaces or line breaks at its ends")
+            raise ValueError("the secret token must be printable ASCII, without spaces or line breaks at the start or end")
         self._clock = Clock()
         self._issuer, self._audience = issuer, audience
         self._metadata = (("authorization", f"Bearer {token}"),)
@@ -149,7 +149,7 @@ class Verifier:
                 self._coming.reach(message.checkpoint, offset, now)
                 self._log = self._coming
                 if self._clock.jumped > jumped and now - self._log.known_at > 0.5:
-                    # This stream would look so much too old until its end.
+                    # Until its end, this stream would look older than it is by the jump.
                     call.cancel()
 
 

@@ -382,7 +382,7 @@ export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAudit
   caller: string;
 
   /**
-   * Where the user came from: an IP address in any spelling.
+   * The user's IP address, in any spelling.
    *
    * @generated from field: string client_address = 8;
    */

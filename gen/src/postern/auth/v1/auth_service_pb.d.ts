@@ -62,14 +62,15 @@ export declare type LoginRequest = Message<"postern.auth.v1.LoginRequest"> & {
   device: string;
 
   /**
-   * What an earlier login answered as `device_token`. Postern ignores a value that it did not issue.
+   * The `device_token` of an earlier login. Postern ignores a value that it did not issue.
    *
    * @generated from field: string device_token = 7;
    */
   deviceToken: string;
 
   /**
-   * The user's IP address, in any spelling, without port, brackets or zone; believed if the caller is trusted to say.
+   * The user's IP address, in any spelling, without port, brackets or zone. Postern uses it only if the caller's entry has
+   * `trusted_address`.
    *
    * @generated from field: string client_address = 8;
    */

@@ -39,21 +39,21 @@ export declare type Session = Message<"postern.auth.v1.Session"> & {
   clientId: string;
 
   /**
-   * The label that the client gave; at most 128 characters of it.
+   * The label that the client gave: its first 128 characters.
    *
    * @generated from field: string device = 4;
    */
   device: string;
 
   /**
-   * Where the user came from, as a trusted caller said: IPv4, or IPv6 by RFC 5952.
+   * The user's IP address, as a trusted caller reported it: IPv4, or IPv6 by RFC 5952.
    *
    * @generated from field: string client_address = 5;
    */
   clientAddress: string;
 
   /**
-   * The user's agent, as the caller said; at most 512 characters of it.
+   * The user agent that the caller reported: its first 512 characters.
    *
    * @generated from field: string user_agent = 6;
    */
