@@ -136,7 +136,7 @@ describe("a method that is not served", () => {
       });
       const lines = stdout.trim().split("\n");
       expect(lines).toHaveLength(2 * unknown.length);
-      for (const line of lines) expect(line).toBe("UNIMPLEMENTED no such method is served here");
+      for (const line of lines) expect(line).toBe("UNIMPLEMENTED Postern does not serve this method");
     },
   );
 });

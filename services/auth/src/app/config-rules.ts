@@ -63,12 +63,14 @@ function plaintextFaults(values: SettingValues): RuleFault[] {
     );
 }
 
-/** Two listeners cannot have one port of one address. */
+/** Two listeners cannot share an address and port. */
 function portFaults(values: SettingValues): RuleFault[] {
   const listeners = ["POSTERN_HTTP_ADDR", "POSTERN_GRPC_ADDR", "POSTERN_OPS_ADDR"] as const;
   return listeners.flatMap((name, index) => {
     const other = listeners.slice(0, index).find((earlier) => overlap(values[earlier], values[name]));
-    return other === undefined ? [] : [fault(name, `has the port of ${other}; write another one`, other)];
+    return other === undefined
+      ? []
+      : [fault(name, `has the same address and port as ${other}; choose another port`, other)];
   });
 }
 
@@ -80,7 +82,7 @@ function overlap(one: Address, other: Address): boolean {
   return a === b || covers(a, b) || covers(b, a);
 }
 
-/** Whether a listener of all addresses has that host's too: one of `::` takes connections by IPv4 as well. */
+/** Whether a listener on all addresses includes `host`. A listener on `::` also accepts IPv4 connections. */
 function covers(all: string, host: string): boolean {
   return all === "::" || (all === "0.0.0.0" && !isIPv6(host));
 }

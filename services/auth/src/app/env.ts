@@ -31,8 +31,8 @@ export function processEnv(): Env {
 
 /**
  * Reads the `POSTERN_*` variables, and the files that `POSTERN_*_FILE` name (one trailing newline dropped). A byte order
- * mark before a value is dropped in both forms: what fills the environment may have read it from such a file.
- * Faults are returned, not thrown, so that they can be told together with those of the values.
+ * mark before a value is dropped in both forms: the tool that sets the environment may have read it from a file.
+ * Faults are returned, not thrown, so that they can be reported together with the faults of the values.
  */
 export function readEnv(
   env: Env = processEnv(),

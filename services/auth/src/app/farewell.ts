@@ -44,8 +44,8 @@ async function acceptWaiting(server: Server): Promise<void> {
 }
 
 /**
- * Ends the connection of a client that does not read. After a plain close the kernel would keep what is unread, up to
- * some megabytes a connection, until the client takes it.
+ * Resets the connection of a client that does not read. After a normal close, the kernel would keep the unread data, up to
+ * several megabytes per connection, until the client reads it.
  */
 export function reset(socket: Socket): void {
   // Node cannot reset a socket that is being shut down, and would leave it open.

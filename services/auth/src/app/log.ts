@@ -45,8 +45,10 @@ export function logCall(log: Logger, { method, requestId, error, durationMs }: F
   else log.error({ ...line, error });
 }
 
-/** An error's class, code, message and stack. What Postgres says of a statement quotes values: its code alone,
- * but for class 25, which is about transactions. */
+/**
+ * An error's class, code, message and stack. Messages of Postgres about a statement can quote values, so only their code is
+ * logged. Class 25 is about transactions and quotes none.
+ */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: typeof error };
   const code = "code" in error ? String(error.code) : undefined;

@@ -16,7 +16,7 @@ export interface MetricSources {
   readonly redis: { readonly isUp: boolean; readonly faults: number } | undefined;
 }
 
-/** What clients hold. */
+/** Connections and calls of clients. */
 export interface ListenerSources {
   readonly listeners: Readonly<Record<string, { readonly connections: ConnectionCount }>>;
   readonly publicCalls: { readonly refused: number };
@@ -101,22 +101,22 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     watchers: gauge("postern_watchers", "Streams of revocations that are open."),
     connections: gauge(
       "postern_connections",
-      "Connections of clients, by listener (`http`, `grpc`, `ops`).",
+      "Open client connections, by listener (`http`, `grpc`, `ops`).",
       ["listener"],
     ),
     maxConnections: gauge(
       "postern_max_connections",
-      "Connections that clients may have, by listener; see docs/capacity.md.",
+      "Maximum number of client connections, by listener; see docs/capacity.md.",
       ["listener"],
     ),
     refusedConnections: counter(
       "postern_connections_refused_total",
-      "Connections refused because their listener had its maximum. Alert on any increase.",
+      "Connections refused because the listener had reached its maximum. Alert on any increase.",
       ["listener"],
     ),
     refusedPublicCalls: counter(
       "postern_public_calls_refused_total",
-      "Calls refused because too many were open on connections without a credential. Alert on any increase.",
+      "Calls refused because too many calls were open on connections without a credential. Alert on any increase.",
     ),
     poolConnections: gauge(
       "postern_pool_connections",

@@ -44,7 +44,7 @@ const retryMs = 1_000;
 /**
  * Starts listening, then waits for the database as long as it takes; until it is there `/livez` answers 200,
  * `/readyz` and every call 503.
- * @throws {MasterKeyError} {SchemaError}, {ConfigError}, and faults of the database where waiting does not help
+ * @throws {MasterKeyError} {SchemaError}, {ConfigError}, and faults of the database, if waiting does not help
  */
 export async function startServer(
   config: ReadyConfig,
@@ -119,7 +119,7 @@ export async function startServer(
   return { urls, context, madeAdmin, stop };
 }
 
-/** While the server runs, no fault of the database ends it: what refuses us now may be mended behind the same URL. */
+/** No fault of the database ends a running server: it may be fixed without a change of the URL. */
 function logStoreFault(log: Logger, error: unknown): void {
   const advice = lastingFault(error);
   const told = advice === undefined ? describeFault(error) : `POSTERN_DATABASE_URL: ${advice}`;
@@ -134,7 +134,7 @@ function readLimits(log: Logger): ListenerLimits {
   if (limits.isShortOfFiles) {
     log.warn(
       { event: "open_files_short", connections: limits.connections },
-      "raise the limit of open files (ulimit -n): connections of clients may take all, see docs/capacity.md",
+      "raise the limit of open files (ulimit -n): client connections can use all of them, see docs/capacity.md",
     );
   }
   return limits;
@@ -164,7 +164,7 @@ async function prepareDatabase(
 function warnOfWait(log: Logger, held_by: readonly LockHolder[]): void {
   log.warn(
     { event: "waiting_for_lock", held_by },
-    "the check of the schema waits for what these connections hold",
+    "the schema check or migration waits for locks that these connections hold",
   );
 }
 
@@ -178,7 +178,7 @@ function warnOfPublicRights(log: Logger, { database, connect, create }: PublicRi
   if (missing.length === 0) return;
   log.warn(
     { event: "database_open_to_all_roles", run: missing },
-    "every role of the database server has rights that it should not have here: see docs/postgres.md",
+    "every role of the database server has rights on this database that it should not have: run the listed statements, see docs/postgres.md",
   );
 }
 
@@ -191,13 +191,13 @@ async function end(listener: Listener, graceMs: number): Promise<void> {
 }
 
 /**
- * @returns whether there was none, and one was made
- * @throws {ConfigError} where the database has a user with the address who is no administrator
+ * @returns whether an administrator was created, because there was none
+ * @throws {ConfigError} if a user who is not an administrator has the address
  */
 async function makeFirstAdmin(config: ReadyConfig, context: Context): Promise<boolean> {
   if (config.bootstrap === undefined) return false;
   const { email, password } = config.bootstrap;
-  // One from the environment was checked with it; one that was made is good at any length.
+  // A password from the environment was checked with the configuration. A generated one is good at any length.
   const passwordMinLength = Math.min(config.passwordMinLength, [...password].length);
   try {
     const made = await createFirstAdmin(
@@ -207,12 +207,12 @@ async function makeFirstAdmin(config: ReadyConfig, context: Context): Promise<bo
     return made === "created";
   } catch (error) {
     if (!(error instanceof PosternError) || error.reason !== "ALREADY_EXISTS") throw error;
-    const message = `${error.message}; make one with \`postern user set-roles\`, or set another address`;
+    const message = `${error.message}; make this user an administrator with \`postern user set-roles\`, or set another address`;
     throw new ConfigError([{ setting: "POSTERN_BOOTSTRAP_EMAIL", message }]);
   }
 }
 
-/** Tries again while the database is away or takes no writes; whatever else is wrong stays wrong. */
+/** Retries while the database is unreachable or accepts no writes. All other faults are permanent. */
 async function untilReady<T>(stopping: AbortSignal, log: Logger, start: () => Promise<T>): Promise<T> {
   for (;;) {
     stopping.throwIfAborted();

@@ -25,7 +25,7 @@ Postern is configured by environment variables alone. \`postern check-config\` c
 holds, with secrets masked.
 
 - Each \`POSTERN_X\` may be given as \`POSTERN_X_FILE\` instead: the path of a file whose content is the value.
-  It is UTF-8; one newline at its end and a byte order mark are dropped. Secrets are better given so.
+  The file must be UTF-8. Postern drops a byte order mark and one trailing newline. Use this form for secrets.
 - A value that is wrong or empty, both forms of one name, or an unknown \`POSTERN_*\` name: every command
   refuses to start with exit code 2 and tells all faults at once. No message repeats a value.
 - The variables that Kubernetes injects for a Service named \`postern\` (\`POSTERN_SERVICE_HOST\`,
@@ -70,7 +70,7 @@ the same rights and the new token, restart, let the client change over, then rem
 | \`redis+cluster://[user:password@]host[:port],…\` | a Cluster of which these are some nodes (port 6379) |
 
 - \`:password@\` is for Redis's default user. Special characters in both are percent-encoded; an IPv6 address goes
-  in brackets; \`db\` is 0 to 15. A slash at the end says nothing.
+  in brackets; \`db\` is 0 to 15. A trailing slash has no effect.
 - \`rediss\` instead of \`redis\` is TLS on every connection, to the Sentinels too. Certificates of a private CA
   are trusted with \`NODE_EXTRA_CA_CERTS=<path>\`, a file of that CA's certificates (PEM).
 - Redis is never what a verdict about a token rests on: it may be flushed or lost, and with it goes only what it

@@ -32,7 +32,7 @@ export interface SharedStateOptions {
   readonly onEviction: (policy: string) => void;
 }
 
-/** Reasons can hold what differs each time, an address for one. */
+/** A limit is needed because a reason can contain text that differs each time, such as an address. */
 const maxReported = 50;
 
 export function openSharedState(options: SharedStateOptions): SharedState {

@@ -7,12 +7,12 @@ const maxAgeSeconds = 300;
 
 const jwksPath = "/.well-known/jwks.json";
 
-/** Where the keys of an issuer are: under its path, as its metadata says; a proxy may have taken that path off. */
+/** The paths of an issuer's keys: with the issuer's path, as in its metadata, and without it, because a proxy may strip it. */
 export function jwksPaths(issuer: string): ReadonlySet<string> {
   return new Set([jwksPath, new URL(jwksUri(issuer)).pathname]);
 }
 
-/** Where its metadata says that they are. */
+/** The path of the keys that the issuer's metadata names. */
 export function jwksUri(issuer: string): string {
   return `${issuer.replace(/\/$/, "")}${jwksPath}`;
 }

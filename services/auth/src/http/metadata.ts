@@ -4,8 +4,8 @@ import { jwksUri } from "./jwks.ts";
 const names = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
 
 /**
- * Where the metadata of an issuer is asked for. Of an issuer with a path, RFC 8414 puts the path behind the well-known
- * name (sections 3.1 and 5) and OpenID Connect Discovery before it. A proxy may have taken it off.
+ * The paths of an issuer's metadata. If the issuer has a path, RFC 8414 puts it after the well-known name (sections 3.1
+ * and 5), and OpenID Connect Discovery before it. A proxy may strip it.
  */
 export function metadataPaths(issuer: string): ReadonlySet<string> {
   const path = new URL(issuer).pathname.replace(/\/$/, "");

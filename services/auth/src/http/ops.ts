@@ -15,7 +15,7 @@ export interface OpsDeps {
 
 type Serve = (response: ServerResponse) => void | Promise<void>;
 
-/** The operator's listener: `/livez`, `/readyz`, `/metrics`, for reading only. */
+/** The operator's listener: `/livez`, `/readyz`, `/metrics`, read-only. */
 export function createOpsRoutes(deps: OpsDeps) {
   const routes = new Map<string, Serve>([
     ["/livez", (response) => void response.setHeader("content-type", "text/plain").end("ok\n")],

@@ -6,12 +6,12 @@ export function refuse(response: ServerResponse, status: 400 | 401 | 403 | 404 |
   response.writeHead(status).end();
 }
 
-/** Answers 405, with the methods that the resource has (RFC 9110 section 15.5.6). */
+/** Answers 405 with the allowed methods of the resource (RFC 9110 section 15.5.6). */
 export function refuseMethod(response: ServerResponse, allowed: readonly string[]): void {
   response.writeHead(405, { allow: allowed.join(", ") }).end();
 }
 
-/** `GET`, or `HEAD`, for which Node leaves the body out. */
+/** Whether the method is `GET` or `HEAD`. For `HEAD`, Node omits the body. */
 export function isRead({ method }: IncomingMessage): boolean {
   return method === "GET" || method === "HEAD";
 }

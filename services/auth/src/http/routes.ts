@@ -9,7 +9,7 @@ type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
  * Everything that the http listener serves except RPCs. All of it is public.
- * @returns a handler; it leaves a path that is not here to the last argument, which answers 404 by default
+ * @returns a handler; its last argument handles all other paths and answers 404 by default
  */
 export function createHttpRoutes(
   keyRing: Pick<KeyRing, "publicKeys">,

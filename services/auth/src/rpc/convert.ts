@@ -36,20 +36,20 @@ export function toGivenUuid(prefix: Parameters<typeof toUuid>[0], id: string): U
   return id === "" ? undefined : toUuid(prefix, id);
 }
 
-/** The seconds of the years 1 to 9999, which are all that a protobuf `Timestamp` may tell. */
+/** The seconds of the years 1 to 9999: a protobuf `Timestamp` allows no others. */
 const [firstSecond, lastSecond] = [-62_135_596_800n, 253_402_300_799n];
 const nanosInSecond = 1_000_000_000;
 
-/** @throws {PosternError} `INVALID_REQUEST` for what is no time by the rules of protobuf's `Timestamp` */
+/** @throws {PosternError} `INVALID_REQUEST` if the value breaks the rules of protobuf's `Timestamp` */
 export function toGivenDate(timestamp: Timestamp | undefined): Date | undefined {
   if (timestamp === undefined) return undefined;
   const { seconds, nanos } = timestamp;
   if (seconds < firstSecond || seconds > lastSecond || nanos < 0 || nanos >= nanosInSecond) {
     throw new PosternError("INVALID_REQUEST", {
-      message: "a time must lie in the years 1 to 9999, and its `nanos` from 0 to 999,999,999",
+      message: "a time must be in the years 1 to 9999, and its `nanos` from 0 to 999,999,999",
     });
   }
-  // Rounded up to whole milliseconds, the last of them would lie in the year 10,000, which Postgres does not read.
+  // Rounded up to whole milliseconds, the last of them would be in the year 10,000, which Postgres cannot read.
   return new Date(Math.min(timestampDate(timestamp).getTime(), Number(lastSecond) * 1_000 + 999));
 }
 

@@ -2,11 +2,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import { answerTrailersOnly, grpcTypeOf } from "./trailers-only.ts";
 
-const error = new ConnectError("no such method is served here", Code.Unimplemented);
+const error = new ConnectError("Postern does not serve this method", Code.Unimplemented);
 
 /**
- * Answers a request for a path that nothing is served at: `UNIMPLEMENTED` by gRPC and gRPC-Web, else 404, which clients of
- * Connect take for the same. Health checks and reflection of load balancers and tools count on it.
+ * Answers a request for an unknown path: `UNIMPLEMENTED` by gRPC and gRPC-Web, otherwise 404, which Connect clients also
+ * report as `unimplemented`. Health checks and reflection of load balancers and tools rely on it.
  */
 export function refuseUnknown(request: NodeRequest, response: NodeResponse, requestId: string): void {
   const type = grpcTypeOf(request);

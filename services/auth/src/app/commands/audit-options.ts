@@ -108,10 +108,10 @@ const parseAge = parseSpan("0ms", "36500d");
 /** RFC 3339 section 5.6. */
 const dateTime = /^(\d{4}-\d\d-(\d\d))[Tt ](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
-/** @returns undefined for what is no time of the years 1 to 9999 */
+/** @returns undefined if the text is not a time in the years 1 to 9999 */
 function parseDateTime(text: string): Date | undefined {
   const [, day = "", dayOfMonth] = dateTime.exec(text) ?? [];
-  // JavaScript takes the 30th of February for the 2nd of March.
+  // JavaScript reads February 30 as March 2.
   if (new Date(`${day}T00:00:00Z`).getUTCDate() !== Number(dayOfMonth)) return undefined;
   const date = new Date(text.toUpperCase().replace(" ", "T"));
   const year = date.getUTCFullYear();

@@ -21,7 +21,7 @@ export const migrateCommand: Command = {
 
 function holderText({ pid, role, application }: LockHolder): string {
   if (pid === 0) return "a prepared transaction";
-  // Another role chooses its names.
+  // The names are chosen by other roles, so they are escaped.
   const [ofRole, ofApplication] = [role, application].map((name) => JSON.stringify(name ?? "unknown"));
   return `process ${pid} (role ${ofRole}, application ${ofApplication})`;
 }

@@ -87,7 +87,7 @@ type ListenError = Error & {
   readonly hostname?: string;
 };
 
-/** A name that cannot be looked up is one of ours: for the database's we wait. */
+/** A failed name lookup concerns a listener's host: if the database's host name is unknown, the start waits. */
 function isOfListeners(error: unknown): error is ListenError {
   return error instanceof Error && "syscall" in error && /^(listen|getaddrinfo)$/.test(String(error.syscall));
 }

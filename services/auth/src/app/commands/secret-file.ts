@@ -3,7 +3,7 @@ import { TextFileError, textOfFile } from "../../lib/text-of-file.ts";
 import { CommandError } from "./command.ts";
 import type { Io } from "./io.ts";
 
-/** What a secret may have around it: a byte order mark, and a line break. */
+/** Maximum bytes around a secret: a byte order mark and a line break. */
 const mostAroundBytes = 5;
 
 interface SecretKind {

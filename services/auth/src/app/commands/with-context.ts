@@ -92,8 +92,8 @@ export function withContext<T>(
 }
 
 /**
- * Runs `work` on a connection of its own and tells what is wrong with the database or the way to it.
- * @throws {ConfigError} where another URL, or another set-up of the database, is what it takes
+ * Runs `work` and reports faults of the database or of the connection to it.
+ * @throws {ConfigError} if only a change of the URL or of the database's configuration helps
  * @throws {CommandError}
  */
 export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }: Options): Promise<T> {
@@ -116,7 +116,7 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }
 
 function hintFor(fault: Error): string {
   const code = "code" in fault ? String(fault.code) : "";
-  return /^E[A-Z]+$/.test(code) ? "; does it run where POSTERN_DATABASE_URL says?" : "";
+  return /^E[A-Z]+$/.test(code) ? "; check that it runs at the address in POSTERN_DATABASE_URL" : "";
 }
 
 /** The configuration where it names its database itself. */

@@ -49,7 +49,7 @@ describe("a database that cannot be used", () => {
     for (const url of ["postgres://ann:sesame@127.0.0.1:1/x", "postgres://ann:sesame@host.invalid/x"]) {
       const { code, stdout, stderr } = await run(["user", "list"], database(url));
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-      expect(stderr).toContain("does it run where POSTERN_DATABASE_URL says?");
+      expect(stderr).toContain("check that it runs at the address in POSTERN_DATABASE_URL");
       expect(stderr).not.toContain("sesame");
     }
   });

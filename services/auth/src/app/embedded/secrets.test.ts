@@ -50,7 +50,7 @@ describe("secrets", () => {
     ["no JSON", () => "sesame", "not a JSON object"],
     ["cut off", (text: string) => text.slice(0, -4), "not a JSON object"],
     ["null", () => "null", "not a JSON object"],
-    ["a field twice", (text: string) => text.replace("{", '{"masterKey": "sesame",'), "a field twice"],
+    ["a field twice", (text: string) => text.replace("{", '{"masterKey": "sesame",'), "a field occurs twice"],
     ["a field missing", (text: string) => text.replace("adminEmail", "email"), "field adminEmail"],
     [
       "a short key",

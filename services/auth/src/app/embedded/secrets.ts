@@ -35,12 +35,12 @@ export async function readSecrets(folder: string): Promise<Secrets | undefined> 
   if ((found.mode & 0o077) !== 0) throw new EmbeddedError(`${path} can be read by others; chmod 600 it`);
   const fault = (what: string) =>
     new EmbeddedError(
-      `${path} is malformed (${what}); mend it or restore it from a backup: without it the database beside it is lost`,
+      `${path} is malformed (${what}); fix it or restore it from a backup: without it, the database in the same directory is lost`,
     );
   const written = await readFile(path, "utf8");
   const value = parse(written);
   if (value === undefined) throw fault("not a JSON object");
-  if (findRepeatedMember(written) !== undefined) throw fault("a field twice");
+  if (findRepeatedMember(written) !== undefined) throw fault("a field occurs twice");
   const text = (name: keyof Secrets, isGood: (text: string) => boolean) => {
     const field = value[name];
     if (typeof field !== "string" || !isGood(field)) throw fault(`field ${name}`);

@@ -20,7 +20,7 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 }
 
-/** Equal texts for equal hosts; an IPv6 address without its brackets. */
+/** Returns the same text for equal hosts. An IPv6 address has no brackets. */
 export function normalHost(host: string): string {
   return canonicalAddress(host) ?? host.toLowerCase();
 }

@@ -7,18 +7,18 @@ export type DatabaseSslMode = "disable" | "no-verify" | "verify-full";
 const modes: Readonly<Record<string, DatabaseSslMode>> = {
   disable: "disable",
   "no-verify": "no-verify",
-  // Both promise less than it does.
+  // Both check less than `verify-full` does.
   require: "verify-full",
   "verify-ca": "verify-full",
   "verify-full": "verify-full",
 };
 const choices =
-  "write `sslmode=verify-full` (TLS, and the server's certificate is checked), `sslmode=no-verify` (TLS, and it is not), or `sslmode=disable`";
+  "write `sslmode=verify-full` (TLS with a check of the server's certificate), `sslmode=no-verify` (TLS without this check), or `sslmode=disable` (no TLS)";
 const tlsNames = ["sslrootcert", "sslcert", "sslkey", "sslnegotiation"];
 
 /**
- * Checks the parameters of the database's URL that are about TLS, and the files that they name.
- * @returns how the connection is to be made; undefined where the URL does not say
+ * Checks the TLS parameters of the database URL, and the files that they name.
+ * @returns the mode; undefined if the URL does not set one
  */
 export function checkDatabaseTls(parameters: Parameters): DatabaseSslMode | undefined {
   const mode = readMode(parameters.get("sslmode"));
@@ -28,7 +28,7 @@ export function checkDatabaseTls(parameters: Parameters): DatabaseSslMode | unde
   }
   if (mode === "no-verify" && parameters.has("sslrootcert")) {
     throw new SettingError(
-      "`sslrootcert` does nothing with `sslmode=no-verify`; write `sslmode=verify-full`",
+      "`sslrootcert` has no effect with `sslmode=no-verify`; write `sslmode=verify-full`",
     );
   }
   const negotiation = parameters.get("sslnegotiation");
@@ -44,9 +44,11 @@ function readMode(text: string | undefined): DatabaseSslMode | undefined {
   const mode = Object.hasOwn(modes, text) ? modes[text] : undefined;
   if (mode !== undefined) return mode;
   if (text === "prefer" || text === "allow") {
-    throw new SettingError(`\`sslmode=${text}\` would go without TLS where the server has none; ${choices}`);
+    throw new SettingError(
+      `\`sslmode=${text}\` would fall back to no TLS if the server has none; ${choices}`,
+    );
   }
-  throw new SettingError(`\`sslmode\` has no such value; ${choices}`);
+  throw new SettingError(`\`sslmode\` has an unknown value; ${choices}`);
 }
 
 function checkFiles(parameters: Parameters): void {
@@ -55,10 +57,12 @@ function checkFiles(parameters: Parameters): void {
   const key = checkFile(parameters, "sslkey", readPrivateKey);
   if ((certificates === undefined) !== (key === undefined)) {
     const [given, missing] = key === undefined ? ["sslcert", "sslkey"] : ["sslkey", "sslcert"];
-    throw new SettingError(`\`${given}\` needs \`${missing}\` with it`);
+    throw new SettingError(`\`${given}\` requires \`${missing}\``);
   }
   if (key !== undefined && certificates?.[0]?.checkPrivateKey(key) === false) {
-    throw new SettingError("`sslkey` is not the key of `sslcert`, whose certificate comes first in its file");
+    throw new SettingError(
+      "`sslkey` is not the key of `sslcert`: it must match the first certificate in that file",
+    );
   }
 }
 

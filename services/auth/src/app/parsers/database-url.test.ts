@@ -135,7 +135,7 @@ describe("O14: what cannot be kept of TLS is refused, saying what to write", () 
     expect(parse(query("/nope.pem"))).toThrow(`\`${name}\` names a file that cannot be read (ENOENT)`);
     expect(parse(query("/nope.pem"))).not.toThrow("nope");
     mkdirSync(`${folder}/folder`, { recursive: true });
-    expect(parse(query(`${folder}/folder`))).toThrow(`\`${name}\` names something that is no file`);
+    expect(parse(query(`${folder}/folder`))).toThrow(`\`${name}\` names a path that is not a file`);
     expect(parse(query(file("junk", "hidden")))).toThrow(`\`${name}\` names a file without a`);
     expect(parse(query(file("der", Buffer.of(0x30, 0x82))))).toThrow(`\`${name}\` names a file without a`);
     const label = name === "sslkey" ? "PRIVATE KEY" : "CERTIFICATE";

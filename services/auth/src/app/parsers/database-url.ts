@@ -2,17 +2,17 @@ import { SettingError } from "../config-error.ts";
 import { nearestName } from "../nearest-name.ts";
 import { checkDatabaseTls } from "./database-tls.ts";
 
-/** What the driver acts on and Postern does not decide itself. */
+/** The parameters that the driver uses and that Postern does not set itself. */
 const parameterNames = [
   ...["application_name", "host", "options", "password", "port", "user"],
   ...["sslcert", "sslkey", "sslmode", "sslnegotiation", "sslrootcert"],
 ];
 const encode =
-  "percent-encode special characters in the user name and the password (`%` is `%25`), and leave no blanks";
+  "percent-encode special characters in the user name and the password (`%` is `%25`), and remove white space";
 
 /**
- * A `postgres://` URL of one server. Whatever the driver would pass over, guess at or read in another way than libpq is
- * refused. `sslmode=require` and `verify-ca` become `verify-full`, as which the driver takes them anyway, with a warning.
+ * A `postgres://` URL of one server. Everything that the driver would ignore, guess, or read differently from libpq is
+ * refused. `sslmode=require` and `verify-ca` become `verify-full`: the driver treats them so anyway, but with a warning.
  */
 export function parseDatabaseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -21,7 +21,7 @@ export function parseDatabaseUrl(text: string): string {
       "write one `postgres://user:password@host:port/database`; percent-encode special characters in its parts",
     );
   }
-  // The part of a password after such a character would be taken for the host and logged.
+  // Otherwise the part of a password after such a character would become the host and be logged.
   if (`${url.pathname}${url.search}${url.hash}`.includes("@") || url.hash !== "")
     throw new SettingError(encode);
   if (/[\s\p{Cc}]/u.test(text) || !isEncoded(text, url)) throw new SettingError(encode);
@@ -38,13 +38,13 @@ export function parseDatabaseUrl(text: string): string {
   return url.href;
 }
 
-/** The password in a URL that `parseDatabaseUrl` takes, empty where it has none. */
+/** The password in a URL that `parseDatabaseUrl` accepts; empty if there is none. */
 export function databasePassword(text: string): string {
   const url = new URL(text);
   return url.searchParams.get("password") ?? decodeURIComponent(url.password);
 }
 
-/** Whether every part can be decoded: where one cannot, the driver decodes it once more or once less. */
+/** Whether every part can be decoded. If a part cannot, the driver decodes it once too often or not at all. */
 function isEncoded(text: string, { username, password, hostname, pathname }: URL): boolean {
   if (/%(?![0-9a-f]{2})/i.test(text)) return false;
   try {
@@ -71,11 +71,11 @@ function readParameters(query: URLSearchParams): ReadonlyMap<string, string> {
 }
 
 function unknownMessage(name: string, value: string): string {
-  // What looks like no name may be a piece of a password.
+  // Text that is not a valid name may be part of a password.
   if (value === "" || !/^[a-z][a-z0-9_]{0,31}$/i.test(name))
-    return "what follows the ? is no parameter; leave it out";
+    return "the text after `?` is not a parameter; leave it out";
   if (name === "ssl") return "leave out `ssl`: write `sslmode=verify-full` or `sslmode=disable`";
   const nearest = nearestName(name, parameterNames);
   if (nearest !== undefined) return `there is no parameter \`${name}\`; did you mean \`${nearest}\`?`;
-  return `leave out the parameter \`${name}\`: it would do nothing, or harm; there are ${parameterNames.join(", ")}`;
+  return `leave out the parameter \`${name}\`: Postern does not support it; supported are ${parameterNames.join(", ")}`;
 }

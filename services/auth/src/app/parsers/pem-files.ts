@@ -7,8 +7,8 @@ const certificates = /-----BEGIN (?:X509 )?CERTIFICATE-----.+?-----END (?:X509 )
 const privateKey = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
 /**
- * The certificates of a PEM file, at least one.
- * @throws {SettingError} whose message follows the name of what names the file
+ * Reads the certificates of a PEM file, at least one.
+ * @throws {SettingError} with a message that continues the name of the parameter
  */
 export function readCertificates(path: string): readonly X509Certificate[] {
   const blocks = readNamedFile(path, mostBytes).toString("latin1").match(certificates);
@@ -21,14 +21,14 @@ export function readCertificates(path: string): readonly X509Certificate[] {
 }
 
 /**
- * The private key of a PEM file.
- * @throws {SettingError} whose message follows the name of what names the file
+ * Reads the private key of a PEM file.
+ * @throws {SettingError} with a message that continues the name of the parameter
  */
 export function readPrivateKey(path: string): KeyObject {
   const text = readNamedFile(path, mostBytes).toString("latin1");
   if (!privateKey.test(text)) throw new SettingError("names a file without a private key in PEM");
   if (/ENCRYPTED/.test(text))
-    throw new SettingError("names a file with a key that asks for a passphrase; write it without one");
+    throw new SettingError("names a file with an encrypted key; store the key without a passphrase");
   try {
     return createPrivateKey(text);
   } catch {

@@ -106,7 +106,7 @@ function isHostName(host: string): boolean {
 }
 
 function parsePath(path: string, mode: Mode): Pick<RedisTarget, "masterName" | "db"> {
-  // One slash at the end says nothing, as in any URL of a server.
+  // One trailing slash has no effect, as in any URL of a server.
   const parts = path.replace(/\/$/, "").split("/").slice(1);
   if (mode === "cluster") {
     if (parts.length > 1 || (parts[0] ?? "0") !== "0")

@@ -22,8 +22,8 @@ test("a byte order mark before the routes is no part of them", () => {
 test("O14: no file, a folder, one that is too long or no text: each is told, and its name is not", () => {
   expect(() => parseRoutesFile(`${folder}/none`)).toThrow("names a file that cannot be read (ENOENT)");
   mkdirSync(`${folder}/folder`);
-  expect(() => parseRoutesFile(`${folder}/folder`)).toThrow("no file");
-  expect(() => parseRoutesFile("/dev/zero")).toThrow("no file");
+  expect(() => parseRoutesFile(`${folder}/folder`)).toThrow("not a file");
+  expect(() => parseRoutesFile("/dev/zero")).toThrow("not a file");
   writeFileSync(path, one + "#".repeat(256 * 1024));
   expect(() => parseRoutesFile(path)).toThrow("more than 256 KiB");
   writeFileSync(path, Buffer.from("- path: /\xff", "latin1"));

@@ -112,21 +112,17 @@ test.each([
   ["no auth", "- path: /a", "needs `auth`: write `required`, `optional`, `public`"],
   ["auth in upper case", "- path: /a\n  auth: Public", "needs `auth`"],
   ["auth that is a list", "- path: /a\n  auth: [public]", "needs `auth`"],
-  ["a path that is a number", "- path: 5\n  auth: public", "has `path` that YAML does not read as text"],
-  ["auth that is a boolean", "- path: /a\n  auth: true", "has `auth` that YAML does not read as text"],
-  ["an audience that is a number", entry("audiences: [1e3]"), "has `audiences` that YAML does not"],
-  ["a scope that is a boolean", entry("scopes: [true]"), "has `scopes` that YAML does not read as text"],
-  [
-    "a host with a decimal point",
-    entry("host: 1.10"),
-    "has `host` that YAML does not read as text: put it in",
-  ],
-  ["a host by a hexadecimal number", entry("host: 0x7f"), "has `host` that YAML does not read as text"],
-  ["an IPv6 host without quotes", entry("host: [::1]"), "IPv6 address in brackets needs quotes"],
+  ["a path that is a number", "- path: 5\n  auth: public", "needs text for `path`"],
+  ["auth that is a boolean", "- path: /a\n  auth: true", "needs text for `auth`"],
+  ["an audience that is a number", entry("audiences: [1e3]"), "needs text for `audiences`"],
+  ["a scope that is a boolean", entry("scopes: [true]"), "needs text for `scopes`"],
+  ["a host with a decimal point", entry("host: 1.10"), "needs text for `host`"],
+  ["a host by a hexadecimal number", entry("host: 0x7f"), "needs text for `host`"],
+  ["an IPv6 host without quotes", entry("host: [::1]"), "put an IPv6 address in brackets and quotes"],
   ["YAML 1.1's word for false", entry("methods: [no]"), "has `methods` that are no list of methods"],
   ["a path without its slash", "- path: a\n  auth: public", "needs `path`"],
   ["the path of every request, as servers write it", "- path: '*'\n  auth: public", "needs `path`"],
-  ["a host that is a number", entry("host: 5"), "has `host` that YAML does not read as text"],
+  ["a host that is a number", entry("host: 5"), "needs text for `host`"],
   ["a host with a port", entry("host: a.example:80"), "has a `host`"],
   ["a host in upper case", entry("host: A.example"), "has a `host`"],
   ["a host with its final dot", entry("host: a.example."), "has a `host`"],
@@ -137,16 +133,16 @@ test.each([
   ["a mapped host", entry("host: '[::ffff:127.0.0.1]'"), "address in an unusual spelling"],
   ["a long IPv6 host", entry("host: '[0:0:0:0:0:0:0:1]'"), "address in an unusual spelling"],
   ["a host for many", entry("host: '*.example'"), "has a `host`"],
-  ["a host that is nothing", entry("host:"), "has `host` that YAML does not read as text"],
+  ["a host that is nothing", entry("host:"), "needs text for `host`"],
   ["a method alone", entry("methods: GET"), "has `methods` that are no list of methods"],
   ["a method in lower case", entry("methods: [get]"), "has `methods`"],
   ["no method", entry("methods: []"), "has an empty list of `methods`"],
   ["a method twice", entry("methods: [GET, GET]"), "names something twice in `methods`"],
-  ["a method that is nothing", entry("methods: [GET, ~]"), "has `methods`"],
+  ["a method that is nothing", entry("methods: [GET, ~]"), "needs text for `methods`"],
   ["scopes in one word", entry("scopes: a b"), "has `scopes`"],
   ["two scopes in one", entry("scopes: [a b]"), "has `scopes`"],
   ["no scope", entry("scopes: []"), "has an empty list of `scopes`"],
-  ["a scope that is a number", entry("scopes: [1]"), "has `scopes`"],
+  ["a scope that is a number", entry("scopes: [1]"), "needs text for `scopes`"],
   ["every audience", entry("audiences: ['*']"), "has `*` among `audiences`"],
   ["no audience", entry("audiences: []"), "has an empty list of `audiences`"],
   ["an audience that is a list", entry("audiences: [[a]]"), "has `audiences`"],
@@ -229,10 +225,15 @@ test.each([
     ],
     "entry 2 and 1",
   ],
-])("O14: an entry that is never reached, since an earlier one takes %s, is refused", (_, list, by) => {
-  const fault = faultOf(JSON.stringify(list.map((fields) => ({ ...fields, auth: "public" }))));
-  expect(fault).toMatch(new RegExp(`^entry ${list.length} .* is never reached, since ${by} comes first`));
-});
+])(
+  "O14: an entry that can never be reached, because an earlier one matches %s, is refused",
+  (_, list, by) => {
+    const fault = faultOf(JSON.stringify(list.map((fields) => ({ ...fields, auth: "public" }))));
+    expect(fault).toMatch(
+      new RegExp(`^entry ${list.length} .* can never be reached, because ${by} comes first`),
+    );
+  },
+);
 
 test.each([
   ["another path", [{ path: "/a" }, { path: "/b" }, { path: "/*" }]],

@@ -75,7 +75,7 @@ export function toRoutes(
 }
 
 /**
- * The YAML 1.2 core schema, without what makes a text large or says more than it seems to: anchors, aliases, tags, merges.
+ * The YAML 1.2 core schema without anchors, aliases, tags and merges: they can expand a text or change its meaning.
  */
 function readYaml(text: string, lineCounter: LineCounter): unknown {
   const at = (offset: number) => {
@@ -94,7 +94,7 @@ function readYaml(text: string, lineCounter: LineCounter): unknown {
         if (isAlias(node) || node.anchor !== undefined)
           throw new SettingError(`has an anchor or alias at ${where}; write the value out instead`);
         if (node.tag !== undefined)
-          throw new SettingError(`has a tag at ${where}; leave it out, and put text into quotes`);
+          throw new SettingError(`has a tag at ${where}; leave it out, and put text in quotes`);
       },
     });
     const [fault] = [...document.errors, ...document.warnings];
@@ -135,7 +135,7 @@ function parseEntry(item: unknown, fail: Fail): { entry: RouteEntry; place: Rout
   };
 }
 
-/** A text as it is, a list of texts as an array. */
+/** A string is returned as it is, a list of strings as an array. */
 function readFields(item: unknown, fail: Fail): Fields {
   if (!isMap(item)) return fail("is no mapping: write `path: …` and `auth: …`");
   return new Map(
@@ -145,7 +145,7 @@ function readFields(item: unknown, fail: Fail): Fields {
       const textOf = (scalar: Scalar) =>
         typeof scalar.value === "string"
           ? scalar.value
-          : fail(`has \`${member}\` that YAML does not read as text: put it in quotes`);
+          : fail(`needs text for \`${member}\`: put the value in quotes`);
       if (isScalar(value)) return [member, textOf(value)];
       const list = isSeq(value) ? value.items : undefined;
       return [member, list?.map((one) => (isScalar(one) ? textOf(one) : undefined))];
@@ -175,12 +175,12 @@ function parseHost(fields: Fields, fail: Fail): string | undefined {
   const host = fields.get("host");
   if (typeof host !== "string" || readHost(host) !== host) {
     return fail(
-      "has a `host` that is no host name in lower case without port, final dot and wildcard; an IPv6 address in brackets needs quotes",
+      "has a `host` that is not a host name in lower case without port, final dot and wildcard; put an IPv6 address in brackets and quotes",
     );
   }
   if (canonicalHost(host) !== host) {
     return fail(
-      "has a `host` that is an address in an unusual spelling: write IPv4 as four decimal numbers, IPv6 in brackets and as short as it can be",
+      "has a `host` that is an address in an unusual spelling: write IPv4 as four decimal numbers, and IPv6 in brackets and in its shortest form",
     );
   }
   return host;
@@ -200,5 +200,5 @@ const pathAdvice =
 
 function unreachable(covers: readonly number[]): string {
   const names = covers.map((index) => index + 1).join(" and ");
-  return `is never reached, since entry ${names} comes first and takes what it would: move it up, or remove it (case, full-width letters, blanks and dots at the ends of segments make no difference)`;
+  return `can never be reached, because entry ${names} comes first and matches all of its requests: move it up, or remove it (case, full-width letters, white space and dots at the ends of segments make no difference)`;
 }

@@ -113,7 +113,7 @@ describe("J15: refused, with the place and without the token", () => {
       parseSecretTokens(`[{"name":"a","token":"${other}x","permissions":["login"]},
         {"name":"web","token":"${token}",${members}}]`);
     expect(attempt).toThrow(SettingError);
-    expect(attempt).toThrow(/^\[1\] has a member twice; leave one out$/);
+    expect(attempt).toThrow(/^\[1\] has a member that occurs twice; remove one$/);
   });
 
   test("the digest of nothing", () => {

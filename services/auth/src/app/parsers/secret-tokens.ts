@@ -42,7 +42,7 @@ export function parseSecretTokens(text: string): readonly SecretTokenEntry[] {
   const list = parseJson(text);
   if (!Array.isArray(list)) throw new SettingError("write a JSON list of objects");
   const repeated = findRepeatedMember(text);
-  if (repeated !== undefined) fail(repeated, "has a member twice; leave one out");
+  if (repeated !== undefined) fail(repeated, "has a member that occurs twice; remove one");
   const entries = list.map(parseEntry);
   entries.forEach((entry, index) => {
     refuseRepetition(entry, index, entries);

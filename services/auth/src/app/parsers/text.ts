@@ -38,7 +38,7 @@ export function parseInteger(least: number, most: number): (text: string) => num
   };
 }
 
-/** The address of a user that is to be made; blanks around it are dropped. */
+/** The e-mail address of a user to be created. White space around it is dropped. */
 export function parseUserEmail(text: string): string {
   try {
     return parseEmail(text).email;

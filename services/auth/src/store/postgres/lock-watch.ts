@@ -2,21 +2,21 @@ import { setTimeout as wait } from "node:timers/promises";
 import { queryPinned } from "./pinned.ts";
 import { type Connection, withConnection } from "./single-connection.ts";
 
-/** A connection that holds a lock, or waits for it in front of others. */
+/** A connection that holds a lock, or is ahead in the queue for it. */
 export interface LockHolder {
-  /** 0: a prepared transaction. */
+  /** 0 for a prepared transaction. */
   readonly pid: number;
   readonly role: string | null;
   readonly application: string | null;
 }
 
-/** Called with the holders, and again when they are others. */
+/** Called with the holders, and again when they change. */
 export type OnWait = (holders: readonly LockHolder[]) => void;
 
-/** Most work is done by then, and needs no connection that watches it. */
+/** Time before the first look and between looks. Most work ends earlier and needs no second connection. */
 const everyMs = 1_000;
 
-/** Until it is disposed of, reports for whose locks the connection of a Postgres process waits. */
+/** Reports, until it is disposed of, whose locks a connection waits for. `pid` is its Postgres process. */
 export function watchLocks(connection: Connection, pid: number, onWait: OnWait): AsyncDisposable {
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, ...(connection.signal ? [connection.signal] : [])]);
@@ -43,7 +43,7 @@ export function watchLocks(connection: Connection, pid: number, onWait: OnWait):
           }
         });
       } catch {
-        // Without a connection nothing is reported; the next round tries again.
+        // Without a connection there is no report; the next round retries.
       }
     }
   }

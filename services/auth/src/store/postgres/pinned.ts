@@ -8,20 +8,20 @@ import {
 } from "pg";
 
 /**
- * What every transaction begins with. A role, a database or a session can have defaults of its own, and a pooler that
- * works by transaction keeps nothing that a session sets, so each transaction sets what the code relies on:
+ * The settings at the start of every transaction. A role, a database or a session can have its own defaults, and a pooler
+ * in transaction mode does not keep session settings. So each transaction sets what the code relies on:
  *
- * - isolation level: functions look again after they have waited for a lock. Others would fail with 40001.
- * - `search_path`: objects that another role has made must never be taken for those of Postgres.
- * - `datestyle`: the driver reads ISO alone.
- * - `synchronous_commit`: what has been acknowledged survives a crash, and the loss of the primary where
+ * - isolation level: functions read rows again after they have waited for a lock. Other levels would fail with 40001.
+ * - `search_path`: an object of another role must never be used in place of one of Postgres.
+ * - `datestyle`: the driver reads only ISO.
+ * - `synchronous_commit`: an acknowledged change survives a crash, and also the loss of the primary if
  *   `synchronous_standby_names` names a standby.
  *
  * Not set, because nothing relies on them: `timezone` (times are read with their offset, spans are kept in
  * milliseconds), `intervalstyle`, `bytea_output`, `extra_float_digits`, `standard_conforming_strings` (no SQL has a
- * backslash), `array_nulls`. Not set, because they are the operator's: `default_transaction_read_only`,
- * `statement_timeout`, `lock_timeout` and the timeouts of idle sessions. What these end is answered `UNAVAILABLE`;
- * Postgres stops its clock before a commit, so none ends the wait for a standby.
+ * backslash), `array_nulls`. Not set, because the operator decides them: `default_transaction_read_only`,
+ * `statement_timeout`, `lock_timeout` and the timeouts of idle sessions. A call that one of these ends is answered with
+ * `UNAVAILABLE`. Postgres stops these timeouts before a commit, so none of them ends the wait for a standby.
  */
 const begin = "begin isolation level read committed";
 const path = "set local search_path = pg_catalog, pg_temp";
@@ -57,13 +57,13 @@ const [forReading, forWriting, commit] = [reading, writing, ["commit"]].map((all
   Commands,
 ];
 
-/** Parsers of the types that Postgres answers with: 64-bit numbers, none of which reaches 2^53, are numbers. */
+/** Parsers of the types that Postgres returns. 64-bit integers become numbers: none of them reaches 2^53. */
 export const typeParsers: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: "text") =>
     oid === types.builtins.INT8 ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
 };
 
-/** The parts of pg's `Query` that its types leave out. */
+/** The parts of pg's `Query` that its types do not declare. */
 interface DriverQuery {
   submit(connection: Connection): Error | null;
   handleCommandComplete(message: { readonly text: string }, connection: Connection): void;
@@ -82,8 +82,8 @@ const DriverQuery = Query as unknown as new (
 ) => DriverQuery;
 
 /**
- * A statement in a transaction of its own with the settings above. All of it is sent at once and has one answer. After
- * the first error the server skips the rest, so a statement whose settings failed does not run.
+ * A statement in its own transaction with the settings above. Everything is sent together and has one response. After the
+ * first error the server skips the rest, so a statement does not run if its settings failed.
  */
 class PinnedQuery extends DriverQuery {
   readonly #settings: Commands;
@@ -127,8 +127,8 @@ export interface PinnedStatement {
 }
 
 /**
- * Runs one statement on a connection that has nothing else under way, and leaves no transaction behind.
- * @throws what Postgres and the driver throw
+ * Runs one statement on a connection without other work, and leaves no open transaction.
+ * @throws the errors of Postgres and of the driver
  */
 export async function queryPinned<Row extends QueryResultRow>(
   client: ClientBase,
@@ -137,7 +137,7 @@ export async function queryPinned<Row extends QueryResultRow>(
   const { promise, resolve, reject } = Promise.withResolvers<Row[]>();
   const query = new PinnedQuery(readsOnly ? forReading : forWriting, { text, values }, (error, result) => {
     if (error) reject(error);
-    else if (!query.isCommitted) reject(new Error("the database did not say that it has committed"));
+    else if (!query.isCommitted) reject(new Error("the database did not confirm the commit"));
     else resolve(result.rows as Row[]);
   });
   client.query(query as unknown as Query);
@@ -150,7 +150,7 @@ export async function queryPinned<Row extends QueryResultRow>(
 }
 
 /**
- * Begins the transaction of a change of the schema. Nothing but a lost connection ends its waits.
+ * Begins a transaction that changes the schema. Only a lost connection ends its waits.
  */
 export async function beginMigration(client: ClientBase): Promise<void> {
   await client.query(`${begin}; ${path}`);

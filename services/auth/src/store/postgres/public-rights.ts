@@ -1,12 +1,12 @@
 import { queryPinned } from "./pinned.ts";
 import { withConnection } from "./single-connection.ts";
 
-/** Rights that every role of the cluster has and that Postern's database is safer without. */
+/** Rights of every role of the cluster. Postern's database is safer without them. */
 export interface PublicRights {
   readonly database: string;
   /** May connect to the database. */
   readonly connect: boolean;
-  /** May make objects in the schema `public`: they could pass for Postgres's own in the sessions of others. */
+  /** May create objects in the schema `public`. In the sessions of other roles these could replace objects of Postgres. */
   readonly create: boolean;
 }
 
@@ -21,7 +21,7 @@ export function readPublicRights(url: string, signal?: AbortSignal): Promise<Pub
       values: [],
       readsOnly: true,
     });
-    if (rights === undefined) throw new Error("a database has no name");
+    if (rights === undefined) throw new Error("the query for the rights of all roles returned no row");
     return rights;
   });
 }

@@ -36,9 +36,9 @@ const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r
   'forget_after_ms', (extract(epoch from r.forget_after) * 1000)::bigint)`;
 
 /**
- * `as_of` is the time when the transaction began: what was committed by then is in the statement's snapshot, and maybe no
- * more. Not `statement_timestamp()`, which the driver's protocol sets again after the snapshot was taken. `now` is the
- * present: a token that ends between the two has ended.
+ * `as_of` is the start of the transaction: the statement's snapshot contains everything that was committed by then, and
+ * maybe nothing later. `statement_timestamp()` would be wrong, because the driver's protocol sets it again after the
+ * snapshot was taken. `now` is the current time: a token that expires between the two has expired.
  */
 const head = `h.seq, h.tail, h.everything_rev,
   postern.now() - (clock_timestamp() - transaction_timestamp()) as as_of, postern.now() as now, h.keys_version,

@@ -1,4 +1,4 @@
-/** Runs a statement within the transaction that has begun. */
+/** Runs a statement within the current transaction. */
 export type Query = <Row extends Record<string, unknown>>(sql: string) => Promise<Row[]>;
 
 /** The schema `postern`, or an object in it, belongs to a role that could use it to run its own code as Postern's role. */
@@ -7,9 +7,9 @@ export class SchemaOwnerError extends Error {
 }
 
 /**
- * Owners of the schema and of what is in it, without those that can be trusted: the current role, the database's owner,
- * and superusers. A role that may create schemas can make this one before the first start, with its own functions in it.
- * Being a member of the owner proves nothing: before Postgres 16 any role can make another role its member.
+ * Owners of the schema and its objects, except the trusted ones: the current role, the database's owner, and superusers.
+ * A role that can create schemas can create this one before the first start, with its own functions in it. Membership in
+ * the owning role proves nothing: before Postgres 16, any role can make another role its member.
  */
 const untrusted = `
   with schema as (
@@ -31,14 +31,14 @@ const untrusted = `
 
 /**
  * Checks the catalogs only: reading a table of the schema could run code of its owner.
- * @param servesFor whether another role than the current one may own the schema, as with two roles. It must not be able
- * to create schemas in the database, since then it may have made this one.
+ * @param servesFor whether a role other than the current one may own the schema, as with two roles. It must not be able
+ * to create schemas in the database, because then it may have created this one.
  * @throws {SchemaOwnerError}
  */
 export async function demandTrustedOwners(query: Query, servesFor: "owner" | "another"): Promise<void> {
   const found = await query<{ of_schema: boolean; role: string; can_create: boolean }>(untrusted);
   for (const { of_schema, role, can_create } of found) {
-    // Another role chooses its name.
+    // The name is chosen by another role, so it is escaped.
     const name = JSON.stringify(role);
     if (!of_schema)
       throw new SchemaOwnerError(`the schema \`postern\` has objects of the role ${name}: ${advice}`);
@@ -46,9 +46,9 @@ export async function demandTrustedOwners(query: Query, servesFor: "owner" | "an
       throw new SchemaOwnerError(`the schema \`postern\` belongs to another role, ${name}: ${advice}`);
     if (can_create)
       throw new SchemaOwnerError(
-        `the schema \`postern\` belongs to another role, ${name}, which may create schemas: if it is Postern's owner, make it the database's owner or revoke CREATE on the database from it; otherwise ${advice}`,
+        `the schema \`postern\` belongs to another role, ${name}, which can create schemas: if it is Postern's owner, make it the database's owner or revoke CREATE on the database from it; otherwise ${advice}`,
       );
   }
 }
 
-const advice = "drop the schema if you did not make it, see docs/postgres.md";
+const advice = "drop the schema if you did not create it, see docs/postgres.md";

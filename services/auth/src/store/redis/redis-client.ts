@@ -30,7 +30,7 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     // The check sends INFO, which many managed servers and ACLs refuse. ioredis then writes to the console, or never
-    // becomes ready behind a proxy. Sentinel needs it: INFO tells whether the server is still the master.
+    // becomes ready behind a proxy. Sentinel needs the check: INFO reports whether the server is still the master.
     enableReadyCheck: target.mode === "sentinel",
   } satisfies RedisOptions;
   const tls = target.tls ? {} : undefined;

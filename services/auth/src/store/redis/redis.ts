@@ -33,7 +33,10 @@ export interface RedisDeps {
   readonly monotonicMs: () => number;
   /** Told when it goes down, with the cause, and when it is back. */
   readonly onChange: (isUp: boolean, cause: unknown) => void;
-  /** Called with the reason why there is no connection, or with the command that Redis refused. Never holds text of the server, which may contain secrets. */
+  /**
+   * Called with the reason why there is no connection, or with the command that Redis refused. The reason never contains
+   * text of the server, which may contain secrets.
+   */
   readonly onFault: (reason: string) => void;
 }
 
