@@ -1,4 +1,4 @@
-/** Runs some work while `Object.prototype` has a member that some other code has left there. */
+/** Runs `work` while `Object.prototype` has a member that other code has added. */
 export async function whilePolluted<T>(name: string, value: unknown, work: () => T | Promise<T>): Promise<T> {
   Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
   try {

@@ -5,12 +5,13 @@ import { type RequestGate, requireAuth } from "./guards.ts";
 type Options = Partial<ConnectRouterOptions>;
 
 /**
- * A router on which everything is registered behind {@link requireAuth}. No option of a service or a method can switch
- * that off: its own `requestGate` runs after it, and `requestGate: undefined`, which opens a service on any other router,
- * changes nothing.
+ * Returns a router that guards everything registered on it with {@link requireAuth}. No option of a service or a method can
+ * turn this off: its own `requestGate` runs afterwards, and `requestGate: undefined`, which leaves a service on any other
+ * router without authentication, changes nothing.
  *
- * The adapter's `requestGate` is replaced, as by any gate of a service. Name what it does besides as a further gate.
- * @param further what to ask of every call beyond that, in this order, before a service's own gate
+ * The router's gate replaces the adapter's `requestGate`. If the adapter's gate does more than authenticate, pass its other
+ * part as a further gate.
+ * @param further gates for every call, in this order, after authentication and before a service's own gate
  */
 export function authenticated(
   verifier: Pick<Verifier, "verify">,

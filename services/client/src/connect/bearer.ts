@@ -42,11 +42,11 @@ async function tokenOf(
 ): Promise<string> {
   try {
     const token = await source.token(options);
-    // The header's own error would hold the token.
+    // The header's own error would contain the token.
     if (isSendable(token)) return token;
     throw new PosternError(
       "ERR_UNAVAILABLE",
-      "the source's token cannot be sent: it must be printable ASCII",
+      "the token of the source cannot be sent in a header: it must be printable ASCII",
     );
   } catch (error) {
     if (!(error instanceof PosternError)) throw error;

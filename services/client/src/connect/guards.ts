@@ -30,8 +30,9 @@ export function callerOf({ values }: Pick<HandlerContext, "values">): VerifiedTo
  * Lets in who shows a good access token, and tells the handler by {@link callerKey}. For `requestGate` of an adapter,
  * where it holds for all that is registered, or of a service, where it stands in place of the adapter's.
  *
- * A service that is registered with `requestGate: undefined` is open, whatever the adapter's gate is: so is one whose
- * options were spread from an object in which the gate was left out. A router of `authenticated` has no such hole.
+ * A service that is registered with `requestGate: undefined` has no authentication, whatever the adapter's gate is. This can
+ * happen if its options are spread from another object that lacks the gate. It cannot happen on a router of
+ * `authenticated`.
  * @param further what to ask beyond that, in this order
  */
 export function requireAuth(

@@ -7,7 +7,7 @@ export type AccessTokenAlg = "ES256" | "EdDSA" | "RS256";
 /** An access token with a valid header. Its signature is not checked and its payload is not read yet. */
 export interface SignedToken {
   readonly header: { readonly alg: AccessTokenAlg; readonly kid: string };
-  /** The encoded payload. Read it with `readPayload` after the signature was checked. */
+  /** The encoded payload. Read it with `readPayload` after the check of the signature. */
   readonly payload: string;
   /** What the signature is over (RFC 7515 section 5.2). */
   readonly signingInput: Uint8Array;
@@ -21,9 +21,9 @@ export interface ParsedAccessToken extends SignedToken {
 
 /** The longest access token, in characters. */
 export const maxTokenLength = 8192;
-/** In characters of base64url. The longest header of Postern has 138. */
+/** In characters of base64url. Postern's longest header has 138. */
 const maxHeaderLength = 192;
-/** Levels of objects and lists. A payload of Postern has two, and a claim of a later version may have more. */
+/** Levels of objects and lists. Postern's payload has two; claims of a later version may have more. */
 const maxPayloadDepth = 16;
 
 const algs: ReadonlySet<unknown> = new Set<AccessTokenAlg>(["ES256", "EdDSA", "RS256"]);
@@ -31,9 +31,9 @@ const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const kidForm = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Reads an access token (RFC 9068) up to its payload, and refuses whatever Postern would not have minted. Fetches
+ * Reads an access token (RFC 9068) up to its payload, and refuses everything that Postern would not have issued. Fetches
  * nothing and trusts nothing: verify the signature with the key that `kid` names, only by that key's own algorithm,
- * then call `readPayload` and `checkClaims`. In that order a forged token costs little, whatever its payload is.
+ * then call `readPayload` and `checkClaims`. In that order a forged token costs little, whatever its payload contains.
  *
  * What Postern mints is the form that `JSON.stringify` gives, so header and payload must be in it to the
  * byte. That leaves one text for each token: no duplicate member, other spelling of a number or of a
@@ -64,7 +64,7 @@ export function readSignedToken(token: string): SignedToken {
 }
 
 /**
- * Reads the claims of a token whose signature is right.
+ * Reads the claims of a token whose signature is valid.
  *
  * @throws {PosternError} `ERR_TOKEN_MALFORMED`
  */
@@ -73,7 +73,7 @@ export function readPayload({ payload }: Pick<SignedToken, "payload">): AccessTo
 }
 
 /**
- * Reads a token whole, whether its signature is right or not.
+ * Reads a whole token, whether its signature is valid or not.
  *
  * @throws {PosternError} `ERR_TOKEN_MALFORMED`
  */
@@ -123,7 +123,7 @@ function parseCanonicalJson(bytes: Buffer, maxDepth: number): unknown {
   return value;
 }
 
-/** Whether JSON opens more objects and lists within each other than that. Of other text it says nothing useful. */
+/** Whether JSON nests objects and lists more than `maxDepth` levels deep. For other text, the result means nothing. */
 function isDeeperThan(maxDepth: number, json: string): boolean {
   let depth = 0;
   let isInString = false;

@@ -1,25 +1,25 @@
-/** A clock that tells how much time has passed, in milliseconds. */
+/** A clock that measures elapsed time, in milliseconds. */
 export interface ElapsedClock {
-  /** Never goes back, and counts the time for which the machine was suspended. */
+  /** Never goes back, and also counts while the machine is suspended. */
   nowMs(): number;
-  /** How much of it the monotonic clock has not counted: the machine was suspended, or its wall clock was put ahead. */
+  /** The part that the monotonic clock has not counted: the machine was suspended, or its wall clock was set ahead. */
   readonly jumpedMs: number;
 }
 
 export interface MachineClocks {
-  /** Milliseconds of a clock that never goes back, and may stop while a virtual machine is suspended. */
+  /** Milliseconds of a clock that never goes back. It may stop while a virtual machine is suspended. */
   readonly monotonicMs: () => number;
-  /** Milliseconds since the epoch; may be put ahead and back. */
+  /** Milliseconds since the epoch. The clock may be set ahead and back. */
   readonly wallMs: () => number;
 }
 
-/** The two clocks are read one after the other and round in different ways. */
+/** The two clocks are not read at the same instant, and they round differently. */
 const toleranceMs = 500;
 
 /**
- * Joins both clocks of a machine. Between any two readings at least as much time passes as either clock says, less half
- * a second. A wall clock that is put ahead cannot be told from a suspended machine, so that time counts too: what is
- * known looks older than it is. One that is put back takes nothing away.
+ * Combines both clocks of a machine. Between any two readings, it counts at least as much time as either clock, minus half
+ * a second. A wall clock that is set ahead looks the same as a suspended machine, so that time counts too, and data looks
+ * older than it is. A wall clock that is set back subtracts nothing.
  */
 export function createElapsedClock({ monotonicMs, wallMs }: MachineClocks): ElapsedClock {
   let apartMs = wallMs() - monotonicMs();

@@ -3,9 +3,9 @@
  * - `ERR_TOKEN_INVALID`: of the right form, but with a wrong signature, of another issuer, for another audience, or not
  *   yet valid.
  * - `ERR_TOKEN_EXPIRED`: over.
- * - `ERR_TOKEN_REVOKED`: ended before its time.
- * - `ERR_KEY_UNKNOWN`: signed by a key that the issuer does not name.
- * - `ERR_FEED_STALE`: what is known of revocations is too old to judge by.
+ * - `ERR_TOKEN_REVOKED`: revoked, or no longer active.
+ * - `ERR_KEY_UNKNOWN`: signed by a key that the issuer does not publish.
+ * - `ERR_FEED_STALE`: the revocation data is too old.
  * - `ERR_UNAVAILABLE`: keys, verdict or token could not be had; says nothing of the token.
  * - `ERR_CREDENTIAL_MISSING`: a request came without a bearer token.
  * - `ERR_SCOPE_INSUFFICIENT`: the token is good, but does not allow this.

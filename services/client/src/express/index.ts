@@ -50,7 +50,7 @@ export function requireScope(...scope: readonly string[]): Middleware {
   return guard(async (request) => demandScope(callerOf(request), ...scope));
 }
 
-/** Defined, for an assignment would go to a setter on a prototype. */
+/** Defined, not assigned: an assignment would call a setter on a prototype. */
 function setCaller(request: GuardedRequest, value: VerifiedToken | undefined): void {
   Object.defineProperty(request, "caller", { value, configurable: true, enumerable: true, writable: true });
 }

@@ -28,14 +28,14 @@ export function faultsOfClient(
     [`\`${prefix}baseUrl\` must be an http or https URL, without credentials, query or fragment`]:
       !isBaseUrl(baseUrl),
     [`\`${prefix}token\` must be a secret token of Postern; it is empty`]: !token,
-    [`\`${prefix}token\` must be printable ASCII, without spaces at its ends`]: !isSendable(token),
+    [`\`${prefix}token\` must be printable ASCII, without leading or trailing spaces`]: !isSendable(token),
     [`\`${prefix}httpVersion\` must be "1.1" or "2"`]: ![undefined, "1.1", "2"].includes(httpVersion),
   };
 }
 
 /**
  * Calls Postern by a secret token. Connects to nothing yet.
- * @param options of which `faultsOfClient` finds no fault
+ * @param options in which `faultsOfClient` finds no fault
  */
 export function createPosternClient({
   baseUrl,

@@ -112,7 +112,8 @@ export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps):
 /** The HTTP library's error about a token that cannot be sent would contain the token. */
 function takeToken(obtained: ObtainedToken): ObtainedToken {
   const { accessToken, expiresInMs } = ownMembers(obtained);
-  if (!isSendable(accessToken)) throw new TypeError("`accessToken` is no token: it must be printable ASCII");
+  if (!isSendable(accessToken))
+    throw new TypeError("`accessToken` is not a token: it must be printable ASCII");
   if (typeof expiresInMs !== "number" || Number.isNaN(expiresInMs)) {
     throw new TypeError("`expiresInMs` must be a number of milliseconds");
   }

@@ -11,7 +11,7 @@ const timeoutMs = 5_000;
 /**
  * The access tokens of one session. For one process: of two that show one refresh token, the one that comes late ends
  * the session for both.
- * @throws {TypeError} that names the option which is missing, wrong or not known
+ * @throws {TypeError} that names the option that is missing, invalid or unknown
  */
 export function posternSession(given: PosternSessionOptions): TokenOrigin {
   const options = readOptions(given);

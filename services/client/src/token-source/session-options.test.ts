@@ -43,7 +43,7 @@ test.each([{}, { refreshToken: "" }, { login: undefined }])(
   (more) => {
     const { login: _, ...rest } = good;
     expect(() => posternSession({ ...rest, ...more } as PosternSessionOptions)).toThrow(
-      "a session takes `login`, `refreshToken` or both",
+      "set `login`, `refreshToken`, or both",
     );
   },
 );

@@ -52,7 +52,7 @@ const namesOfLogin: OptionNames<LoginOptions> = {
 };
 
 /**
- * Takes the options' own members.
+ * Reads the options' own members.
  * @throws {TypeError} that names the option
  */
 export function readOptions(given: PosternSessionOptions): PosternSessionOptions {
@@ -61,7 +61,7 @@ export function readOptions(given: PosternSessionOptions): PosternSessionOptions
   const { login, refreshToken, onRefreshToken } = options;
   refuseFaults({
     ...faultsOfClient(options),
-    "a session takes `login`, `refreshToken` or both": login === undefined && !refreshToken,
+    "set `login`, `refreshToken`, or both": login === undefined && !refreshToken,
     "`refreshToken` must be a refresh token of Postern: letters, digits and `_`":
       Boolean(refreshToken) && !(typeof refreshToken === "string" && /^\w+$/.test(refreshToken)),
     "`onRefreshToken` must be a function": !isOptional(onRefreshToken, isFunction),
@@ -76,10 +76,10 @@ export function readOptions(given: PosternSessionOptions): PosternSessionOptions
 function faultsOfLogin({ identifier, password, clientId, audience, scope, device }: LoginOptions): Faults {
   return {
     "`login.identifier` must be an e-mail address or a user name": !isText(identifier),
-    "`login.password` must be a text that is not empty": !isText(password),
-    "`login.clientId` must be a text that is not empty": !isOptional(clientId, isText),
-    "`login.audience` must be a list of texts": !isOptional(audience, isListOfTexts),
-    "`login.scope` must be a list of texts": !isOptional(scope, isListOfTexts),
-    "`login.device` must be a text": !isOptional(device, (value) => typeof value === "string"),
+    "`login.password` must be a non-empty string": !isText(password),
+    "`login.clientId` must be a non-empty string": !isOptional(clientId, isText),
+    "`login.audience` must be a list of non-empty strings": !isOptional(audience, isListOfTexts),
+    "`login.scope` must be a list of non-empty strings": !isOptional(scope, isListOfTexts),
+    "`login.device` must be a string": !isOptional(device, (value) => typeof value === "string"),
   };
 }

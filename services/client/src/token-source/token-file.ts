@@ -16,8 +16,9 @@ export function tokenFile(path: string): TokenOrigin {
     const token = (await readFile(path, "utf8")).trim();
     // Read while it was written.
     if (token === "") throw new Error(`${path} is empty`);
-    // The HTTP library's error about it would contain the token.
-    if (!isSendable(token)) throw new Error(`${path} holds no token: it must be one line of printable ASCII`);
+    // The HTTP library's error about an invalid header would contain the token.
+    if (!isSendable(token))
+      throw new Error(`${path} does not contain a token: write one line of printable ASCII`);
     return token;
   }
 

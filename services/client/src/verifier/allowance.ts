@@ -1,6 +1,6 @@
 /**
- * Allows so many in each span of time.
- * @returns whether one more is allowed now
+ * Limits how often something happens: at most `most` times in each span.
+ * @returns a function that counts one more, and returns whether it is allowed
  */
 export function createAllowance(most: number, spanMs: number, nowMs: () => number): () => boolean {
   let startedAtMs = Number.NEGATIVE_INFINITY;

@@ -63,15 +63,15 @@ interface OpenToken {
   readonly token: string;
   readonly key: VerifyingKey;
   readonly verified: VerifiedToken;
-  /** The claims as a plain object, which is faster to read than one without a prototype. Has all that is looked at. */
+  /** The claims as a plain object, which is faster to read than one without a prototype. It has every claim that is checked. */
   readonly judged: AccessTokenClaims & JudgedClaims;
 }
 
 /** So long after its start a verifier lets calls wait for the feed, rather than take it for stale. */
 const startMs = 5_000;
 /**
- * Begins to follow the issuer at once, and goes on until it is closed.
- * @throws {TypeError} that names the option which is missing, wrong or not known
+ * Starts to follow the issuer immediately, and continues until it is closed.
+ * @throws {TypeError} that names the option that is missing, invalid or unknown
  */
 export function createVerifier(given: VerifierOptions): Verifier {
   const options = readOptions(given);

@@ -6,31 +6,31 @@ import type { VerifyingKey } from "./key-set.ts";
 import { checkSignature, keyIsUnknown, tokenIsRevoked } from "./token-refusals.ts";
 
 export interface IntrospectionDeps {
-  /** @returns the token's id, where it is active */
+  /** @returns the token's ID, if the token is active */
   readonly introspect: (token: string) => Promise<string | undefined>;
-  /** Finds a key among those that were received or fetched before. */
+  /** Finds a key among those that were received or fetched earlier. */
   readonly findKnownKey: (kid: string) => VerifyingKey | undefined;
-  /** Looks in the issuer's key set; rejects where that cannot be had. */
+  /** Looks in the issuer's key set; rejects if the key set cannot be fetched. */
   readonly findKey: (kid: string) => Promise<VerifyingKey | undefined>;
   /** @throws {PosternError} */
   readonly checkClaims: (claims: AccessTokenClaims) => void;
   readonly nowMs: () => number;
 }
 
-/** So many tokens a second are asked about whose key cannot be had: anybody can make such tokens. */
+/** Maximum calls per second for tokens whose key cannot be fetched: anyone can make such tokens. */
 const unverifiedPerSecond = 10;
 
 /**
- * Judges a token while the feed is stale: the issuer says whether it was revoked, of which it knows more than we do; the
- * rest is judged here first, so that a forged token causes no call.
+ * Verifies a token while the feed is stale. All other checks come first, so that a forged token causes no call. Then the
+ * issuer reports whether the token was revoked, because its revocation data is newer.
  */
 export function createIntrospection(deps: IntrospectionDeps): (token: string) => Promise<AccessTokenClaims> {
   const mayAskUnverified = createAllowance(unverifiedPerSecond, 1_000, deps.nowMs);
 
   /**
-   * A key of before is good enough, for the issuer judges as well. One that is not known is looked up in the key set,
-   * which is fetched once for all who wait, and not often.
-   * @returns undefined where the key set cannot be had
+   * An old key is good enough, because the issuer verifies the token too. An unknown key is looked up in the key set, which
+   * is fetched once for all waiting calls, and not often.
+   * @returns undefined if the key set cannot be fetched
    * @throws {PosternError} `ERR_KEY_UNKNOWN`
    */
   async function keyOf(kid: string): Promise<VerifyingKey | undefined> {
@@ -46,21 +46,20 @@ export function createIntrospection(deps: IntrospectionDeps): (token: string) =>
     return found;
   }
 
-  /** @returns the token's id, where it is active */
+  /** @returns the token's ID, if the token is active */
   async function ask(token: string): Promise<string | undefined> {
     try {
       return await deps.introspect(token);
     } catch (cause) {
-      const message =
-        "the feed of revocations is stale, and the issuer gives no verdict: see the error's cause";
+      const message = "the revocation feed is stale, and the introspection failed: see the error's cause";
       throw new PosternError("ERR_UNAVAILABLE", message, { cause });
     }
   }
 
-  /** The issuer judges the signature as well: until it has, the payload is not read. */
+  /** The issuer verifies the signature too. The payload is read only after that. */
   async function askWithoutKey(token: string, signed: SignedToken): Promise<AccessTokenClaims> {
     if (!mayAskUnverified()) {
-      const message = "the feed of revocations is stale, and the key of the token cannot be had";
+      const message = "the revocation feed is stale, and the token's key cannot be fetched";
       throw new PosternError("ERR_UNAVAILABLE", message);
     }
     const tokenId = await ask(token);

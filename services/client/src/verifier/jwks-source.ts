@@ -32,7 +32,7 @@ const coolDownMs = 10_000;
 const firstCoolDownMs = 1_000;
 const timeoutMs = 5_000;
 const maxBytes = 64 * 1024;
-/** RFC 8259 section 8.1: what is not UTF-8 is no JSON, rather than JSON with other characters in it. */
+/** RFC 8259 section 8.1: text that is not UTF-8 is an error, and its invalid bytes are not replaced. */
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -77,7 +77,7 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
     const parsed = JSON.parse((await get(url)).text) as { issuer?: unknown; jwks_uri?: unknown } | null;
     const metadata = ownMembers(parsed ?? {});
     // Metadata of another issuer: who can answer here could have us trust keys of his own (section 3.3).
-    if (metadata.issuer !== issuer) throw new Error(`${url} is of another issuer`);
+    if (metadata.issuer !== issuer) throw new Error(`${url} belongs to another issuer`);
     const uri = metadata.jwks_uri;
     if (typeof uri !== "string" || !URL.canParse(uri)) throw new Error(`${url} names no jwks_uri`);
     if (new URL(uri).protocol !== "https:" && new URL(issuer).protocol === "https:") {

@@ -28,8 +28,8 @@ interface Part {
 const forgetEveryMs = 60_000;
 
 /**
- * The revocation log as received from the streams of `WatchRevocations`, one after the other. Times are milliseconds of an
- * `ElapsedClock`, where it is not said that they are the database's.
+ * The revocation log as received from consecutive streams of `WatchRevocations`. Times are milliseconds of an `ElapsedClock`,
+ * unless they are named as the database's.
  */
 export class LogCopy {
   #whole: Part | undefined;
@@ -99,7 +99,7 @@ export class LogCopy {
     const part = this.#coming ?? this.#whole ?? newPart();
     for (const entry of message.revocations) add(part, entry);
     this.#cursor = message.cursor;
-    // A field that was not sent is no member of the message, but may be one of a prototype.
+    // A field that was not sent is not a member of the message, but `Object.prototype` may have it.
     const checkpoint = ownMember(message, "checkpoint");
     const asOf = checkpoint && ownMember(checkpoint, "asOf");
     const maxStaleness = checkpoint && ownMember(checkpoint, "maxStaleness");

@@ -37,7 +37,7 @@ export interface RevocationFeed extends AsyncDisposable {
 
 /** A server says something every 5 s at least: one that does not is not there. */
 const silenceMs = 6_000;
-/** A checkpoint that is older when it comes, after the clock has jumped, is taken for older than it is. */
+/** If the clock has jumped, a checkpoint that is older than this on arrival looks older than it is. */
 const lateMs = 500;
 /** How long it rests before it connects again, at most: the first time, and after many failures. */
 const firstRestMs = 500;
@@ -70,9 +70,9 @@ export function openRevocationFeed(deps: FeedDeps): RevocationFeed {
         const ageMs = log.ageMs(clock.nowMs());
         // It took long to read the log, the database's clock was put back, or the stream lags: another one does not.
         if (ageMs > log.maxStalenessMs) throw new Error("the server's checkpoint is too old");
-        // This stream would look so much too old until its end.
+        // Until its end, this stream would look older than it is by the jump.
         if (clock.jumpedMs > jumpedMs && ageMs > lateMs)
-          throw new Error("this machine's clock was put ahead");
+          throw new Error("this machine was suspended, or its clock was set ahead");
         failures = 0;
         start();
         if (!isInStep) onEvent({ kind: "in_step" });

@@ -3,7 +3,7 @@ import { PosternError } from "../core/postern-error.ts";
 import type { VerifyingKey } from "./key-set.ts";
 
 /**
- * The key says the algorithm; the token only has to agree (RFC 8725 section 3.1).
+ * The key determines the algorithm; the token only has to match it (RFC 8725 section 3.1).
  * @throws {PosternError} `ERR_TOKEN_INVALID`
  */
 export function checkSignature({ header, signingInput, signature }: SignedToken, key: VerifyingKey): void {
@@ -12,13 +12,16 @@ export function checkSignature({ header, signingInput, signature }: SignedToken,
 }
 
 export function keyIsUnknown(): PosternError {
-  return new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not name");
+  return new PosternError("ERR_KEY_UNKNOWN", "signed by a key that the issuer does not publish");
 }
 
 export function tokenIsRevoked(): PosternError {
-  return new PosternError("ERR_TOKEN_REVOKED", "the access token is refused: it was ended before its time");
+  return new PosternError(
+    "ERR_TOKEN_REVOKED",
+    "the access token is refused: it was revoked, or is no longer active",
+  );
 }
 
 export function feedIsStale(): PosternError {
-  return new PosternError("ERR_FEED_STALE", "what is known of revocations is too old to judge by");
+  return new PosternError("ERR_FEED_STALE", "the revocation data is too old");
 }

@@ -55,11 +55,11 @@ const names: OptionNames<VerifierOptions> = {
 };
 const namesOfRevocations: OptionNames<RevocationsOptions> = { baseUrl: true, token: true, httpVersion: true };
 
-/** The most entries that a `Map` of Node may hold is about twice as many. */
+/** The cache has up to twice as many entries. A `Map` of Node can hold about that many. */
 const largestCache = 8_000_000;
 
 /**
- * Takes the options' own members.
+ * Reads the options' own members.
  * @throws {TypeError} that names the option
  */
 export function readOptions(given: VerifierOptions): VerifierOptions {
@@ -67,12 +67,12 @@ export function readOptions(given: VerifierOptions): VerifierOptions {
   const options = takeOptions(given, names);
   const { issuer, audience, jwksUri, maxStaleness = 0, onStale, cacheSize = 0, onEvent } = options;
   const faults: Faults = {
-    "`issuer` must be the issuer's http or https URL, without credentials, query, fragment, or slash at its end":
+    "`issuer` must be the issuer's http or https URL, without credentials, query, fragment, or trailing slash":
       !isBaseUrl(issuer) || issuer.endsWith("/"),
-    "`audience` must name whom tokens are to be for":
+    "`audience` must be a non-empty string, or a non-empty list of such strings":
       !isText(audience) && !(isListOfTexts(audience) && audience.length > 0),
     "`jwksUri` must be an http or https URL, without credentials": !isOptional(jwksUri, isHttpUrl),
-    "`revocations` must be `{ baseUrl, token }`, or `false` to do without":
+    "`revocations` must be `{ baseUrl, token }`, or `false` to ignore revocations":
       options.revocations !== false && !isObject(options.revocations),
     "`maxStaleness` must be a number of milliseconds": !(
       typeof maxStaleness === "number" && maxStaleness >= 0

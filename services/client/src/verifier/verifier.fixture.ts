@@ -49,7 +49,7 @@ export class Opened {
     for (const one of this.#stack.splice(0).reverse()) await one[Symbol.asyncDispose]();
   }
 
-  /** Closed with the rest. */
+  /** Closed with the other verifiers. */
   own<T extends AsyncDisposable>(one: T): T {
     this.#stack.push(one);
     return one;
