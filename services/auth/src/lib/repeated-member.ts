@@ -1,21 +1,21 @@
-/** An array or an object that is open at this place of the text. */
+/** An array or object that is open at the current position. */
 interface Open {
-  /** Names of the members so far; undefined: an array. */
+  /** Names of the members so far; undefined for an array. */
   readonly names: Set<string> | undefined;
-  /** Commas so far: in an array, the index of the present item. */
+  /** Commas so far: in an array, the index of the current item. */
   commas: number;
 }
 
-// Strings whole, so that nothing within one is taken for a sign; a colon right behind one makes it a member's name.
+// Matches whole strings, so that no character inside one counts as a sign. A string before a colon is a member's name.
 const signs = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[[\]{},]/gs;
 
 /**
- * Looks for an object in which a member occurs twice. `JSON.parse` takes such a text and keeps the last one, while
- * another reader keeps the first (RFC 8259 section 4).
+ * Looks for an object in which a member occurs twice. `JSON.parse` accepts such a text and keeps the last value, while other
+ * parsers keep the first (RFC 8259 section 4).
  *
- * @param json a text that `JSON.parse` takes
- * @returns the position of the object, by the indexes of the arrays around it (`[1]`; empty where there are none), or
- * undefined where there is no such object. It never holds a member's name.
+ * @param json a text that `JSON.parse` accepts
+ * @returns the position of the object, by the indexes of the arrays around it (`[1]`; empty if there are none), or
+ * undefined if there is no such object. It never contains a member's name.
  */
 export function findRepeatedMember(json: string): string | undefined {
   const open: Open[] = [];

@@ -1,4 +1,4 @@
-/** What a writer says about itself; every `Writable` does. */
+/** The state of a writer, as every `Writable` reports it. */
 export interface Writer {
   /** Bytes that the reader has not taken yet. */
   readonly writableLength: number;
@@ -13,13 +13,13 @@ interface Seen {
 }
 
 /**
- * Tells how long a reader has been taking nothing. Of an answer that is complete the time counts from its end, whatever
- * the reader takes in between: a reader that takes one byte at a time holds the answer in memory as well.
+ * Measures how long a reader has read nothing. For a complete response the time counts from the end of the writing,
+ * whatever the reader reads afterwards: a reader that reads one byte at a time also keeps the response in memory.
  */
 export function createStallClock() {
   const seen = new WeakMap<object, Seen>();
   return {
-    /** Looks at a writer, known by `key`. @returns milliseconds since it last had nothing to write, or made progress */
+    /** Looks at a writer, identified by `key`. @returns milliseconds since it last had nothing to write, or made progress */
     stalledMs(key: object, { writableLength: length, writableEnded: ended }: Writer, nowMs: number): number {
       const last = seen.get(key);
       if (last === undefined) {

@@ -3,14 +3,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
 
-/** What became of a call's compressed messages. */
+/** The result of decompressing a call's messages. */
 export interface Unpacking {
   tooLarge: boolean;
 }
 
 const unpackings = new AsyncLocalStorage<Unpacking>();
 
-/** Runs a call, and has `unpacking` say whether a message of it was too large: Connect tells a compression nothing of its call. */
+/** Runs a call and sets in `unpacking` whether a message was too large. Connect does not pass the call to a compression. */
 export function withUnpacking<T>(unpacking: Unpacking, work: () => T): T {
   return unpackings.run(unpacking, work);
 }

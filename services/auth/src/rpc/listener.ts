@@ -37,7 +37,7 @@ export interface RpcListenerOptions {
   readonly onRefusedEarly: (method: DescMethod) => void;
   /** A fault in writing an answer, or in framing it. */
   readonly onFault: (error: unknown) => void;
-  /** Answers a request for another path; `refuseUnknown` does it where nothing is served there. */
+  /** Answers a request for another path; calls `refuseUnknown` if nothing is served there. */
   readonly fallback: (request: NodeRequest, response: NodeResponse, refuseUnknown: () => void) => void;
 }
 
@@ -69,7 +69,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
     const requestId = requestIdOf(request) ?? options.newRequestId();
     closeWhenLate(request);
     if (handler === undefined) {
-      // Nothing there reads a body.
+      // No handler of these paths reads a body.
       request.resume();
       options.fallback(request, response, () => refuseUnknown(request, response, requestId));
       return;
@@ -77,7 +77,7 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
     const { method, allowedMethods, call } = handler;
     if (!allowedMethods.includes(request.method ?? "")) {
       response.statusCode = 405;
-      // Connect answers so too, but does not name them (RFC 9110 section 15.5.6).
+      // Connect answers 405 too, but without the allowed methods (RFC 9110 section 15.5.6).
       response.setHeader("allow", allowedMethods.join(", "));
       response.end();
       return;

@@ -27,8 +27,8 @@ export function describeIdentity(
 }
 
 /**
- * Whether an upstream may take a header for an identity header. CGI, WSGI, PHP and Rack turn every character that is no
- * letter or digit into `_`. The whole namespace counts: a later version may have more identity headers.
+ * Whether an upstream may read a header as an identity header. CGI, WSGI, PHP and Rack replace every character that is not
+ * a letter or digit with `_`. The whole namespace counts: a later version may have more identity headers.
  */
 export function looksLikeIdentity(name: string): boolean {
   return /^x[^a-z0-9]+postern[^a-z0-9]/i.test(name);

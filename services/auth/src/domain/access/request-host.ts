@@ -14,8 +14,8 @@ export function readHost(host: string): string | undefined {
 }
 
 /**
- * The one spelling of a host that `readHost` has read: `2130706433`, `0x7f.1` and `[::ffff:127.0.0.1]` are `127.0.0.1`.
- * Undefined where no URL can have it, and for an IPv4 address with leading zeros, which some read as octal numbers.
+ * The canonical spelling of a host from `readHost`: `2130706433`, `0x7f.1` and `[::ffff:127.0.0.1]` become `127.0.0.1`.
+ * Undefined if no URL can have the host, and for an IPv4 address with leading zeros, which some servers read as octal.
  */
 export function canonicalHost(host: string): string | undefined {
   const url = `http://${host}/`;

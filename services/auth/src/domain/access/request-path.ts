@@ -1,8 +1,8 @@
 import { foldPath } from "./path-folds.ts";
 
 /**
- * What servers may read a path as, always in the same order and number: as it is written; decoded; and decoded with any of
- * the folds of `path-folds.ts`. The last one has all folds.
+ * The ways in which servers may read a path, always in the same order and number: as written; decoded; and decoded with
+ * every combination of the folds of `path-folds.ts`. The last reading has all folds.
  */
 export type PathReadings = readonly string[];
 
@@ -11,11 +11,11 @@ const pathForm = /^(?:\/(?:[\w.~!$&'()*+,=:@-]|%[0-9A-F]{2})*)+$/i;
 /** Controls, `%`, `.`, `/`, `;` and `\`: decoded somewhere on the way, they make another path. */
 const encodedSyntax = /%(?:[01]|25|2[EF]|3B|5C|7F)/i;
 /**
- * More marks on one letter than any text has (UAX 15 section 13). The time that normalising takes grows with the square
- * of their number.
+ * More combining marks on one letter than real text has (UAX 15 section 13). The time of normalization grows with the
+ * square of their number.
  */
 const manyMarks = /\p{M}{31}/u;
-/** As long as the listeners take headers. A proxy's call may hold a longer one, and each reading costs time. */
+/** The listeners' limit for headers. A path in a proxy's call could be longer, and each reading costs time. */
 const maxLength = 16 * 1024;
 const emptyOrDots = /\/(?:\.{0,2}\/|\.{1,2}$)/;
 

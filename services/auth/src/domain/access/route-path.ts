@@ -4,7 +4,7 @@ import { type PathReadings, readPath } from "./request-path.ts";
 export interface RoutePath {
   /** Whether a reading of a request's path, by its index among the readings, is a path to it. */
   fits(reading: string, index: number): boolean;
-  /** Whether no path leads to the other route that does not lead to this one in some reading. */
+  /** Whether every path of the other route also leads to this one in some reading. */
   covers(other: RoutePath): boolean;
   readonly isPrefix: boolean;
   /** Without the `*` at its end. */
@@ -19,7 +19,7 @@ export function readRoutePath(path: string): RoutePath | undefined {
   // What begins a path need not be whole: `/.` does for `/.well-known`.
   const whole = readPath(isPrefix ? `${text}x` : text);
   if (whole === undefined || /[?#]/.test(whole[1] ?? "")) return undefined;
-  // What stands before the `*` must not take away what comes after it.
+  // The text before the `*` must not remove the text after it.
   if (isPrefix && !whole.every((reading) => reading.endsWith("x"))) return undefined;
   const readings = isPrefix ? whole.map((reading) => reading.slice(0, -1)) : whole;
   const folded = readings.at(-1) ?? "";

@@ -31,8 +31,8 @@ export interface RequestLine {
 
 export interface RouteTable {
   /**
-   * The first route that the request meets. Undefined where there is none, where the request is not in its normal form,
-   * and where the upstream could read its path or host as one that meets a route with other demands.
+   * The first route that matches the request. Undefined if there is none, if the request is not in its normal form, and if
+   * the upstream could read the path or host as one that a route with other requirements matches.
    */
   match(request: RequestLine): Route | undefined;
 }
@@ -66,7 +66,7 @@ export function createRouteTable(routes: readonly Route[]): RouteTable {
   };
 }
 
-/** As it is written, then its canonical spelling where that is another one. */
+/** The host as written, then its canonical spelling if that differs. */
 function readHosts(host: string, namesHosts: boolean): readonly string[] | undefined {
   if (host === "" && !namesHosts) return [""];
   const written = readHost(host);
@@ -75,7 +75,7 @@ function readHosts(host: string, namesHosts: boolean): readonly string[] | undef
   return canonical === undefined ? undefined : [...new Set([written, canonical])];
 }
 
-/** A number for each index of a reading; equal where every route's readings by these indexes are equal. */
+/** A number for each index of a reading. Two indexes have the same number if every route has equal readings at both. */
 function kindsOfReadings(routes: readonly PathReadings[]): readonly number[] {
   const kinds = new Map<string, number>();
   return (routes[0] ?? []).map((_, index) => {
@@ -86,7 +86,7 @@ function kindsOfReadings(routes: readonly PathReadings[]): readonly number[] {
   });
 }
 
-/** The readings by their index, without those that meet the same routes as one before them. The first is the first. */
+/** The readings with their index, without those that match the same routes as an earlier one. The first one stays first. */
 function distinctReadings(paths: PathReadings, kindOf: readonly number[]): [string, number][] {
   const seen = kindOf.map(() => new Set<string>());
   return paths.flatMap((reading, index): [string, number][] => {

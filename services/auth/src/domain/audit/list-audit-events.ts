@@ -22,8 +22,8 @@ export interface ListAuditEventsInput {
 }
 
 /**
- * The spellings to look for: the canonical one, and the one that was given, since events that earlier versions stored keep
- * the spelling of their caller. Undefined where the text is no address.
+ * The spellings to search for: the canonical one and the given one, because events that an earlier version stored keep the
+ * caller's spelling. Undefined if the text is not an address.
  */
 export function spellingsOf(address: string): readonly string[] | undefined {
   const canonical = canonicalAddress(address);

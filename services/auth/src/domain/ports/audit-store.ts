@@ -34,7 +34,7 @@ export interface AuditFilter {
   readonly account?: string | undefined;
   readonly clientId?: string | undefined;
   readonly caller?: string | undefined;
-  /** Any of these. */
+  /** Matches any of these. */
   readonly clientAddresses?: readonly string[] | undefined;
   readonly keyId?: Uuid | undefined;
   /** From then on. */

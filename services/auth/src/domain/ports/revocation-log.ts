@@ -18,9 +18,9 @@ export interface LogEntry extends Revocation {
 
 export interface LogRead {
   readonly head: LogHead;
-  /** The database's time when the read began: everything that was committed before is in it. */
+  /** The database's time when the read began: the read includes everything that was committed before. */
   readonly asOf: Date;
-  /** The database's time during the read, not earlier than `asOf`: what ends by then has ended. */
+  /** The database's time during the read, not earlier than `asOf`. A token that expires by then has expired. */
   readonly now: Date;
   /** Which keys there were then (`KeyList.version`). */
   readonly keysVersion: Uuid;

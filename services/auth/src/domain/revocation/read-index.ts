@@ -39,7 +39,7 @@ export interface ReadIndexDeps {
   readonly liveList?: LiveList | undefined;
   /** With the database lost, a view may be so old. */
   readonly stalenessMs: number;
-  /** Milliseconds of an `ElapsedClock`: while a virtual machine is suspended, what is known grows older. */
+  /** Milliseconds of an `ElapsedClock`: the data also ages while a virtual machine is suspended. */
   readonly elapsedMs: () => number;
   /** The log was found shorter than it was, or with another history: the database was put back. */
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;

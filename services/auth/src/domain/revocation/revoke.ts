@@ -61,7 +61,7 @@ export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revo
   }
 }
 
-/** A token that was pasted with a line break, or from a header with its scheme, is meant, and must not stay active. */
+/** Removes white space and the scheme of a header: a token pasted with these must not stay active. */
 function bareToken(pasted: string): string {
   return pasted.trim().replace(/^bearer\s+/i, "");
 }

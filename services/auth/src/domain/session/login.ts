@@ -34,13 +34,13 @@ export interface LoginInput {
   readonly clientId: string | undefined;
   readonly audience: readonly string[];
   readonly scope: readonly string[];
-  /** A label; cut to 128 characters. */
+  /** A label; truncated to 128 characters. */
   readonly device: string;
   /** What an earlier login has answered; empty: none. */
   readonly deviceToken: string;
-  /** In any spelling; empty: none. */
+  /** In any spelling; empty if there is none. */
   readonly clientAddress: string;
-  /** A label; cut to 512 characters. */
+  /** A label; truncated to 512 characters. */
   readonly userAgent: string;
   readonly requestId: string;
   readonly signal: AbortSignal;
@@ -49,7 +49,7 @@ export interface LoginInput {
 /** Keeps an access token below the 8 KiB that its readers take, whatever roles the user has. */
 const maxAskedCharacters = 2_000;
 
-/** Labels are only shown. A longer one is cut, and fails no login. */
+/** Labels are for display only. A longer one is truncated and does not fail the login. */
 const maxDeviceCharacters = 128;
 const maxUserAgentCharacters = 512;
 

@@ -4,7 +4,7 @@ import type { KeyRing } from "../keys/key-ring.ts";
 
 /**
  * Reads an access token that this issuer's keys have signed; undefined for anything else. Says nothing of
- * its times, its audience, or whether it was revoked. The payload of a forged token is not read: anybody can send one.
+ * its times, its audience, or whether it was revoked. The payload of a forged token is not read: anyone can send one.
  * @throws PosternError `UNAVAILABLE` when an unknown key cannot be looked up
  */
 export async function openAccessToken(

@@ -38,7 +38,7 @@ export interface EmailAddress {
 }
 
 /**
- * Reads a name for a new user; blanks around it are dropped. It cannot be taken for an address, an id or a UUID.
+ * Reads a name for a new user, without the white space around it. The name cannot be read as an address, an ID or a UUID.
  *
  * @throws {PosternError} `INVALID_REQUEST`
  */
@@ -58,8 +58,8 @@ export function parseUsername(written: string): Username {
 }
 
 /**
- * Reads an address for a new user: RFC 5321 and 6531 without quoted local parts and address literals. Blanks around it
- * are dropped.
+ * Reads an address for a new user: RFC 5321 and 6531 without quoted local parts and address literals. White space
+ * around it is dropped.
  *
  * @throws {PosternError} `INVALID_REQUEST`
  */

@@ -17,7 +17,7 @@ export interface ListUsersInput {
   readonly pageSize: number;
   /** Of the page before; empty: the first page. */
   readonly pageToken: string;
-  /** Only users whose address or name begins with it, without the blanks around it; empty: all. */
+  /** Only users whose address or name begins with this text, without the white space around it; empty: all. */
   readonly query: string;
 }
 

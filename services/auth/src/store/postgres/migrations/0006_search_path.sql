@@ -1,7 +1,7 @@
--- What other roles of the database have made or hold must not matter.
+-- Objects and locks of other roles must not affect Postern.
 
--- Rows for `for update skip locked`: of the replicas one at a time does such work. Unlike an advisory lock, only a role
--- with rights in this schema can hold them.
+-- Rows for `for update skip locked`: one replica at a time does each kind of work. Unlike an advisory lock, only a role with
+-- rights in this schema can lock them.
 create table postern.locks (
   name text primary key
 );
@@ -55,7 +55,7 @@ begin
     return null;
   end if;
   perform set_config('synchronous_commit', 'off', true);
-  -- Not by a clause of the function: a parameter that Postgres does not know takes a superuser there.
+  -- Not in a clause of the function: there, a parameter that Postgres does not know requires a superuser.
   perform set_config('postern.purging', 'on', true);
   delete from postern.audit where id = any (array(
     select id from postern.audit
@@ -67,7 +67,7 @@ begin
 end
 $$;
 
--- As before, but servers that start together meet at the log's head, which is taken after the user.
+-- As before, but the lock of the log's head, taken after the user's, serializes servers that start together.
 create or replace function postern.create_first_admin(
   p_id uuid, p_email text, p_email_key text, p_username text, p_username_key text, p_roles text[],
   p_hash text, p_caller text, p_request_id text
@@ -96,8 +96,8 @@ begin
 end
 $$;
 
--- Changes of keys, as before, but they meet at the log's head: they take it first and, but for rows of keys, no other
--- lock after it.
+-- Changes of keys, as before, but the lock of the log's head serializes them. They take it first, and after it only locks
+-- of rows of keys.
 
 create or replace function postern.add_first_key(
   p_id uuid, p_purpose text, p_alg text, p_public_jwk jsonb, p_sealed bytea, p_caller text, p_request_id text
@@ -244,9 +244,9 @@ begin
 end
 $$;
 
--- Small functions that every call needs, as before but in PL/pgSQL. Postgres puts no function with a `search_path` of its
--- own into the statement that calls it. It would then plan one in SQL again for every statement, and plans one in
--- PL/pgSQL once for a connection.
+-- Small functions that every call needs, as before but in PL/pgSQL. Postgres does not inline a function with its own
+-- `search_path`. It would then plan an SQL function again for every statement; it plans a PL/pgSQL function once per
+-- connection.
 
 create or replace function postern.now() returns timestamptz language plpgsql volatile
 as $$
@@ -318,8 +318,8 @@ begin
 end
 $$;
 
--- Every function finds Postgres's own functions, operators and types and no others, whatever the caller's
--- `search_path`. A later migration that replaces a function has to say so again.
+-- Every function finds only Postgres's own functions, operators and types, whatever the caller's `search_path`. A later
+-- migration that replaces a function must set this again.
 do $$
 declare
   v_function regprocedure;
