@@ -65,11 +65,11 @@ test("I09: Istio's lets nothing pass undecided, and asks about everything", () =
   });
 });
 
-test("I03: Traefik's believes nothing of the client, and removes every spelling of an identity header", () => {
+test("I03: Traefik's example trusts no header of the client, and removes every spelling of an identity header", () => {
   const { middlewares, routers } = read("traefik/dynamic.yaml").http;
   const { forwardAuth } = middlewares.postern;
   expect(forwardAuth).toMatchObject({ trustForwardHeader: false, authRequestHeaders: ["Authorization"] });
-  // JavaScript has no `(?i)` as Go has.
+  // JavaScript does not have Go's `(?i)`.
   const [, pattern] = /^\(\?i\)(.*)$/.exec(forwardAuth.authResponseHeadersRegex) ?? [];
   const removed = new RegExp(pattern ?? "", "i");
   for (const name of [...identityHeaders, ...identitySpellings, ...foldedIdentityNames]) {

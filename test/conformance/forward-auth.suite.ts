@@ -212,7 +212,7 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
   });
 
   test.each(foldedIdentityNames)(
-    "I10: a header that CGI folds into an identity header never reaches the application: %s",
+    "I10: a header that CGI maps to an identity header never reaches the application: %s",
     async (name) => {
       for (const [path, headers] of [
         ["/public/a", []],

@@ -11,7 +11,7 @@ import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 import { frame, grpc, grpcStatus, openGrpc, post, readAnswer } from "../support/wire.ts";
 
-/** Debian's own: it is the one that python3-grpcio belongs to. */
+/** Debian's own Python, to which python3-grpcio belongs. */
 const PYTHON = "/usr/bin/python3";
 const execute = promisify(execFile);
 const grpcio = await execute(PYTHON, ["-c", "import grpc"]).then(
@@ -33,7 +33,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-describe("a method that is not served", () => {
+describe("a call of an unknown method", () => {
   const unknown = [
     "/postern.auth.v1.AuthService/Nothing",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -43,7 +43,7 @@ describe("a method that is not served", () => {
   ];
 
   test.each(unknown)(
-    "by gRPC, on both listeners, with a credential and without: UNIMPLEMENTED, %s",
+    "gets UNIMPLEMENTED by gRPC, on both listeners, with and without a credential: %s",
     async (path) => {
       for (const authorization of [undefined, `Bearer ${TOKENS.web}`, "Bearer of nobody"]) {
         const headers = authorization === undefined ? {} : { authorization };
@@ -66,7 +66,7 @@ describe("a method that is not served", () => {
     },
   );
 
-  test("the answer is one frame that ends the stream, and does not wait for the client's end", async () => {
+  test("gets one frame that ends the stream, before the client ends its side", async () => {
     const session = http2.connect(server.grpc);
     const stream = openGrpc(session, unknown[0] ?? "", {});
     const closed = once(stream, "close");
@@ -78,12 +78,12 @@ describe("a method that is not served", () => {
     session.destroy();
   });
 
-  test("by Connect: 404, which its clients read as `unimplemented`", async () => {
+  test("gets 404 by Connect, which its clients report as `unimplemented`", async () => {
     const answer = await post(`${server.http}${unknown[0]}`, [["content-type", "application/json"]], "{}");
     expect(answer.status).toBe(404);
   });
 
-  test("and one that is served goes by its path, whatever its content type", async () => {
+  test("is not a request for an HTTP endpoint with the content type application/grpc", async () => {
     const headers = [["content-type", "application/grpc"] as const];
     const key = await post(`${server.http}/.well-known/jwks.json`, headers, "");
     expect([key.status, key.headers["allow"]]).toEqual([405, "GET, HEAD"]);
@@ -92,7 +92,7 @@ describe("a method that is not served", () => {
   });
 
   test.each(["connect", "connect-binary", "grpc-web", "grpc"] as const)(
-    "reaches Connect's own client by %s",
+    "is reported as unimplemented by Connect's own client over %s",
     async (protocol) => {
       using clients = createClients({ baseUrl: protocol === "grpc" ? server.grpc : server.http, protocol });
       const method = { ...AuthService.method.introspect, name: "Nothing" };
@@ -103,7 +103,7 @@ describe("a method that is not served", () => {
     },
   );
 
-  test("reaches grpc-js", async () => {
+  test("is reported as unimplemented by grpc-js", async () => {
     const Generic = makeGenericClientConstructor({}, "Any");
     const client: Client = new Generic(new URL(server.grpc).host, credentials.createInsecure());
     const same = (message: Buffer) => message;
@@ -115,7 +115,7 @@ describe("a method that is not served", () => {
   });
 
   test.skipIf(!grpcio)(
-    "reaches gRPC's Python client (skipped where /usr/bin/python3 has no python3-grpcio)",
+    "is reported as unimplemented by gRPC's Python client (skipped if /usr/bin/python3 has no python3-grpcio)",
     async () => {
       const script = [
         "import grpc, sys",

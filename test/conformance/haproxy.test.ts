@@ -70,7 +70,7 @@ describe.skipIf(!(await isInstalled(program)))(
       ).toEqual([[]]);
     });
 
-    test("I10: no header that CGI folds into an identity header passes with a good token", async () => {
+    test("I10: no header that CGI maps to an identity header passes with a valid token", async () => {
       const { accessToken } = await login(web.auth, email);
       const spoofed = Object.fromEntries(foldedIdentityNames.map((name) => [name, "spoofed"]));
       const { status, came } = await ask(accessToken, { ...spoofed, "x-other.name": "kept" });
@@ -104,7 +104,7 @@ describe.skipIf(!(await isInstalled(program)))(
       ).toEqual([]);
     });
 
-    test("I10: an upgrade to HTTP/2 is refused, because requests inside it would meet no rule", async () => {
+    test("I10: an upgrade to HTTP/2 is refused, because no rule would apply to requests inside it", async () => {
       const { accessToken } = await login(web.auth, email);
       for (const upgrade of ["h2c", "H2C", "h2", "websocket, h2c"]) {
         const before = echo.received.length;

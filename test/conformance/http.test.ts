@@ -25,12 +25,12 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** A request that asks the server to close the connection behind the answer. */
+/** A request that asks the server to close the connection after the response. */
 function request(line: string, headers: readonly string[] = ["host: a"], body = ""): string {
   return `${[line, ...headers, "connection: close"].join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** The status and headers of an answer by HTTP/2. */
+/** The status and headers of an HTTP/2 response. */
 async function ask(headers: OutgoingHttpHeaders): Promise<Record<string, unknown>> {
   const session = http2.connect(server.grpc);
   try {
@@ -62,7 +62,7 @@ describe("a request target in absolute form (RFC 9112, section 3.2.2)", () => {
       `authorization: Bearer ${TOKENS.web}`,
     ];
     const line = `POST http://other.example${INTROSPECT} HTTP/1.1`;
-    // A bad Host header is refused here too: a proxy may decide by it.
+    // An invalid Host header is refused here too: a proxy may have used it.
     expect((await sendRaw(server.http, request(line, headers, '{"token":"abc"}'))).status).toBe(400);
     const good = headers.with(0, "host:");
     const answer = await sendRaw(server.http, request(line, good, '{"token":"abc"}'));
@@ -95,21 +95,21 @@ describe("a request target in absolute form (RFC 9112, section 3.2.2)", () => {
     "GET /livez#here HTTP/1.1",
     "GET * HTTP/1.1",
     "GET livez HTTP/1.1",
-  ])("is refused where it is no target of ours: %s", async (line) => {
+  ])("is refused if it is not a valid target: %s", async (line) => {
     for (const url of [server.http, server.ops]) {
       expect((await sendRaw(url, request(line))).status).toBe(400);
     }
   });
 });
 
-test("OPTIONS for the server as a whole is answered on every listener (RFC 9110, section 9.3.7)", async () => {
+test("OPTIONS for the whole server is answered on every listener (RFC 9110, section 9.3.7)", async () => {
   for (const url of [server.http, server.ops]) {
     expect((await sendRaw(url, request("OPTIONS * HTTP/1.1"))).status).toBe(204);
   }
   expect((await ask({ ":method": "OPTIONS", ":path": "*" }))[":status"]).toBe(204);
 });
 
-test("CONNECT is answered: this is no proxy", async () => {
+test("CONNECT gets 501, because Postern is not a proxy", async () => {
   for (const url of [server.http, server.ops]) {
     expect((await sendRaw(url, "CONNECT b:443 HTTP/1.1\r\nhost: b:443\r\n\r\n")).status).toBe(501);
   }
@@ -126,7 +126,7 @@ describe("the Host header (RFC 9112, section 3.2)", () => {
     ["of several words", ["host: a b"]],
     ["with a path", ["host: a/b"]],
     ["with a user", ["host: a@b"]],
-    ["with a port that is no number", ["host: a:b"]],
+    ["with a port that is not a number", ["host: a:b"]],
   ])("%s is refused with 400", async (_, headers) => {
     expect((await sendRaw(server.http, request(line, headers))).status).toBe(400);
     expect((await sendRaw(server.ops, request("GET /livez HTTP/1.1", headers))).status).toBe(400);
@@ -167,7 +167,7 @@ describe("the authority of a request by HTTP/2 (RFC 9113, section 8.3.1)", () =>
   );
 });
 
-describe("a method that a resource does not have is answered 405 with those that it has (RFC 9110, section 15.5.6)", () => {
+describe("a method that a resource does not allow gets 405 and the list of allowed methods (RFC 9110, section 15.5.6)", () => {
   const rpcs = [
     INTROSPECT,
     "/postern.auth.v1.AuthService/Login",
@@ -176,7 +176,7 @@ describe("a method that a resource does not have is answered 405 with those that
     "/envoy.service.auth.v3.Authorization/Check",
     "/grpc.health.v1.Health/Check",
   ];
-  test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])("%s of an RPC", async (method) => {
+  test.each(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])("%s for an RPC", async (method) => {
     for (const path of rpcs) {
       const answer = await sendRaw(
         server.http,
@@ -198,7 +198,7 @@ describe("a method that a resource does not have is answered 405 with those that
     ["/readyz", () => server.ops, 200],
     ["/metrics", () => server.ops, 200],
   ];
-  test.each(readable)("%s may be read only", async (path, url, status) => {
+  test.each(readable)("%s allows only GET and HEAD", async (path, url, status) => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
       const answer = await sendRaw(url(), request(`${method} ${path} HTTP/1.1`));
       expect([answer.status, answer.headers["allow"]]).toEqual([405, "GET, HEAD"]);
@@ -211,7 +211,7 @@ describe("a method that a resource does not have is answered 405 with those that
     expect(head.headers["content-type"]).toBe(get.headers["content-type"]);
   });
 
-  test("a path that nothing is at is 404, whatever the method", async () => {
+  test("an unknown path gets 404, whatever the method", async () => {
     for (const method of ["GET", "POST", "DELETE"]) {
       for (const url of [server.http, server.ops]) {
         expect((await sendRaw(url, request(`${method} /nothing HTTP/1.1`))).status).toBe(404);
@@ -220,7 +220,7 @@ describe("a method that a resource does not have is answered 405 with those that
   });
 });
 
-describe("a request that cannot be read", () => {
+describe("a malformed request", () => {
   const long = "a".repeat(17 * 1024);
   const post = (headers: string, body: string) =>
     `POST ${INTROSPECT} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${headers}\r\n\r\n${body}`;
@@ -230,7 +230,7 @@ describe("a request that cannot be read", () => {
     ["a header name of 17 KB", 431, `GET /livez HTTP/1.1\r\nhost: a\r\n${long}: x\r\n\r\n`],
     ["another version", 505, "GET /livez HTTP/3.0\r\nhost: a\r\n\r\n"],
     ["the preface of HTTP/2", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
-    ["a method of no one", 400, "FOO /livez HTTP/1.1\r\nhost: a\r\n\r\n"],
+    ["an unknown method", 400, "FOO /livez HTTP/1.1\r\nhost: a\r\n\r\n"],
     ["no HTTP", 400, "\u00ff\u00ff\u00ff\u00ff\r\n\r\n"],
     ["a space before a colon", 400, "GET /livez HTTP/1.1\r\nhost : a\r\n\r\n"],
     ["two lengths", 400, post("content-length: 2\r\ncontent-length: 3", "{}")],
@@ -243,7 +243,7 @@ describe("a request that cannot be read", () => {
       400,
       post("transfer-encoding: chunked", "0\r\n\r\n").replace("HTTP/1.1", "HTTP/1.0"),
     ],
-  ])("%s is answered %d on every listener, and the connection is closed", async (_, status, text) => {
+  ])("%s gets %d on every listener, and the connection is closed", async (_, status, text) => {
     for (const url of [server.http, server.ops]) {
       const answer = await sendRaw(url, text);
       expect([answer.status, answer.headers["connection"]]).toEqual([status, "close"]);
@@ -254,7 +254,7 @@ describe("a request that cannot be read", () => {
     ["trailers of 17 KB", 431, post("transfer-encoding: chunked", `2\r\n{}\r\n0\r\nx: ${long}\r\n\r\n`)],
     ["long chunk extensions", 413, post("transfer-encoding: chunked", `2;${long}\r\n{}\r\n0\r\n\r\n`)],
     ["a chunk of no length", 400, post("transfer-encoding: chunked", "x\r\n{}\r\n")],
-  ])("%s is answered %d where the body is read", async (_, status, text) => {
+  ])("%s gets %d when the body is read", async (_, status, text) => {
     const answer = await sendRaw(
       server.http,
       text.replace("content-type", `authorization: Bearer ${TOKENS.web}\r\ncontent-type`),
@@ -262,7 +262,7 @@ describe("a request that cannot be read", () => {
     expect([answer.status, answer.headers["connection"]]).toEqual([status, "close"]);
   });
 
-  test("does not put its answer before the one of the request before it", async () => {
+  test("is not answered before the previous request on the connection", async () => {
     const watch = [
       "POST /grpc.health.v1.Health/Watch HTTP/1.1",
       ...["host: a", "content-type: application/grpc-web+proto", "content-length: 5"],
@@ -281,7 +281,7 @@ describe("a request that cannot be read", () => {
 });
 
 describe("an issuer with a path", () => {
-  test("serves its keys where its metadata says, whether a proxy strips the path or not", async () => {
+  test("has its keys at the path in its metadata, whether a proxy strips the path or not", async () => {
     const names = ["oauth-authorization-server", "openid-configuration"].map(
       (name) => `/.well-known/${name}`,
     );
@@ -297,7 +297,7 @@ describe("an issuer with a path", () => {
     expect([advertised.status, await advertised.text()]).toEqual([200, keys]);
   });
 
-  test("is enough for a verifier without the feed, which finds the keys by the issuer alone", async () => {
+  test("needs no other setting in a verifier without the feed, which finds the keys through discovery", async () => {
     await using own = await createDatabase();
     const port = await freePort();
     const issuer = `http://127.0.0.1:${port}/tenant`;

@@ -176,7 +176,7 @@ describe("the published keys", () => {
     expect(first.headers.get("content-type")).toBe("application/jwk-set+json");
     expect(first.headers.get("cache-control")).toBe("public, max-age=300");
     const { keys } = (await first.json()) as { keys: Record<string, unknown>[] };
-    // The next one may have been prepared already.
+    // The next key may already be prepared.
     expect(keys.length).toBeGreaterThan(0);
     for (const key of keys) {
       expect(key).toMatchObject({ kty: "EC", crv: "P-256", use: "sig", alg: "ES256" });

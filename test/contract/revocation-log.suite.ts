@@ -86,7 +86,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
       expect(all.entries.slice(-5)).toEqual(read.entries);
     });
 
-    test("a read tells when it began, before what it shows was looked at, and the present", async () => {
+    test("a read returns its start time, which is before its data was read, and the current time", async () => {
       const before = (await log.readAll()).now;
       const { asOf, now } = await log.readAfter((await log.readAll()).head);
       expect(asOf.getTime()).toBeGreaterThanOrEqual(before.getTime());

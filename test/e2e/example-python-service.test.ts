@@ -88,7 +88,7 @@ describe.skipIf(!isThere)(
         env: { PATH: process.env["PATH"], PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: "1" },
       });
 
-    test("counts the time for which a machine was suspended, and takes none away where a clock is put back", () => {
+    test("counts time while the machine is suspended, and subtracts none if the clock is set back", () => {
       const { stdout, stderr } = python(`
 import time
 import verifier
@@ -105,7 +105,7 @@ print(passed(0, 3600), passed(0, -7200), passed(5, 5), passed(0, 3600))
       expect([stdout.trim(), stderr]).toEqual(["3600.0 0.0 5.0 3600.0", ""]);
     });
 
-    test("refuses a secret token that cannot be sent in a header, and does not tell it", () => {
+    test("refuses a secret token that cannot be sent in a header, and does not repeat it", () => {
       const made = 'verifier.Verifier("127.0.0.1:1", "hush" + chr(10) + "hush", "a", "b")';
       const { stdout } = python(`
 import verifier
@@ -189,7 +189,7 @@ except ValueError as error:
           .sign(privateKey);
       expect([await status(await ofType("at+jwt")), await status(await ofType("JWT"))]).toEqual([200, 401]);
 
-      // Anybody can send a header that is nested deep, or a token that is long.
+      // Anyone can send a deeply nested header or a long token.
       const deep = Buffer.from("[".repeat(3_000) + "]".repeat(3_000)).toString("base64url");
       expect([await status(`${deep}.AA.AA`), await status(`${revoked}${"A".repeat(8_192)}`)]).toEqual([
         401, 401,

@@ -135,7 +135,7 @@ describe("make run", () => {
 });
 
 test(
-  "an embedded server starts with a least length of passwords above that of the password it makes",
+  "an embedded server starts even if the minimum password length exceeds the length of the password that it generates",
   async () => {
     await using folder = await makeFolder();
     const env = { ...embeddedEnvironment(folder.dataDir), POSTERN_PASSWORD_MIN_LENGTH: "64" };

@@ -19,7 +19,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-describe("a time in a request of the audit", () => {
+describe("a time in a request for the audit", () => {
   const ask = async (field: "since" | "until", seconds: bigint, nanos: number, protocol: Protocol) => {
     const baseUrl = protocol === "grpc" ? server.grpc : server.http;
     using clients = createClients({ baseUrl, protocol, credential: TOKENS.admin });
@@ -35,11 +35,11 @@ describe("a time in a request of the audit", () => {
     ["the year 0, to the nanosecond", first - 1n, 999_999_999],
     ["the year 10,000", last + 1n, 0],
     ["the year 200,000", 6_249_223_123_200n, 0],
-    ["what no clock counts to", 2n ** 63n - 1n, 0],
-    ["what no clock counts back to", -(2n ** 63n), 0],
+    ["the largest number of seconds", 2n ** 63n - 1n, 0],
+    ["the smallest number of seconds", -(2n ** 63n), 0],
     ["negative nanoseconds", 1_700_000_000n, -1],
-    ["a second of nanoseconds", 1_700_000_000n, 1_000_000_000],
-    ["as many nanoseconds as there can be", 1_700_000_000n, 2_147_483_647],
+    ["one billion nanoseconds", 1_700_000_000n, 1_000_000_000],
+    ["the largest number of nanoseconds", 1_700_000_000n, 2_147_483_647],
   ])("that is %s is refused", async (_, seconds, nanos) => {
     for (const field of ["since", "until"] as const) {
       for (const protocol of ["grpc", "grpc-web", "connect-binary"] as const) {
@@ -51,8 +51,8 @@ describe("a time in a request of the audit", () => {
   test.each([
     ["the first", first, 0],
     ["the last", last, 999_999_999],
-    ["the last before ours", -1n, 999_999_999],
-  ])("that is %s is taken", async (_, seconds, nanos) => {
+    ["the last before 1970", -1n, 999_999_999],
+  ])("that is %s is accepted", async (_, seconds, nanos) => {
     for (const field of ["since", "until"] as const) {
       for (const protocol of ["grpc", "connect"] as const) {
         expect(await ask(field, seconds, nanos, protocol)).toBe("OK");
@@ -73,7 +73,7 @@ describe("a time in a request of the audit", () => {
   );
 });
 
-test("a page token or cursor that was made up is refused, or is a place like any other", async () => {
+test("an invented page token or cursor is refused, or is a valid position", async () => {
   using clients = createClients({ baseUrl: server.grpc, protocol: "grpc", credential: TOKENS.admin });
   const places = ["00", "7f", "80", "ff"].map((byte) => Buffer.from(byte.repeat(16), "hex"));
   for (const pageToken of places.map((place) => place.toString("base64url"))) {

@@ -7,7 +7,7 @@ import { runPostern } from "./postern-command.ts";
 import { type CallName, callsFor, openSession, outcomesOf, type Site } from "./postgres-site.ts";
 import { answered } from "./two-servers.ts";
 
-/** In this order: nothing is active after its user was revoked. */
+/** The order matters: no token is active after its user was revoked. */
 const wanted = [
   ["Login", "answered"],
   ["Login by a wrong password", "INVALID_CREDENTIALS"],
@@ -63,7 +63,7 @@ export async function runEveryCommand(env: Readonly<Record<string, string>>): Pr
   }
 }
 
-/** Does what servers do beside the calls. */
+/** Runs each background job of a server once. */
 export async function doEveryJob(databaseUrl: string): Promise<void> {
   await using stores = openStores(databaseUrl, suitePolicy);
   for (const kind of ["sessions", "revocations", "addresses"] as const) {

@@ -246,13 +246,13 @@ describe("I04: what can be read in several ways is refused", () => {
       "/site/x/%E2%80%A5/admin/x",
       "/site/%EF%BC%8561dmin/x",
     ],
-  ])("the path %s, which some servers take for one below /site/admin/", async (path) => {
+  ])("the path %s, which some servers read as a path below /site/admin/", async (path) => {
     expect(await envoy.request({ path: "/site/x" })).toMatchObject({ code: 0 });
     expect(await envoy.request({ path })).toMatchObject(forbidden);
   });
 
   test.each(["2130706433", "0x7f.1:80", "127.1", "[::ffff:127.0.0.1]", "[::FFFF:7f00:1]:80", "0177.0.0.1"])(
-    "the host %s, which some servers take for 127.0.0.1",
+    "the host %s, which some servers read as 127.0.0.1",
     async (host) => {
       expect(await envoy.request({ host: "h", path: "/hosted/x" })).toMatchObject({ code: 0 });
       expect(await envoy.request({ host: "127.0.0.1", path: "/hosted/x" })).toMatchObject({ status: 401 });

@@ -21,7 +21,7 @@ import {
 /** The database's clock runs so much faster than ours: a minute is half a second. */
 const haste = 120;
 const minute = 60_000;
-/** Keys that sign one after the other. */
+/** Keys that sign in turn. */
 const turns = scaled(3, { atLeast: 2 });
 
 const turning = { POSTERN_KEY_ROTATE_EVERY: "1h", POSTERN_KEY_PUBLISH_LEAD: "5m" };
@@ -91,7 +91,7 @@ test("O02: while keys turn, services that keep the key set as long as they may r
     let tokens: Tokens = await login(replica, user.email);
     let older = tokens.accessToken;
     while (!stop) {
-      // A key that signs too early does so for two seconds: a few dozen of these rounds see it.
+      // If a key signs too early, it does so for two seconds, and a few dozen of these rounds observe it.
       await wait(50);
       tokens = await refresh(replica, tokens.refreshToken);
       seen.add(kidOf(tokens.accessToken));

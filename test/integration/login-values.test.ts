@@ -41,7 +41,7 @@ describe("a client address", () => {
     ["2001:0db8:0000:0000:0000:0000:0000:000a", "2001:db8::a"],
     ["::ffff:203.0.113.7", "203.0.113.7"],
     ["::FFFF:cb00:7108", "203.0.113.8"],
-  ])("is stored in its one spelling, and found by any: %s", async (written, canonical) => {
+  ])("is stored in its canonical spelling, and any spelling finds it: %s", async (written, canonical) => {
     const session = await sessionOf({ clientAddress: written });
     expect(session.clientAddress).toBe(canonical);
     const { sessions } = await web.auth.listSessions({ userId: session.userId });
@@ -61,7 +61,7 @@ describe("a client address", () => {
   });
 
   test.each(["localhost", "203.0.113.7:80", "[2001:db8::9]", "fe80::1%eth0", "203.0.113.07", "2130706433"])(
-    "that is none is refused at a login and as a filter: %s",
+    "that is invalid is refused at a login and as a filter: %s",
     async (clientAddress) => {
       expect(await sessionOf({ clientAddress }).catch(reasonOf)).toBe("INVALID_REQUEST");
       expect(await admin.admin.listAuditEvents({ clientAddress }).catch(reasonOf)).toBe("INVALID_REQUEST");
@@ -69,7 +69,7 @@ describe("a client address", () => {
   );
 });
 
-describe("a label that is too long does not fail the login, and is cut at a character", () => {
+describe("a label that is too long does not fail the login, and is truncated at a character", () => {
   test.each([
     ["of ASCII", "x"],
     ["of letters of two bytes", "é"],
@@ -81,27 +81,27 @@ describe("a label that is too long does not fail the login, and is cut at a char
     expect(sessions).toMatchObject([{ device: session.device, userAgent: session.userAgent }]);
   });
 
-  test("where characters of one and two code units are mixed", async () => {
+  test("a label with characters of one and two code units is truncated at a character", async () => {
     const session = await sessionOf({ device: `a${"\u{1f469}".repeat(128)}` });
     expect(session.device).toBe(`a${"\u{1f469}".repeat(127)}`);
   });
 
-  test("and one of the full length is stored whole", async () => {
+  test("a label of the maximum length is stored unchanged", async () => {
     const labels = { device: "\u{1f469}".repeat(128), userAgent: "é".repeat(512) };
     expect(await sessionOf(labels)).toMatchObject(labels);
   });
 
-  test("also where it takes up almost the whole message", async () => {
+  test("a label that fills almost the whole message is truncated", async () => {
     expect((await sessionOf({ userAgent: "x".repeat(60_000) })).userAgent).toBe("x".repeat(512));
   });
 
-  test("while a NUL in it is refused, as in every text", async () => {
+  test("a label with a NUL is refused, as every text with one", async () => {
     expect(await sessionOf({ device: "a\0b" }).catch(reasonOf)).toBe("INVALID_REQUEST");
     expect(await sessionOf({ userAgent: `${"x".repeat(600)}\0` }).catch(reasonOf)).toBe("INVALID_REQUEST");
   });
 });
 
-test("a device token that is too long is none, as any other that was not issued here", async () => {
+test("a device token that is too long is ignored, as every one that Postern did not issue", async () => {
   for (const deviceToken of ["x".repeat(513), `ptn_dv_${"0".repeat(40_000)}`]) {
     expect((await sessionOf({ deviceToken })).id).toMatch(/^ses_/);
   }

@@ -3,7 +3,7 @@ import { appendLivingEntries } from "../support/living-entries.ts";
 import { scaled } from "../support/scale.ts";
 import { createUser, isActive, login, startTwoServers } from "./two-servers.ts";
 
-/** More than one statement can bring within the time of a call, and several pages of it. */
+/** More entries than one statement can return within the time of a call, and several pages of them. */
 const entries = scaled(120_000, { atLeast: 24_000 });
 
 test("a log of very many entries is read, by replicas that are far behind and by those that start", {

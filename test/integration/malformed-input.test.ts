@@ -82,7 +82,7 @@ describe("E06 text that is not Unicode", () => {
   });
 });
 
-describe("E06 JSON that is not UTF-8 is refused, not repaired", () => {
+describe("E06 JSON that is not valid UTF-8 is refused, and not repaired", () => {
   const bytes = Buffer.from('{"token":"abc\u00f6"}', "latin1");
   const answers: [string, (body: Buffer) => Promise<WireAnswer>][] = [
     ["plain", (body) => postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, body)],
@@ -122,34 +122,31 @@ describe("E06 JSON that is not UTF-8 is refused, not repaired", () => {
       expect(connectReason(answer)).toBe("INVALID_REQUEST");
       expect(answer.body.toString()).not.toContain("abc");
     }
-    // A byte order mark is no text: RFC 8259, section 8.1 lets a parser ignore it.
+    // RFC 8259, section 8.1 lets a parser ignore a byte order mark.
     const marked = Buffer.from('\ufeff{"token":"abc"}');
     expect((await send(marked)).body.toString()).toBe("{}");
   });
 
-  test.each([false, true])(
-    "the envelopes of gRPC and gRPC-Web with JSON, compressed: %s",
-    async (isCompressed) => {
-      const path = `${AUTH}/Introspect`;
-      const body = frame(isCompressed ? gzipSync(bytes) : bytes, isCompressed);
-      const encoding: [string, string][] = isCompressed ? [["grpc-encoding", "gzip"]] : [];
-      const type = ["content-type", "application/grpc-web+json"] as const;
-      const byWeb = await post(
-        `${server.http}${path}`,
-        [type, ["authorization", authorization], ...encoding],
-        body,
-      );
-      expect(grpcStatus(byWeb)).toBe(3);
-      const headers = {
-        authorization,
-        "content-type": "application/grpc+json",
-        ...Object.fromEntries(encoding),
-      };
-      expect(grpcStatus(await grpc(server.grpc, path, headers, body))).toBe(3);
-    },
-  );
+  test.each([false, true])("in an envelope of gRPC or gRPC-Web, compressed: %s", async (isCompressed) => {
+    const path = `${AUTH}/Introspect`;
+    const body = frame(isCompressed ? gzipSync(bytes) : bytes, isCompressed);
+    const encoding: [string, string][] = isCompressed ? [["grpc-encoding", "gzip"]] : [];
+    const type = ["content-type", "application/grpc-web+json"] as const;
+    const byWeb = await post(
+      `${server.http}${path}`,
+      [type, ["authorization", authorization], ...encoding],
+      body,
+    );
+    expect(grpcStatus(byWeb)).toBe(3);
+    const headers = {
+      authorization,
+      "content-type": "application/grpc+json",
+      ...Object.fromEntries(encoding),
+    };
+    expect(grpcStatus(await grpc(server.grpc, path, headers, body))).toBe(3);
+  });
 
-  test.each([false, true])("the envelopes of a stream by Connect, compressed: %s", async (isCompressed) => {
+  test.each([false, true])("in an envelope of a Connect stream, compressed: %s", async (isCompressed) => {
     const message = Buffer.from('{"cursor":"\u00f6"}', "latin1");
     const answer = await post(
       `${server.http}${AUTH}/WatchRevocations`,
@@ -163,7 +160,7 @@ describe("E06 JSON that is not UTF-8 is refused, not repaired", () => {
     expect(JSON.parse(answer.body.subarray(5).toString()).error.code).toBe("invalid_argument");
   });
 
-  test("so no password opens with other bytes than it was set with", async () => {
+  test("in SetPassword, so that no password matches other bytes than it was set with", async () => {
     using clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
     const { id } = await createPerson(clients.admin);
     const body = Buffer.from(`{"userId":"${id}","password":"a long \u00f6 password"}`, "latin1");
@@ -172,7 +169,7 @@ describe("E06 JSON that is not UTF-8 is refused, not repaired", () => {
     expect(answer.body.toString()).not.toContain("long");
   });
 
-  test("members that JavaScript has names for are unknown ones like others", async () => {
+  test("members named like those of a JavaScript object are refused like any unknown member", async () => {
     for (const member of ["__proto__", "constructor", "toString"]) {
       const body = `{"${member}":{"token":"a"}}`;
       const answer = await postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, body);
@@ -183,7 +180,7 @@ describe("E06 JSON that is not UTF-8 is refused, not repaired", () => {
 
 describe("E06 E13 a compressed message that is malformed is refused like any other", () => {
   const malformed = Uint8Array.from([0x0a, 50, 0x61]);
-  test("in binary, and what is no gzip", async () => {
+  test("a malformed binary message, and data that is not gzip", async () => {
     const path = `${AUTH}/Introspect`;
     const web: [string, string] = ["authorization", authorization];
     for (const message of [
@@ -210,7 +207,7 @@ describe("E06 E13 a compressed message that is malformed is refused like any oth
     }
   });
 
-  test("and what was sent does not come back", async () => {
+  test("no answer and no log line repeats the message", async () => {
     const secret = "s3cr3t-that-was-sent-0123456789";
     for (const json of [`{"token":["${secret}"]}`, `{"token":${secret}}`, `{"token":"${secret}`]) {
       const answer = await postJson(`${server.http}${AUTH}/Introspect`, TOKENS.admin, gzipSync(json), [

@@ -61,7 +61,7 @@ test.each(["serializable", "'repeatable read'"])(
   },
 );
 
-/** What an operator may have set for other purposes, all at once. */
+/** Settings that an operator may have made for other purposes, all together. */
 const odd = {
   array_nulls: "off",
   backslash_quote: "off",
@@ -90,9 +90,9 @@ const odd = {
 };
 
 describe.each(["directly", "through PgBouncer in transaction mode"])(
-  "a role with odd defaults, %s,",
+  "a role with unusual defaults, %s,",
   (way) => {
-    test("does all that Postern does, after a recovery too", { timeout: 120_000 }, async () => {
+    test("serves every call and job, also after a recovery", { timeout: 120_000 }, async () => {
       await setDefaults(odd);
       await using stack = new AsyncDisposableStack();
       let url = owner.urlOf(database.url);
@@ -102,7 +102,7 @@ describe.each(["directly", "through PgBouncer in transaction mode"])(
         url = bouncer.through(url);
       }
       const masterKey = randomBytes(32).toString("base64");
-      // Keys are sealed under it: those of earlier tests are not this one's.
+      // The keys of earlier tests are sealed under another master key.
       await asSuperuser(database.url, "drop schema if exists postern cascade");
       const site = stack.use(await openSite(url, { POSTERN_MASTER_KEY: masterKey }));
       await makeEveryCall(site);

@@ -11,10 +11,10 @@ import { startTwoServers, type TwoServers } from "./two-servers.ts";
 
 const hour = { POSTERN_ACCESS_TTL: "1h" };
 
-/** Operations under each fault; a planted fault is found in 800. */
+/** Operations under each fault; 800 are enough to find a planted fault. */
 const operations = (count: number) => scaled(count, { atLeast: 400 });
 
-test("C04 N02: operations while connections are cut, a server is killed and one restarted: none answered wrongly", {
+test("C04 N02: no operation has a wrong answer while connections are cut, a server is killed and a server is restarted", {
   timeout: 300_000,
 }, async ({ annotate }) => {
   // So short that sessions rotate again and again.

@@ -174,7 +174,7 @@ test("a password that changes while Postern runs is reported as the reason for t
   });
 });
 
-test("a user who may run too few commands is reported by command, and nothing is written past the log", async () => {
+test("a user who lacks the right to a command is reported with the command, and no library writes outside the log", async () => {
   const server = await started();
   await server.command(
     "ACL",

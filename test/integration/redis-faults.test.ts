@@ -9,9 +9,9 @@ import { scaled } from "../support/scale.ts";
 import { startTwoServers, type TwoServers } from "./two-servers.ts";
 
 const timeout = 600_000;
-/** Operations under each fault; fewer would leave no time for it to be noticed and to pass. */
+/** Operations under each fault; with fewer, the fault could not be noticed and end in time. */
 const operations = (count: number) => scaled(count, { atLeast: 400 });
-/** How often a fault that passes at once happens. */
+/** How often a momentary fault happens. */
 const times = (count: number) => scaled(count, { atLeast: 3 });
 let [checked, requested] = [0, 0];
 // All three kinds of Redis together: more than 100,000 at scale 1.

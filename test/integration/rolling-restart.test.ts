@@ -201,7 +201,7 @@ interface Tokens {
   readonly refreshToken: string;
 }
 
-test("O07: two servers restarted in turn under load: no call fails that is tried once more", {
+test("O07: no call that is retried once fails while two servers are restarted in turn under load", {
   timeout: 180_000,
 }, async ({ annotate }) => {
   await using database = await createDatabase();

@@ -42,7 +42,7 @@ describe.each(["directly", "through PgBouncer in transaction mode"])(
       await database?.drop();
     });
 
-    test("are never taken for those of Postgres or Postern, whether they were there before the schema or came after", {
+    test("never run in place of those of Postgres or Postern, whether they were created before the schema or after it", {
       timeout: 240_000,
     }, async () => {
       const url = owner.urlOf(bouncer?.through(database.url) ?? database.url);
@@ -66,14 +66,14 @@ describe.each(["directly", "through PgBouncer in transaction mode"])(
       expect(await hasRun(database.url)).toBe(false);
     });
 
-    test("leave no trace in what the schema's expressions, constraints and indexes use", async () => {
+    test("are not used by the schema's expressions, constraints and indexes", async () => {
       const foreign = await rowsAsSuperuser(database.url, foreignDependencies);
       expect(foreign).toEqual([]);
     });
   },
 );
 
-/** Objects of the schema `postern` that use one which is neither Postgres's nor Postern's. */
+/** Objects of the schema `postern` that use an object outside Postgres and Postern. */
 const foreignDependencies = `
   select pg_describe_object(classid, objid, objsubid) as object, pg_describe_object(refclassid, refobjid, 0) as uses
   from pg_depend
@@ -81,7 +81,7 @@ const foreignDependencies = `
     and refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_class'::regclass)
     and (pg_identify_object(refclassid, refobjid, 0)).schema not in ('postern', 'pg_catalog', 'pg_toast')`;
 
-test("a function that another role makes in `public` of a database with the schema runs at no Login", async () => {
+test("a function that another role creates in `public` after the schema never runs at a Login", async () => {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await createDatabase());
   const attacker = stack.use(await createRole(database.url, "attacker"));

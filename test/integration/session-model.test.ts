@@ -48,8 +48,8 @@ function histories(faults: Faults = {}) {
   });
 }
 
-// Before the histories: one that a time limit interrupts goes on moving the clock for a while.
-describe("by the database's clock, to the millisecond, a token is active before its end and not from it on:", () => {
+// This comes before the histories: a history that a time limit interrupts still moves the clock for a while.
+describe("by the database's clock, to the millisecond, a token is active before its expiry and inactive from then on:", () => {
   type Tokens = Awaited<ReturnType<System["replicas"][number]["login"]>>["tokens"];
   const ends: [string, number, (tokens: Tokens) => string][] = [
     ["an access token", lives.access, ({ accessToken }) => accessToken],
@@ -63,7 +63,7 @@ describe("by the database's clock, to the millisecond, a token is active before 
       const login = real.replicas[0]?.login(user?.identifier ?? "", "first password", "web");
       const { tokens } = (await login) ?? fail();
       for (const replica of real.replicas) {
-        // Each time more than once: how long a statement takes must not matter.
+        // Several times each: the duration of a statement must not matter.
         for (const [seconds, active] of [
           [end - 0.001, true],
           [end, false],

@@ -4,7 +4,7 @@ import { rowsAsSuperuser } from "../support/roles.ts";
 
 const store = `${import.meta.dirname}/../../services/auth/src/store/postgres`;
 
-/** Every word of Postern's SQL, among them the functions and types that it names. */
+/** Every word of Postern's SQL. They include the functions and types that it uses. */
 async function wordsOfSql(): Promise<string[]> {
   const names = await readdir(store, { recursive: true });
   const texts = await Promise.all(
@@ -13,11 +13,11 @@ async function wordsOfSql(): Promise<string[]> {
   return [...new Set(texts.flatMap((text) => text.match(/[a-z_][a-z0-9_]*/g) ?? []))];
 }
 
-/** Counts, and that by no transaction to be undone, that it ran; then fails. */
+/** Records its run in a sequence, which no rollback undoes, and then fails. */
 const body = `$trap$ begin perform pg_catalog.nextval('public.trap'::pg_catalog.regclass);
   raise exception 'a trap ran'; end $trap$`;
 
-/** Takes the arguments of pg_catalog's, so that it is taken where the path names its schema before pg_catalog. */
+/** Has the arguments of the function in pg_catalog, so it is used if the path names its schema before pg_catalog. */
 const sameAsPostgres = `
   for v in
     select proname as name, pg_get_function_identity_arguments(oid) as args, pg_get_function_result(oid) as result
@@ -35,7 +35,7 @@ const sameAsPostgres = `
     call pg_temp.trap_operator(v_schema, v.name, v.l, v.r, v.result, v_body);
   end loop;`;
 
-/** Takes other arguments, which fit better than what pg_catalog has: so it is taken with the usual path. */
+/** Has arguments that match better than those of pg_catalog, so it is used with the default path. */
 const betterThanPostgres = `
   foreach v_args in array array['text, text[]', 'text, text', 'text, uuid', 'text, int, text, int',
     'text, uuid, text, text, text, text', 'text, text[], text, text[]', 'text, bigint, text, uuid'] loop
@@ -87,17 +87,17 @@ exception when others then
   null;
 end $$;`;
 
-/** The schemas that another role may make objects in. */
+/** The schemas in which another role may create objects. */
 export interface Shadows {
   readonly databaseUrl: string;
-  /** The URL of the role that makes them. */
+  /** The URL of the role that creates them. */
   readonly attackerUrl: string;
   readonly schemas: readonly string[];
 }
 
 /**
- * Makes, as the other role, objects that could be taken for those of Postgres or Postern. Makes those that are there
- * already no second time.
+ * Creates, as the other role, objects that could be used in place of those of Postgres or Postern. Skips those that already
+ * exist.
  * @returns how many functions and operators there are
  */
 export async function plantShadows({ databaseUrl, attackerUrl, schemas }: Shadows): Promise<number> {
@@ -131,7 +131,7 @@ export async function plantShadows({ databaseUrl, attackerUrl, schemas }: Shadow
   return Number(row?.["count"]);
 }
 
-/** Whether any of them ever ran. */
+/** Whether any of them has run. */
 export async function hasRun(databaseUrl: string): Promise<boolean> {
   const [row] = await rowsAsSuperuser(databaseUrl, "select is_called from public.trap");
   return row?.["is_called"] === true;

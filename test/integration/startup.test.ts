@@ -204,7 +204,7 @@ test("the first administrator is made where there is none, and never again", asy
   }
 });
 
-test("a first administrator whose address is that of another user ends the start with exit code 2 and the setting's name", async () => {
+test("the start exits with code 2 and names the setting if another user has the first administrator's address", async () => {
   await using database = await createDatabase();
   const settings = serveSettings(database.url, newMasterKey());
   const { POSTERN_BOOTSTRAP_EMAIL: email } = admin;
@@ -275,7 +275,7 @@ describe("a configuration that is wrong", () => {
     ["plain http for the issuer", "POSTERN_ISSUER", { POSTERN_ISSUER: "http://postern.test" }],
     ["plain text beyond loopback", "POSTERN_PLAINTEXT", { POSTERN_HTTP_ADDR: "0.0.0.0:0" }],
     [
-      "an address that no user can have",
+      "an invalid address of the first administrator",
       "POSTERN_BOOTSTRAP_EMAIL",
       { ...admin, POSTERN_BOOTSTRAP_EMAIL: "root@postern" },
     ],
@@ -285,12 +285,12 @@ describe("a configuration that is wrong", () => {
       { ...admin, POSTERN_BOOTSTRAP_PASSWORD: "password123456" },
     ],
     [
-      "one port twice",
+      "two listeners with the same port",
       "POSTERN_OPS_ADDR",
       { POSTERN_HTTP_ADDR: "127.0.0.1:7", POSTERN_OPS_ADDR: "127.0.0.1:7" },
     ],
     ["half an administrator", "POSTERN_BOOTSTRAP_PASSWORD", { POSTERN_BOOTSTRAP_EMAIL: "a@example.com" }],
-  ])("ends the start, and the check, with exit code 2 and its name: %s", async (_, name, env) => {
+  ])("`serve` and `check-config` exit with code 2 and name the setting: %s", async (_, name, env) => {
     for (const command of ["serve", "check-config"]) {
       const ended = await runPostern([command], { ...good, ...env });
       expect(ended).toMatchObject({ code: 2, stdout: "" });
@@ -298,7 +298,7 @@ describe("a configuration that is wrong", () => {
     }
   });
 
-  test("a listener's host without an address is reported with the settings that may hold it", async () => {
+  test("a listener's host that has no address is reported with the settings that may contain it", async () => {
     const env = { ...good, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: "no-such-host.invalid:0" };
     const ended = await runPostern(["serve"], env);
     expect(ended).toMatchObject({ code: 1, stdout: "" });

@@ -37,7 +37,7 @@ async function refreshReason(refreshToken: string): Promise<string> {
   return as.web.auth.refresh({ refreshToken }).then(() => "OK", reasonOf);
 }
 
-test("a token that is pasted with blanks, a line break or its scheme is revoked", async () => {
+test("a token that is pasted with white space or its scheme is revoked", async () => {
   const { auth } = as.web;
   for (const around of [
     (token: string) => `${token}\n`,

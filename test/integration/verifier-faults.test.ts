@@ -17,7 +17,7 @@ import { type KnownToken, type Load, startLoad } from "./verifier-load.ts";
 
 const verifierCount = scaled(50, { atLeast: 10 });
 const userCount = 4;
-/** In the second one both servers are killed. */
+/** In the second round, both servers are killed. */
 const rounds = scaled(3, { atLeast: 2 });
 /** So often each verifier must have refused what it had to, in each round. */
 const leastRefusals = 8;
@@ -137,7 +137,7 @@ async function judge(stations: readonly Station[], load: Load, random: () => num
   return { faults, verdicts: tally(verdicts) };
 }
 
-test("O13: verifiers through every fault of network, servers and Redis: none accepts what it must know to be revoked", {
+test("O13: no verifier accepts a token that it must know to be revoked, under every fault of network, servers and Redis", {
   timeout: 300_000,
 }, async ({ annotate }) => {
   const seed = Math.floor(Math.random() * 2 ** 31);

@@ -25,7 +25,7 @@ const withCode = (code: string) => expect.objectContaining({ name: "PosternError
 const without = (value: object, name: string) =>
   Object.fromEntries(Object.entries(value).filter(([key]) => key !== name));
 
-describe("a member of Object.prototype is no claim:", () => {
+describe("a member of Object.prototype is not a claim:", () => {
   const whole = { ...payload, roles: ["user"] };
 
   test.each(Object.entries(payload))("%s", async (name, value) => {
@@ -44,7 +44,7 @@ describe("a member of Object.prototype is no claim:", () => {
     });
   });
 
-  test("roles, of a token that is remembered either", async () => {
+  test("roles, also for a cached token", async () => {
     await using sides = await twoSides();
     const token = await sides.issuer.token();
     await whilePolluted("roles", ["admin"], async () => {
@@ -55,14 +55,14 @@ describe("a member of Object.prototype is no claim:", () => {
     expect([verified.roles, verified.claims.roles]).toEqual([[], undefined]);
   });
 
-  test("an audience that was not asked for", async () => {
+  test("an audience that the caller did not require", async () => {
     await whilePolluted("audience", ["other"], () =>
       checkClaims(payload, { issuer: payload.iss, nowSeconds: issuedAt }),
     );
   });
 });
 
-describe("a member of Object.prototype is no option:", () => {
+describe("a member of Object.prototype is not an option:", () => {
   const good = {
     issuer: "https://auth.example.com",
     audience: "a",
@@ -86,7 +86,7 @@ describe("a member of Object.prototype is no option:", () => {
     });
   });
 
-  test.each(Object.entries(good))("%s that a verifier has to be given", async (name, value) => {
+  test.each(Object.entries(good))("%s, which a verifier requires", async (name, value) => {
     await whilePolluted(name, value, () => {
       expect(() => readVerifierOptions(without(good, name) as never)).toThrow(new RegExp(`^\`${name}\``));
     });
@@ -112,7 +112,7 @@ describe("a member of Object.prototype is no option:", () => {
     });
   });
 
-  test.each(["baseUrl", "token"] as const)("%s that a session has to be given", async (name) => {
+  test.each(["baseUrl", "token"] as const)("%s, which a session requires", async (name) => {
     await whilePolluted(name, session[name], () => {
       expect(() => readSessionOptions(without({ ...session, login }, name) as never)).toThrow(
         new RegExp(`^\`${name}\``),
@@ -131,7 +131,7 @@ describe("a member of Object.prototype is no option:", () => {
     });
   });
 
-  test.each(["identifier", "password"] as const)("%s that a login has to be given", async (name) => {
+  test.each(["identifier", "password"] as const)("%s, which a login requires", async (name) => {
     await whilePolluted(name, login[name], () => {
       const options = { ...session, login: without(login, name) };
       expect(() => readSessionOptions(options as never)).toThrow(new RegExp(`^\`login.${name}\``));
@@ -184,7 +184,7 @@ describe("a member of Object.prototype is no option:", () => {
     expect(asked).toBe(0);
   });
 
-  test.each(["accessToken", "expiresInMs"])("%s that an origin has to give", async (name) => {
+  test.each(["accessToken", "expiresInMs"])("%s, which an origin must return", async (name) => {
     const token = { accessToken: "good", expiresInMs: 300_000 };
     const origin = { obtain: async () => without(token, name) as never };
     const source = keepToken(origin, { elapsedMs: () => 0, random: () => 0 });
@@ -194,7 +194,7 @@ describe("a member of Object.prototype is no option:", () => {
   });
 });
 
-describe("a member of Object.prototype is no key:", () => {
+describe("a member of Object.prototype is not part of a key or of metadata:", () => {
   const kinds = [
     {
       kid: "a",
@@ -219,14 +219,14 @@ describe("a member of Object.prototype is no key:", () => {
     });
   });
 
-  test("nor a list of keys, and nothing that forbids the use of one", async () => {
+  test("a list of keys, and a member that forbids the use of a key", async () => {
     await whilePolluted("keys", kinds, () => expect(readKeySet("{}")).toBeUndefined());
     const text = JSON.stringify({ keys: [kinds[0]] });
     await whilePolluted("use", "enc", () => expect(readKeySet(text)?.size).toBe(1));
     await whilePolluted("key_ops", ["sign"], () => expect(readKeySet(text)?.size).toBe(1));
   });
 
-  test.each(["issuer", "jwks_uri"])("nor %s of an issuer's metadata", async (name) => {
+  test.each(["issuer", "jwks_uri"])("%s of an issuer's metadata", async (name) => {
     const metadata = { issuer: "http://auth.example.com", jwks_uri: "http://auth.example.com/keys" };
     const asked: string[] = [];
     const jwks = createJwksSource({
@@ -245,7 +245,7 @@ describe("a member of Object.prototype is no key:", () => {
   });
 });
 
-describe("a member of Object.prototype is no part of a message of the feed:", () => {
+describe("a member of Object.prototype is not part of a message of the feed:", () => {
   const given = checkpoint(1_790_000_000_000, { cursor: "c" });
   const bare = create(WatchRevocationsResponseSchema, { cursor: "c" });
 
@@ -277,7 +277,7 @@ describe("a member of Object.prototype is no part of a message of the feed:", ()
     expect(log.isBlind).toBe(true);
   });
 
-  test("keys, and an error of a stream that has ended without one", async () => {
+  test("keys, and an error of a stream that ended without one", async () => {
     const server = new FakeServer();
     const events: object[] = [];
     await using feed = openRevocationFeed({
@@ -295,7 +295,7 @@ describe("a member of Object.prototype is no part of a message of the feed:", ()
   });
 });
 
-describe("a member of Object.prototype is no caller:", () => {
+describe("a member of Object.prototype is not a caller:", () => {
   const caller = { subject: "usr_forged", scope: ["orders.write"] } as unknown as VerifiedToken;
 
   test.each([

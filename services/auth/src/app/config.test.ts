@@ -190,7 +190,7 @@ describe("O14: refused", () => {
   });
 });
 
-describe("O14: a first administrator that could not be made is refused", () => {
+describe("O14: a first administrator that cannot be created is refused", () => {
   const admin = (email: string, password = "a long enough passphrase") => ({
     ...required,
     POSTERN_BOOTSTRAP_EMAIL: email,
@@ -204,31 +204,31 @@ describe("O14: a first administrator that could not be made is refused", () => {
     "a..b@example.com",
     "\u0430dmin@example.com",
     "a@b@example.com",
-  ])("by the address %s", (email) => {
+  ])("the address %s is refused", (email) => {
     expect(faultsOf(admin(email))).toEqual(["POSTERN_BOOTSTRAP_EMAIL"]);
     expect(faultsOf(admin(email), true)).toEqual(["POSTERN_BOOTSTRAP_EMAIL"]);
   });
 
   test.each([
-    ["a common one", "password123456"],
+    ["common", "password123456"],
     ["a common one, repeated", "passwordpassword"],
     ["one character, repeated", "aaaaaaaaaaaaaaaa"],
     ["the address", "administrator@example.com"],
-    ["the address's local part with a little more", "administrator1"],
-    ["one that is too short once it is composed", "u\u0308".repeat(6)],
-  ])("by the password: %s", (_, password) => {
+    ["the local part of the address with one more character", "administrator1"],
+    ["too short after normalization", "u\u0308".repeat(6)],
+  ])("a password is refused if it is %s", (_, password) => {
     const env = admin("administrator@example.com", password);
     expect(faultsOf(env)).toEqual(["POSTERN_BOOTSTRAP_PASSWORD"]);
     expect(() => parse(env)).not.toThrow(password);
   });
 
-  test("blanks around the address are dropped, those around the password are not", () => {
+  test("white space is dropped around the address, but not around the password", () => {
     const { bootstrap } = parse(admin(" Root@example.com\u00a0", " a long enough passphrase "));
     expect(bootstrap).toEqual({ email: "Root@example.com", password: " a long enough passphrase " });
   });
 });
 
-describe("O14: two listeners with one port are refused", () => {
+describe("O14: two listeners cannot have the same address and port", () => {
   test.each([
     ["127.0.0.1:7000", "127.0.0.1:7000"],
     ["localhost:7000", "127.0.0.1:7000"],
@@ -239,7 +239,7 @@ describe("O14: two listeners with one port are refused", () => {
     ["[::]:7000", "0.0.0.0:7000"],
     ["[::ffff:127.0.0.1]:7000", "127.0.0.1:7000"],
     ["[fe80::1%eth0]:7000", "[FE80::1%eth0]:7000"],
-  ])("%s and %s", (http, ops) => {
+  ])("%s and %s are refused", (http, ops) => {
     const env = { ...required, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: http, POSTERN_OPS_ADDR: ops };
     expect(faultsOf(env)).toEqual(["POSTERN_OPS_ADDR"]);
   });
@@ -252,7 +252,7 @@ describe("O14: two listeners with one port are refused", () => {
     ["0.0.0.0:7000", "[::1]:7000"],
     ["[fe80::1%eth0]:7000", "127.0.0.1:7000"],
     ["[fe80::1%eth0]:7000", "[fe80::1%eth1]:7000"],
-  ])("but %s and %s are two", (http, ops) => {
+  ])("%s and %s are accepted", (http, ops) => {
     const env = { ...required, POSTERN_PLAINTEXT: "mesh", POSTERN_HTTP_ADDR: http, POSTERN_OPS_ADDR: ops };
     expect(faultsOf(env)).toEqual([]);
   });

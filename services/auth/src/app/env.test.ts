@@ -28,7 +28,7 @@ describe("values", () => {
     expect(values.get("POSTERN_AUDIENCE")).toBe(expected);
   });
 
-  test.each(settingNames)("lose a byte order mark, of a file and of the environment: %s", (name) => {
+  test.each(settingNames)("lose a byte order mark, in a file and in the environment: %s", (name) => {
     const fromFile = readEnv({ [`${name}_FILE`]: "/run/a" }, () => Buffer.from("\ufeffvalue\r\n"));
     expect(fromFile.values.get(name)).toBe("value");
     const { values } = readEnv({ [name]: "\ufeffvalue" }, noFile);
@@ -39,7 +39,7 @@ describe("values", () => {
     ["UTF-16", Buffer.from("\ufeffhidden", "utf16le")],
     ["UTF-16 without a byte order mark", Buffer.from("hidden", "utf16le")],
     ["Latin-1", Buffer.from("hiddän", "latin1")],
-  ])("of a file in %s are a fault", (_, bytes) => {
+  ])("that come from a file in %s are refused", (_, bytes) => {
     const { values, faults } = readEnv({ POSTERN_BOOTSTRAP_PASSWORD_FILE: "/run/p" }, () => bytes);
     expect(values).toEqual(new Map());
     expect(faults).toEqual([

@@ -8,7 +8,7 @@ test.each([
   ["http://b?x", "b", "/?x"],
   ["/x?y", "a", "/x?y"],
   ["//b/x", "a", "//b/x"],
-])("the target %s is for %s and reads %s", (url, host, path) => {
+])("the target %s gets the host %s and the path %s", (url, host, path) => {
   const request = {
     url,
     method: "GET",

@@ -29,7 +29,7 @@ async function answerOf(socket: Socket): Promise<string> {
   return text;
 }
 
-test("a request whose headers do not come in time is answered 408", async () => {
+test("a request whose headers do not arrive in time gets 408", async () => {
   const open = await listen({ headersTimeout: 1, connectionsCheckingInterval: 1 });
   const socket = open();
   socket.write("GET / HTTP/1.1\r\nhost: a\r\n");
@@ -39,7 +39,7 @@ test("a request whose headers do not come in time is answered 408", async () => 
 });
 
 test.each(["no HTTP\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n"])(
-  "a client that keeps its side open after %j does not keep the connection",
+  "a client that keeps its side open after %j loses the connection",
   async (text) => {
     const open = await listen();
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

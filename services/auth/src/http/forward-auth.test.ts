@@ -97,14 +97,14 @@ describe("the request that is asked about", () => {
 });
 
 test.each(foldedIdentityNames)(
-  "I10: a request with a header that CGI folds into an identity header is refused with 400: %s",
+  "I10: a request with a header that CGI maps to an identity header is refused with 400: %s",
   async (name) => {
     expect((await ask([...forwarded, [name, "x"]])).status).toBe(400);
     expect(asked).toEqual([]);
   },
 );
 
-test("a request with an identity header by its own name is not refused, since the proxy overwrites it", async () => {
+test("a request with an identity header of the exact name is not refused, because the proxy overwrites it", async () => {
   expect((await ask([...forwarded, ["X-Postern-Roles", "x"], ["x-postern-subject", "y"]])).status).toBe(200);
 });
 

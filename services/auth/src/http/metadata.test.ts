@@ -31,7 +31,7 @@ test.each([
   });
 });
 
-test("the keys are where the metadata says, and at the root for a proxy that takes the path off", async () => {
+test("the keys are at the path in the metadata, and at the root for a proxy that strips the issuer's path", async () => {
   for (const path of ["/tenant/.well-known/jwks.json", "/.well-known/jwks.json"]) {
     const response = await fetch(`${origin}${path}`);
     expect([response.status, await response.json()]).toEqual([200, { keys: [] }]);

@@ -9,11 +9,11 @@ test.each([
   ["\u{1f469}\u{1f469}\u{1f469}", 2, "\u{1f469}\u{1f469}"],
   ["a\u{1f469}\u{1f469}", 2, "a\u{1f469}"],
   ["\u{1f469}bc", 2, "\u{1f469}b"],
-])("the first characters of %j, %d of them, are %j", (text, count, first) => {
+])("of %j, the first %d characters are %j", (text, count, first) => {
   expect(firstCharacters(text, count)).toBe(first);
 });
 
-test("any text is cut as its list of code points is, and stays well formed", () => {
+test("any text is cut at a code point and stays well formed", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.nat(20), (text, count) => {
       const first = firstCharacters(text, count);

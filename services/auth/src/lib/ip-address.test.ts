@@ -17,7 +17,7 @@ test.each([
   ["64:ff9b::192.0.2.7", "64:ff9b::c000:207"],
   ["0:0:0:0:0:0:0:1", "::1"],
   ["::", "::"],
-])("%s is %s", (text, canonical) => {
+])("the canonical spelling of %s is %s", (text, canonical) => {
   expect(canonicalAddress(text)).toBe(canonical);
 });
 
@@ -45,11 +45,11 @@ test.each([
     "12345::",
     "::1 ",
   ],
-])("%j is no address", (text) => {
+])("%j is not an address", (text) => {
   expect(canonicalAddress(text)).toBeUndefined();
 });
 
-test("every address that Node knows has one spelling, which is its own, and all spellings come to it", () => {
+test("every address that Node accepts has one canonical spelling, and all its spellings map to it", () => {
   const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff }));
   const spelling = fc.constantFrom("padded", "upper", "plain");
   fc.assert(

@@ -28,11 +28,11 @@ test.each([
   '{"a":"\\"a\\":1,\\"a\\":"}',
   '{"a":1,"A":2}',
   '{"a\\\\":1,"a":2}',
-])("a text without one is let pass: %s", (text) => {
+])("a text without a repeated member passes: %s", (text) => {
   expect(findRepeatedMember(text)).toBeUndefined();
 });
 
-test("what JSON.stringify writes never has one, and has one once a member is written again", () => {
+test("output of JSON.stringify has no repeated member until one is added", () => {
   fc.assert(
     fc.property(fc.json(), fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), (json, object) => {
       expect(findRepeatedMember(json)).toBeUndefined();
@@ -43,7 +43,7 @@ test("what JSON.stringify writes never has one, and has one once a member is wri
   );
 });
 
-test("L11 a deep or long text takes no stack and no more time than its length asks for", () => {
+test("L11 a deep or long text uses no stack and takes linear time", () => {
   const deep = 100_000;
   expect(findRepeatedMember("[".repeat(deep) + "]".repeat(deep))).toBeUndefined();
   expect(findRepeatedMember(JSON.stringify("\\".repeat(deep)))).toBeUndefined();

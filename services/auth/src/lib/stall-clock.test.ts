@@ -9,7 +9,7 @@ test("a writer with nothing to write is not stalled", () => {
   expect([0, 10, 1_000].map((ms) => clock.stalledMs(key, writer(0), ms))).toEqual([0, 0, 0]);
 });
 
-test("a writer is stalled from the look at which it first had something to write and made no progress", () => {
+test("a writer counts as stalled since it last had nothing to write or made progress", () => {
   const clock = createStallClock();
   const key = {};
   expect(clock.stalledMs(key, writer(0), 0)).toBe(0);
@@ -20,7 +20,7 @@ test("a writer is stalled from the look at which it first had something to write
   expect(clock.stalledMs(key, writer(0), 80)).toBe(0);
 });
 
-test("a complete answer counts from its end, whatever the reader takes in between", () => {
+test("a complete response counts from the end of the writing, whatever the reader reads afterwards", () => {
   const clock = createStallClock();
   const key = {};
   clock.stalledMs(key, writer(500), 0);

@@ -3,13 +3,13 @@ import { TextFileError, textOfFile } from "./text-of-file.ts";
 
 const utf16 = (text: string) => Buffer.from(text, "utf16le");
 
-test("the text of a file in UTF-8 is taken as it is", () => {
+test("the text of a UTF-8 file is unchanged", () => {
   for (const text of ["", "a", " a\r\n", "ü\u{1f600}", "a\ufeff", "\ufffd"]) {
     expect(textOfFile(Buffer.from(text))).toBe(text);
   }
 });
 
-test("a byte order mark at the beginning is dropped, once", () => {
+test("one byte order mark at the start is dropped", () => {
   expect(textOfFile(Buffer.from("\ufeffpassword\n"))).toBe("password\n");
   expect(textOfFile(Buffer.from("\ufeff"))).toBe("");
   expect(textOfFile(Buffer.from("\ufeff\ufeffa"))).toBe("\ufeffa");

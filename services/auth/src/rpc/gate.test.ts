@@ -120,7 +120,7 @@ describe("deadlines (L09)", () => {
 test.each([
   ["a message", `/${AdminService.typeName}/ListUsers`],
   ["a request to a path that is not served", "/waits"],
-])("%s that does not come to its end over HTTP/2 is given up after ten seconds", async (_, path) => {
+])("%s that does not arrive completely over HTTP/2 is aborted after ten seconds", async (_, path) => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const h2 = http2.createServer(listener).listen(0, "127.0.0.1");
   await once(h2, "listening");

@@ -29,7 +29,7 @@ test("a gRPC call refused for overload is answered by one frame that ends the st
   expect(headers).toMatchObject({ ":status": 200, "grpc-status": "8", "x-request-id": "request" });
   expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
   stream.resume();
-  // The client has not sent its message to the end.
+  // The client has not sent its whole message.
   await closed;
   session.close();
   server.close();

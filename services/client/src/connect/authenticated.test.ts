@@ -10,7 +10,7 @@ const each = protocols.flatMap((protocol) => kinds.map((kind) => [protocol, kind
 const authorized = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 const refused = (code: Code) => expect.objectContaining({ code });
 
-/** A service that tells who calls, on a guarded router. */
+/** A service on a guarded router. Its answer names the caller. */
 async function site(options: Options, ...further: readonly RequestGate[]) {
   const sides = await twoSides();
   const echo = await serveEcho({
@@ -30,8 +30,8 @@ async function site(options: Options, ...further: readonly RequestGate[]) {
   };
 }
 
-test("a service with `requestGate: undefined` is open, although its adapter has a gate", async () => {
-  // What the wrapper is for: of Connect's own router this is how it is.
+test("on Connect's own router, a service with `requestGate: undefined` has no authentication, even if its adapter has a gate", async () => {
+  // This behavior of Connect's own router is the reason for the wrapper.
   await using sides = await twoSides();
   await using echo = await serveEcho({
     requestGate: requireAuth(sides.verifier),
@@ -59,7 +59,7 @@ test.each<[string, () => Options]>([
   ["no options", () => undefined],
   ["empty options", () => ({})],
   ["interceptors of its own", () => ({ interceptors: [] })],
-  ["a gate that lets all in", () => ({ requestGate: () => {} })],
+  ["a gate that accepts every call", () => ({ requestGate: () => {} })],
   ["a gate for optional auth", () => ({ requestGate: optionalAuth({ verify: () => Promise.reject() }) })],
   ["a gate on a prototype", () => Object.create({ requestGate: () => {} })],
   ["frozen options", () => Object.freeze({ requestGate: undefined }) as unknown as Options],
@@ -68,7 +68,7 @@ test.each<[string, () => Options]>([
   await expect(guarded.call("grpc", "unary")).rejects.toEqual(refused(Code.Unauthenticated));
 });
 
-test("gates of the router and of the service ask for more, in this order", async () => {
+test("further gates of the router run first, then the service's own gate", async () => {
   const asked: string[] = [];
   const ask = (name: string) => (): void => void asked.push(name);
   await using guarded = await site(
@@ -83,13 +83,13 @@ test("gates of the router and of the service ask for more, in this order", async
   expect(asked).toEqual(["router", "router", "service"]);
 });
 
-test("a method by itself is guarded too, and registrations can be chained", async () => {
+test("a single method is guarded too, and registrations can be chained", async () => {
   await using sides = await twoSides();
   await using echo = await serveEcho({
     routes: (router) => {
       const guarded = authenticated(sides.verifier, router);
       const { rpc } = guarded;
-      // Registers nothing by itself, and gives the guarded router back.
+      // The service has no methods, so this only checks the returned router.
       expect(guarded.service({ methods: [], method: {}, typeName: "test.None" } as never, {})).toBe(guarded);
       registerEcho(router, () => "open");
       const { method } = router.handlers[0] ?? {};
@@ -99,7 +99,7 @@ test("a method by itself is guarded too, and registrations can be chained", asyn
       ).toBe(guarded);
     },
   });
-  // Of two handlers of one path the later one counts.
+  // If a path has two handlers, the later one counts.
   await expect(echo.call("connect", "unary")).rejects.toEqual(refused(Code.Unauthenticated));
   expect(await echo.call("connect", "serverStream")).toBe("open");
 });

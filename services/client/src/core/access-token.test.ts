@@ -199,7 +199,7 @@ describe("parseAccessToken", () => {
       expect(parsed).not.toHaveBeenCalled();
     });
 
-    test("the longest header of Postern is read", () => {
+    test("Postern's longest header is accepted", () => {
       const longest = { alg: "ES256", typ: "at+jwt", kid: "k".repeat(64) };
       expect(parseAccessToken(compact(longest, payload)).header.kid).toBe(longest.kid);
     });
@@ -207,7 +207,7 @@ describe("parseAccessToken", () => {
     test.each([
       ["lists", (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth))],
       ["objects", (depth: number) => JSON.parse(`${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`)],
-    ])("a claim that is not known may be nested, but not deep: %s", (_, nest) => {
+    ])("an unknown claim may be nested, but not too deep: %s", (_, nest) => {
       // The payload itself is the first level.
       const token = (depth: number) => compact(header, { ...payload, act: nest(depth - 1) });
       expect(parseAccessToken(token(16)).claims).toEqual(payload);
@@ -218,7 +218,7 @@ describe("parseAccessToken", () => {
       expect(parsed).not.toHaveBeenCalled();
     });
 
-    test("brackets within texts are no nesting", () => {
+    test("brackets inside strings do not count as nesting", () => {
       const client_id = `${"[{".repeat(40)}\\"[${"[{".repeat(40)}`;
       expect(parseAccessToken(compact(header, { ...payload, client_id })).claims.client_id).toBe(client_id);
     });

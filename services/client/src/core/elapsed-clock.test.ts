@@ -18,28 +18,28 @@ function pass(ms: number, byWallMs = ms): number {
   return clock.nowMs() - before;
 }
 
-test("time passes as both clocks say, where they agree", () => {
+test("elapsed time is that of both clocks, if they agree", () => {
   expect([pass(10), pass(2_000), pass(0)]).toEqual([10, 2_000, 0]);
   expect(clock.jumpedMs).toBe(0);
 });
 
-test("the time for which a machine was suspended counts: the monotonic clock has stood still", () => {
+test("time while the machine is suspended counts, although the monotonic clock stops", () => {
   expect(pass(0, 3_600_000)).toBe(3_600_000);
   expect(clock.jumpedMs).toBe(3_600_000);
   expect(pass(2_000)).toBe(2_000);
 });
 
-test("a wall clock that is put back takes no time away", () => {
+test("a wall clock that is set back subtracts no time", () => {
   expect(pass(2_000, -3_600_000)).toBe(2_000);
   expect(clock.jumpedMs).toBe(0);
 });
 
-test("a suspension counts whole, also after the wall clock was put back", () => {
+test("a suspension counts completely, also after the wall clock was set back", () => {
   pass(0, -3_600_000);
   expect(pass(0, 3_600_000)).toBe(3_600_000);
 });
 
-test("the roundings of two clocks do not add up, however often they are read", () => {
+test("rounding differences of the two clocks do not accumulate", () => {
   const before = clock.nowMs();
   for (let round = 0; round < 10_000; round += 1) {
     monotonicMs += 0.1;
@@ -49,7 +49,7 @@ test("the roundings of two clocks do not add up, however often they are read", (
   expect(clock.nowMs() - before).toBeCloseTo(1_000);
 });
 
-test("many short suspensions add up to what they are, less half a second", () => {
+test("many short suspensions count in total, minus at most half a second", () => {
   const before = clock.nowMs();
   for (let round = 0; round < 100; round += 1) pass(0, 100);
   expect(clock.nowMs() - before).toBeGreaterThanOrEqual(9_500);

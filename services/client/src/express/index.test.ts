@@ -43,7 +43,7 @@ test("a good token is let in, and its caller is known", async () => {
   expect([answer.status, await answer.json()]).toEqual([200, { subject }]);
 });
 
-test("a route before the guard is open, and `callerOf` throws there", async () => {
+test("a route before the guard has no authentication, and `callerOf` throws there", async () => {
   await using sides = await twoSides();
   const errors: unknown[] = [];
   const app = express();
@@ -61,7 +61,7 @@ test("a route before the guard is open, and `callerOf` throws there", async () =
   expect(errors).toEqual([expect.objectContaining({ code: "ERR_CREDENTIAL_MISSING" })]);
 });
 
-test("what a prototype has is neither the caller of a request nor in the way of one", async () => {
+test("a member of Object.prototype is never a request's caller and does not prevent setting one", async () => {
   await using site = await setUp();
   const subject = site.issuer.newId("usr");
   const token = await site.issuer.token({ subject });

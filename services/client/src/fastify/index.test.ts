@@ -60,7 +60,7 @@ test("every route of the guarded instance is, those before the guard and below i
   for (const path of ["/before", "/all", "/below"]) expect((await site.get(path)).status).toBe(401);
 });
 
-test("a plugin below the guarded instance is guarded, also where it was registered before the guard", async () => {
+test("a child plugin of the guarded instance is guarded, also if it was registered before the guard", async () => {
   await using sides = await twoSides();
   const app = fastify();
   app.register(async (below) => {
@@ -71,7 +71,7 @@ test("a plugin below the guarded instance is guarded, also where it was register
   for (const path of ["/before", "/after"]) expect((await app.inject(path)).statusCode).toBe(401);
 });
 
-test("a guard does not hold for a sibling instance, and `callerOf` throws there", async () => {
+test("a guard does not apply to a sibling instance, and `callerOf` throws there", async () => {
   await using sides = await twoSides();
   const app = fastify();
   app.register(async (guarded) => void guarded.register(requireAuth(sides.verifier)));

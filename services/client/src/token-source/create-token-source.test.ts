@@ -4,7 +4,7 @@ import { createTokenSource } from "./create-token-source.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
-test("a token that has expired while the machine was suspended is not given out", async () => {
+test("a token that expired while the machine was suspended is not returned", async () => {
   let obtained = 0;
   const source = createTokenSource({
     async obtain() {

@@ -173,7 +173,7 @@ describe("while the origin fails,", () => {
     ["secret", "1000"],
     ["secret", undefined],
   ])(
-    "an answer that is no token is unavailable, and no error repeats it: %j, %j",
+    "an invalid answer is ERR_UNAVAILABLE, and no error repeats it: %j, %j",
     async (accessToken, expiresInMs) => {
       const { source, answer } = setUp();
       const failed = source.token().catch((thrown: Error) => thrown);

@@ -31,7 +31,7 @@ test.each<[string, object]>([
   ["refreshToken", { refreshToken: "Bearer ptn_rt_hush" }],
   ["onRefreshToken", { onRefreshToken: "keep" }],
   ["refreshtoken", { refreshtoken: "ptn_rt_0" }],
-])("an option with a slip is refused, and which it is is said: %s %j", (name, slip) => {
+])("an invalid option is refused, and the error names it: %s %j", (name, slip) => {
   const make = () => posternSession({ ...good, ...slip } as PosternSessionOptions);
   expect(make).toThrow(TypeError);
   expect(make).toThrow(new RegExp(`^\`${name}\``));
@@ -48,7 +48,7 @@ test.each([{}, { refreshToken: "" }, { login: undefined }])(
   },
 );
 
-test("options that are right are taken", () => {
+test("valid options are accepted", () => {
   posternSession(good);
   posternSession({
     ...good,

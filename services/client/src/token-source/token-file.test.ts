@@ -32,7 +32,7 @@ test("a link that is put elsewhere, as in a projected volume, is followed", asyn
 });
 
 test.each(["secret\nsecond line", "secret\rx", "s\u00e9cret", "secret\0"])(
-  "text that cannot be sent in a header is refused, by the file's name and without the text: %j",
+  "text that cannot be sent in a header is refused; the error has the file's name and not the text: %j",
   async (text) => {
     await using folder = await folderOf();
     const path = join(folder.path, "token");

@@ -106,10 +106,10 @@ describe("a revocation", () => {
 });
 
 describe("clocks", () => {
-  /** Moves the wall clock alone, as when a virtual machine was suspended. */
+  /** Moves only the wall clock, as when a virtual machine was suspended. */
   const moveWallClock = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-  test("what is known is stale at once when a suspended machine goes on, and good again soon", async () => {
+  test("the feed is stale immediately when a suspended machine resumes, and recovers soon", async () => {
     const { issuer, verifier } = await opened.pair();
     const before = performance.now();
     moveWallClock(3_600_000);
@@ -121,7 +121,7 @@ describe("clocks", () => {
     await verifier.verify(await issuer.token());
   });
 
-  test("a token that was revoked while the machine was suspended is not accepted when it goes on", async () => {
+  test("a token that was revoked while the machine was suspended is not accepted after it resumes", async () => {
     const { issuer, relay, options } = await opened.site();
     const verifier = opened.verifier({ ...options, onStale: "refuse" });
     await issuer.inStep(verifier);
@@ -133,7 +133,7 @@ describe("clocks", () => {
     await refuses(verifier, token, "ERR_FEED_STALE");
   });
 
-  test("a wall clock that is put back does not make what is known look fresh", async () => {
+  test("a wall clock that is set back does not make stale data look fresh", async () => {
     const { issuer, relay, options } = await opened.site();
     const verifier = opened.verifier({ ...options, onStale: "refuse" });
     await issuer.inStep(verifier);
@@ -144,7 +144,7 @@ describe("clocks", () => {
     expect(verifier.state.lagMs).toBeGreaterThan(10_000);
   });
 
-  test("a key set that is older than it may be, by the time of a suspended machine, is fetched again", async () => {
+  test("a key set that became too old while the machine was suspended is fetched again", async () => {
     const { issuer, options } = await opened.site();
     const verifier = opened.verifier({ ...options, revocations: false });
     const token = await issuer.token({ expiresIn: 3_600 });
@@ -319,11 +319,11 @@ describe("options", () => {
     ["cacheSize", { cacheSize: Infinity }],
     ["cacheSize", { cacheSize: "10" }],
     ["onEvent", { onEvent: "log" }],
-    // Misspelt, they would be left at their defaults.
+    // A misspelled option would keep its default.
     ["jwksURL", { jwksURL: "https://auth.example.com/keys" }],
     ["onstale", { onstale: "refuse" }],
     ["maxStalenes", { maxStalenes: 1_000 }],
-  ])("with a slip are refused, and which it is is said: %s %j", (name, slip) => {
+  ])("that are invalid are refused, and the error names the option: %s %j", (name, slip) => {
     const made = { ...good, ...slip } as VerifierOptions;
     expect(() => createVerifier(made)).toThrow(TypeError);
     expect(() => createVerifier(made)).toThrow(new RegExp(`^\`${name}\``));
@@ -339,7 +339,7 @@ describe("options", () => {
   );
 
   test.each([undefined, null, "https://auth.example.com"])(
-    "that are no object are refused: %j",
+    "that are not an object are refused: %j",
     (options) => {
       expect(() => createVerifier(options as unknown as VerifierOptions)).toThrow(
         "the options must be an object",
@@ -364,7 +364,7 @@ describe("options", () => {
         httpVersion: "2",
       },
     },
-  ])("that are right are taken: %j", async (more) => {
+  ])("that are valid are accepted: %j", async (more) => {
     const verifier = createVerifier({ ...good, ...more } as VerifierOptions);
     verifier.ready.catch(() => {});
     await verifier.close();

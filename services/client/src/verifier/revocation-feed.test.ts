@@ -10,7 +10,7 @@ let server: FakeServer;
 let feed: RevocationFeed;
 let events: FeedEvent[];
 let random: number;
-/** How much of the time the monotonic clock has not counted. */
+/** The time that the monotonic clock has not counted. */
 let jumpedMs: number;
 const nowMs = () => Date.now() - 1_789_000_000_000 + jumpedMs;
 
@@ -195,7 +195,7 @@ describe("a checkpoint that is too old already when it comes", () => {
 });
 
 describe("time that the monotonic clock has not counted", () => {
-  test("makes what is known older at once", async () => {
+  test("makes the data older immediately", async () => {
     await send(Date.now());
     jumpedMs += 3_600_000;
     expect(age()).toBe(3_600_001);
@@ -211,14 +211,14 @@ describe("time that the monotonic clock has not counted", () => {
     expect(kinds()).toEqual(["in_step", "disconnected"]);
   });
 
-  test("a stream that survived a suspension goes on with the next checkpoint", async () => {
+  test("a stream that survived a suspension recovers with the next checkpoint", async () => {
     await send(Date.now());
     jumpedMs += 3_600_000;
     await send(Date.now() + 3_600_000);
     expect([age(), kinds()]).toEqual([1, ["in_step"]]);
   });
 
-  test("where it was only the wall clock that was put ahead, another stream tells the right age", async () => {
+  test("if only the wall clock was set ahead, the next stream has the right age", async () => {
     await send(Date.now());
     jumpedMs += 5_000;
     await send(Date.now());

@@ -80,26 +80,26 @@ describe("while the feed is stale", () => {
     expect(asks(relay.asked, introspectPath)).toBe(0);
   });
 
-  /** Forged tokens, each with a key of its own. */
+  /** Forged tokens, each with a different key. */
   const madeUp = (token: string, count: number) =>
     Array.from({ length: count }, (_, index) => {
       const header = { alg: "ES256", typ: "at+jwt", kid: `made-up-${index}` };
       return `${Buffer.from(JSON.stringify(header)).toString("base64url")}${token.slice(token.indexOf("."))}`;
     });
 
-  test("introspect: tokens of unknown keys cost one look at the key set, however many there are", async () => {
+  test("introspect: any number of tokens with unknown keys causes one fetch of the key set", async () => {
     const { issuer, relay, verifier, token } = await cutOff({});
     await Promise.all(madeUp(token, 50).map((forged) => refuses(verifier, forged, "ERR_KEY_UNKNOWN")));
     for (const forged of madeUp(token, 5)) await refuses(verifier, forged, "ERR_KEY_UNKNOWN");
     expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([0, 1]);
-    // A key of the issuer that came meanwhile is found at the next look.
+    // A new key of the issuer is found by the next fetch.
     issuer.rotateKey();
     pass(10_000);
     await verifier.verify(await issuer.token());
     expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([1, 2]);
   });
 
-  test("introspect: without a key set, few tokens of unknown keys are asked about in a second", async () => {
+  test("introspect: without a key set, tokens with unknown keys cause only a few calls per second", async () => {
     const { issuer, relay, verifier, token } = await cutOff({});
     relay.refuse(watchPath, jwksPath);
     const errors = await Promise.all(

@@ -53,7 +53,7 @@ function mac(claims: string, secret: string | Buffer, kid: string): string {
   const input = `${json({ alg: "HS256", typ: "at+jwt", kid })}.${claims}`;
   return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
 }
-/** An issuer that signs any payload, with a verifier of it. */
+/** An issuer that signs any payload, and a verifier for it. */
 async function ownIssuer() {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const keys = [{ kid: jwk.kid, alg: "ES256", ...publicKey.export({ format: "jwk" }) }];
@@ -308,7 +308,7 @@ describe("time passes", () => {
     const token = await issuer.token({ expiresIn: 60 });
     await verifier.verify(token);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 69_000 });
-    // What is known has become too old by that as well.
+    // The data is too old by then, too.
     issuer.revoke({ sessionId: issuer.newId("ses") });
     await issuer.inStep(verifier);
     await verifier.verify(token);

@@ -43,7 +43,7 @@ describe("what is asked for", () => {
     ["2001:db8::9", ["2001:db8::9"]],
     ["2001:DB8:0:0::9", ["2001:db8::9", "2001:DB8:0:0::9"]],
     ["::ffff:203.0.113.7", ["203.0.113.7", "::ffff:203.0.113.7"]],
-  ])("is an address in its one spelling, and as it was typed: %s", async (text, addresses) => {
+  ])("`--address` searches for the canonical spelling and for the given one: %s", async (text, addresses) => {
     expect((await filterOf("--address", text)).clientAddresses).toEqual(addresses);
   });
 

@@ -15,7 +15,7 @@ test("comes from stdin, in however many pieces, one trailing newline dropped", a
   expect(await fromStdin(Uint8Array.of(0xc3), Uint8Array.of(0xbc))).toBe("ü");
 });
 
-test("a byte order mark before it is no part of it", async () => {
+test("a byte order mark before the password is dropped", async () => {
   expect(await fromStdin("\ufeffcorrect horse\n")).toBe("correct horse");
   expect(await fromStdin(Uint8Array.of(0xef), Uint8Array.of(0xbb, 0xbf, 0x61))).toBe("a");
   expect(await fromStdin(`\ufeff${"a".repeat(1024)}\r\n`)).toBe("a".repeat(1024));

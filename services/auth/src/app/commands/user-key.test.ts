@@ -17,7 +17,7 @@ test.each([
   expect(parseUserKey(args)).toEqual(expected);
 });
 
-test("blanks around an id are dropped, as they are around a name", () => {
+test("white space around an ID is dropped, as around a name", () => {
   expect(parseUserKey({ values: { id: ` ${id}\n` }, positionals: [] })).toEqual({ id: uuid });
   expect(parseUserKey({ values: {}, positionals: [` ${id}\u00a0`] })).toEqual({ id: uuid });
 });

@@ -8,7 +8,7 @@ import { databasePassword, parseDatabaseUrl } from "./database-url.ts";
 const folder = mkdtempSync(`${tmpdir()}/postern-database-url-`);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The path of a new file. */
+/** Writes a new file. @returns its path */
 function file(name: string, content: string | Uint8Array): string {
   writeFileSync(`${folder}/${name}`, content);
   return `${folder}/${name}`;
@@ -41,19 +41,19 @@ test.each([
   "postgres://h/db?sslmode=verify-full&sslnegotiation=direct",
   `postgres://h/db?sslmode=verify-full&sslrootcert=${a.cert}`,
   `postgres://h/db?sslrootcert=${a.cert}&sslcert=${b.cert}&sslkey=${b.key}`,
-])("%s can be the database", (text) => {
+])("%s is a valid database URL", (text) => {
   expect(parseDatabaseUrl(text)).toBe(text);
 });
 
 test.each(["require", "verify-ca", "%72equire"])(
-  "sslmode=%s is taken for verify-full, which keeps all that it promises",
+  "sslmode=%s becomes verify-full, which checks at least as much",
   (mode) => {
     const parsed = parseDatabaseUrl(`postgres://u:p%40@h/db?application_name=x&sslmode=${mode}`);
     expect(parsed).toBe("postgres://u:p%40@h/db?application_name=x&sslmode=verify-full");
   },
 );
 
-describe("O14: a bad URL is refused, and the message repeats none of it", () => {
+describe("O14: an invalid URL is refused, and the message does not repeat it", () => {
   test.each([
     "",
     "h:5432/db",
@@ -85,7 +85,7 @@ describe("O14: a bad URL is refused, and the message repeats none of it", () => 
   });
 });
 
-describe("O14: a parameter that would do nothing is refused by its name", () => {
+describe("O14: an unsupported parameter is refused, and the message names it", () => {
   test.each([
     ["sslmod=verify-full", "`sslmod`; did you mean `sslmode`?"],
     ["sslMode=verify-full", "`sslMode`; did you mean `sslmode`?"],
@@ -107,10 +107,10 @@ describe("O14: a parameter that would do nothing is refused by its name", () => 
   });
 });
 
-describe("O14: what cannot be kept of TLS is refused, saying what to write", () => {
+describe("O14: TLS parameters that cannot work are refused, and the message says what to write", () => {
   const parse = (query: string) => () => parseDatabaseUrl(`postgres://u:p@h/db?${query}`);
 
-  test.each(["prefer", "allow"])("sslmode=%s, which goes without TLS where there is none", (mode) => {
+  test.each(["prefer", "allow"])("sslmode=%s is refused, because it falls back to no TLS", (mode) => {
     expect(parse(`sslmode=${mode}`)).toThrow(/write `sslmode=verify-full`.*or `sslmode=disable`/);
   });
 
@@ -126,7 +126,7 @@ describe("O14: what cannot be kept of TLS is refused, saying what to write", () 
     expect(parse(query)).toThrow(told);
   });
 
-  test.each(["sslrootcert", "sslcert", "sslkey"])("%s that names no file", (name) => {
+  test.each(["sslrootcert", "sslcert", "sslkey"])("%s must name a readable PEM file", (name) => {
     const others = { sslrootcert: a.cert, sslcert: b.cert, sslkey: b.key };
     const query = (path: string) =>
       `sslmode=verify-full&${Object.entries({ ...others, [name]: path })
@@ -143,17 +143,17 @@ describe("O14: what cannot be kept of TLS is refused, saying what to write", () 
     expect(parse(query(file("spoilt", spoilt)))).toThrow(`\`${name}\` names a file with a`);
   });
 
-  test("a key that is not the certificate's", () => {
+  test("the key must match the certificate", () => {
     expect(parse(`sslcert=${a.cert}&sslkey=${b.key}`)).toThrow("`sslkey` is not the key of `sslcert`");
   });
 
-  test("a key with a passphrase", () => {
+  test("a key with a passphrase is refused", () => {
     const sealed = file("sealed", openssl("ec", "-in", a.key, "-aes256", "-passout", "pass:hidden"));
     expect(parse(`sslcert=${a.cert}&sslkey=${sealed}`)).toThrow("passphrase");
   });
 });
 
-test("the password is found in every place that a URL can have it", () => {
+test("the password is found in every part of a URL that can contain it", () => {
   expect(databasePassword("postgres://u:p%40ss@h/db")).toBe("p@ss");
   expect(databasePassword("postgres://u@h/db?password=p%40ss")).toBe("p@ss");
   expect(databasePassword("postgres://u:one@h/db?password=other")).toBe("other");

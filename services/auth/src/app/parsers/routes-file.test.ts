@@ -14,7 +14,7 @@ test("the file that the setting names is read", () => {
   expect(parseRoutesFile(path)).toMatchObject([{ path: "/a", auth: "public" }]);
 });
 
-test("a byte order mark before the routes is no part of them", () => {
+test("a byte order mark before the routes is dropped", () => {
   writeFileSync(path, `\ufeff${one}`);
   expect(parseRoutesFile(path)).toMatchObject([{ path: "/a", auth: "public" }]);
 });

@@ -104,7 +104,7 @@ describe("J15: refused, with the place and without the token", () => {
   });
 
   test.each([
-    ["a right", '"permissions":["introspect"],"permissions":["*"]'],
+    ["the permissions", '"permissions":["introspect"],"permissions":["*"]'],
     ["the token", `"permissions":["login"],"token":"${other}"`],
     ["a name in another spelling", '"permissions":["login"],"n\\u0061me":"b"'],
     ["the same value", '"permissions":["login"],"permissions":["login"]'],

@@ -60,7 +60,7 @@ test("I10: no value can end its header or pass for another: what is not visible 
   );
 });
 
-test("I10: every name that CGI folds into one of the namespace x-postern- is recognised", () => {
+test("I10: every name that CGI maps into the namespace x-postern- is recognized", () => {
   expect(identitySpellings).toHaveLength(20);
   expect(new Set(identitySpellings).size).toBe(20);
   const names = [...identitySpellings, ...foldedIdentityNames, "X-Postern-Roles", "x postern~roles"];

@@ -119,7 +119,7 @@ test("for ever so long, by whichever settings, there are few keys, one active of
     let most = 0;
     let turned = 0;
     let mostSteps = 0;
-    // Not one `expect` for each of the 100,000 moments: that takes most of a minute on a loaded machine.
+    // One `expect` for each of the 100,000 times would take most of a minute on a loaded machine.
     const withoutOneActive: string[] = [];
     const stepMs = Math.max(10 * minute, (rotateEveryMs + sessionTtlMs) / 500);
     for (let nowMs = 0; nowMs < 6 * Math.max(rotateEveryMs, sessionTtlMs, 120 * day); nowMs += stepMs) {

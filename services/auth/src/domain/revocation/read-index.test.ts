@@ -95,7 +95,7 @@ describe("keeping up", () => {
     expect(log.loads).toBe(1);
   });
 
-  test("the view carries the database's present, and a follower the time when the read began", async () => {
+  test("the view has the database's current time, and a follower gets the time when the read began", async () => {
     const asOf: Date[] = [];
     const note = (read: { readonly asOf: Date }) => void asOf.push(read.asOf);
     const { log, index } = await open({ follower: { restart: note, append: note, forget() {} } });
@@ -209,7 +209,7 @@ describe("with the database lost", () => {
     await expect(index.fresh()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });
 
-  test("the time for which a virtual machine was suspended counts for what is allowed", async () => {
+  test("staleness includes the time while a virtual machine was suspended", async () => {
     let wallMs = 1_790_000_000_000;
     const { nowMs } = createElapsedClock({ monotonicMs: () => 7, wallMs: () => wallMs });
     const { log, index } = await open({ stalenessMs: 5_000, elapsedMs: nowMs });

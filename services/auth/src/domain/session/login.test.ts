@@ -187,7 +187,7 @@ describe("K03: the audit", () => {
     expect(note).not.toHaveBeenCalled();
   });
 
-  test("has an address in its one spelling, however the caller wrote it", async () => {
+  test("has the canonical spelling of the caller's address", async () => {
     const { reason, note } = bench();
     for (const clientAddress of ["2001:DB8:0:0::9", "2001:db8::9", "::ffff:203.0.113.7", "203.0.113.7"])
       await reason({ password: "wrong", clientAddress });

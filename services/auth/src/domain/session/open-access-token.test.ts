@@ -9,7 +9,7 @@ const deep = `{"marked":${"[".repeat(2_900)}${"]".repeat(2_900)}}`;
 
 afterEach(() => vi.restoreAllMocks());
 
-/** A ring with one key, which takes every signature for right, or none. */
+/** A ring with one key that accepts every signature, or none. */
 function ring(isRight: boolean, alg: "ES256" | "EdDSA" = "ES256") {
   const key = { alg, verify: () => isRight } as unknown as SigningKey;
   return { keyRing: { findSigningKey: async (kid: string) => (kid === header.kid ? key : undefined) } };
@@ -18,9 +18,9 @@ function ring(isRight: boolean, alg: "ES256" | "EdDSA" = "ES256") {
 describe("the payload is not parsed", () => {
   test.each([
     ["of a token with a wrong signature", ring(false)],
-    ["of a token of another algorithm", ring(true, "EdDSA")],
-    ["of a token of an unknown key", { keyRing: { findSigningKey: async () => undefined } }],
-    ["where it is nested too deep, even with a valid signature", ring(true)],
+    ["of a token with another algorithm", ring(true, "EdDSA")],
+    ["of a token with an unknown key", { keyRing: { findSigningKey: async () => undefined } }],
+    ["that is nested too deep, even with a valid signature", ring(true)],
   ])("%s", async (_, deps) => {
     const parsed = vi.spyOn(JSON, "parse");
     expect(await openAccessToken(deps, tokenOf(deep))).toBeUndefined();
@@ -28,6 +28,6 @@ describe("the payload is not parsed", () => {
   });
 });
 
-test("a payload without claims is no token, even with a valid signature", async () => {
+test("a payload without claims is not a token, even with a valid signature", async () => {
   expect(await openAccessToken(ring(true), tokenOf('{"marked":1}'))).toBeUndefined();
 });

@@ -205,7 +205,7 @@ describe("e-mail addresses", () => {
   });
 });
 
-describe("blanks around a name or an address", () => {
+describe("white space around a name or an address", () => {
   const blanks = [
     ["space", " "],
     ["tab", "\t"],
@@ -216,7 +216,7 @@ describe("blanks around a name or an address", () => {
     ["line separator", "\u2028"],
   ] as const;
 
-  test.each(blanks)("are dropped: %s", (_, blank) => {
+  test.each(blanks)("is dropped: %s", (_, blank) => {
     const padded = (text: string) => `${blank}${blank}${text}${blank}`;
     expect(parseEmail(padded("Admin@example.com"))).toEqual({
       email: "Admin@example.com",
@@ -227,14 +227,14 @@ describe("blanks around a name or an address", () => {
     expect(identifierKey(padded("Alice"))).toEqual({ usernameKey: "alice" });
   });
 
-  test("E07 characters that do not show are no blanks, and stay refused", () => {
+  test("E07 invisible characters are not white space and stay refused", () => {
     for (const hidden of ["\u200b", "\u200e", "\u202e", "\u2060", "\ufeff", "\u00ad", "\u3164", "\0"]) {
       expect(identifierKey(`alice${hidden}`)).toBeUndefined();
       expect(identifierKey(`${hidden}admin@example.com`)).toBeUndefined();
     }
   });
 
-  test("E12 do not hide that a user name looks like an id", () => {
+  test("E12 a user name that looks like an ID is refused, also with white space around it", () => {
     expect(caught(() => parseUsername(" usr_x"))).toEqual(refused);
   });
 });

@@ -46,7 +46,7 @@ test("the query is folded", async () => {
   expect(list.mock.lastCall?.[0]).toMatchObject({ prefix: "mü" });
 });
 
-test("blanks around the query are dropped", async () => {
+test("white space around the query is dropped", async () => {
   await page(1, "", " Adm\u00a0");
   expect(list.mock.lastCall?.[0]).toMatchObject({ prefix: "adm" });
   await page(1, "", " \t");

@@ -39,7 +39,7 @@ async function connect(): Promise<Client & AsyncDisposable> {
 
 const write = (sql: string, values: readonly unknown[] = []) => ({ sql, values, readsOnly: false });
 
-test("a role's defaults decide nothing that the code relies on, and are in force again afterwards", async () => {
+test("a role's defaults do not affect a statement, and apply again afterwards", async () => {
   await using client = await connect();
   const common = {
     search_path: "pg_catalog, pg_temp",
@@ -60,12 +60,12 @@ test("a role's defaults decide nothing that the code relies on, and are in force
   ]);
 });
 
-test("a statement whose settings could not be made is not carried out", async () => {
+test("a statement does not run if its settings fail", async () => {
   await using client = await connect();
   await client.query("begin");
   await expect(client.query("select 1 / 0")).rejects.toMatchObject({ code: "22012" });
   await expect(queryPinned(client, write("select 1"))).rejects.toMatchObject({ code: "25P02" });
-  // And leaves the connection as it should be.
+  // The connection still works.
   expect(await queryPinned(client, write("select 1 as one"))).toEqual([{ one: 1 }]);
 });
 
@@ -90,8 +90,8 @@ test("a lost connection fails the statement", async () => {
   await expect(queryPinned(client, write("select pg_terminate_backend(pg_backend_pid())"))).rejects.toThrow();
 });
 
-describe("what comes back", () => {
-  test("holds 64-bit numbers as numbers, exactly", async () => {
+describe("a result", () => {
+  test("has 64-bit integers as exact numbers", async () => {
     await using client = await connect();
     await client.query("set extra_float_digits = -15");
     const [row] = await queryPinned(
@@ -101,7 +101,7 @@ describe("what comes back", () => {
     expect(row).toEqual({ most: Number.MAX_SAFE_INTEGER, us: 1_796_169_663_248_001 });
   });
 
-  test("holds times as they were sent, and bytes in either form", async () => {
+  test("has times and bytes as they were sent, in either format", async () => {
     await using client = await connect();
     await client.query("set bytea_output = escape; set timezone = 'America/St_Johns'");
     const [at, bytes] = [new Date("2026-07-08T09:10:11.012Z"), randomBytes(64)];
@@ -109,7 +109,7 @@ describe("what comes back", () => {
     expect(await queryPinned(client, write(sql, [at, bytes]))).toEqual([{ at, bytes }]);
   });
 
-  test("is nothing where there are no rows", async () => {
+  test("is empty if there are no rows", async () => {
     await using client = await connect();
     expect(await queryPinned(client, write("delete from public.times where false"))).toEqual([]);
     expect(await queryPinned(client, write(""))).toEqual([]);
