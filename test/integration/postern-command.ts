@@ -52,7 +52,7 @@ export async function runPostern(
 export interface Running extends AsyncDisposable {
   readonly pid: number;
   signal(name: NodeJS.Signals): void;
-  /** What it has written so far. */
+  /** The output so far. */
   stderr(): string;
   readonly ended: Promise<Ended>;
 }

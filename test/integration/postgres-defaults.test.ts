@@ -108,7 +108,7 @@ describe.each(["directly", "through PgBouncer in transaction mode"])(
       await makeEveryCall(site);
       await doEveryJob(url);
       expect(await runPostern(["recover"], serveSettings(url, masterKey))).toMatchObject({ code: 0 });
-      // The log's number is now that of microseconds, 16 digits long.
+      // The log's number is now a time in microseconds, with 16 digits.
       const { accessToken, userId } = await openSession(site);
       const active = async () =>
         (await answered(() => site.web.auth.introspect({ token: accessToken }))).active;

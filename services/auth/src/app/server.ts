@@ -122,8 +122,8 @@ export async function startServer(
 /** No fault of the database ends a running server: it may be fixed without a change of the URL. */
 function logStoreFault(log: Logger, error: unknown): void {
   const advice = lastingFault(error);
-  const told = advice === undefined ? describeFault(error) : `POSTERN_DATABASE_URL: ${advice}`;
-  log.warn({ event: "store_fault", error }, told);
+  const message = advice === undefined ? describeFault(error) : `POSTERN_DATABASE_URL: ${advice}`;
+  log.warn({ event: "store_fault", error }, message);
 }
 
 function readLimits(log: Logger): ListenerLimits {

@@ -49,8 +49,8 @@ export async function serveForwardAuth(
 /**
  * The request as the proxy describes it: by `x-forwarded-method` and `-uri` (Traefik, Caddy) or by `x-original-method`
  * and `-uri` (nginx). Undefined where it is not described once and wholly: a client may send either, and a proxy that
- * sets the one may pass the other on. Undefined too where it has a header that the application may take for an identity
- * header and that the proxy does not overwrite.
+ * sets the one may pass the other on. Also undefined if it has a header that the application may read as an
+ * identity header and that the proxy does not overwrite.
  */
 function readProxied(rawHeaders: readonly string[]): ProxiedRequest | undefined {
   if (rawHeaders.some((name, index) => index % 2 === 0 && isForgedIdentity(name))) return undefined;

@@ -42,7 +42,7 @@ const maxTextLength = 510;
 /**
  * Reads the claims out of a payload as JSON gave it. A claim that is not listed in
  * {@link AccessTokenClaims} is left out: a newer server may add some, which is no reason to refuse a token,
- * and what is left out can neither be taken for a decision nor reach a prototype (`__proto__`). The result has no
+ * and an omitted member can neither affect a decision nor reach a prototype (`__proto__`). The result has no
  * prototype, so an absent claim stays absent, whatever `Object.prototype` contains.
  *
  * @throws {PosternError} `ERR_TOKEN_MALFORMED` where a claim is missing or not of its form

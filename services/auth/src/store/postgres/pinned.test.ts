@@ -76,7 +76,7 @@ test("a statement that fails only at its commit fails, and changes nothing", asy
   expect(await queryPinned(client, write("select count(*) from public.once"))).toEqual([{ count: 0 }]);
 });
 
-test("a value that cannot be sent fails its statement, and the connection goes on", async () => {
+test("a value that cannot be sent fails its statement, and the connection still works", async () => {
   await using client = await connect();
   const circular: Record<string, unknown> = {};
   circular["itself"] = circular;
