@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { SlowestFirst } from "./test/support/slowest-first.ts";
+import { SlowestFirst } from "./test/support/run/slowest-first.ts";
 
 /** Tests beside the source that want a database; all others there need nothing but Node. */
 const storeTests = "services/auth/src/store/**/*.test.ts";
@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: "postgres",
           include: [storeTests, "test/*/**/*.test.ts"],
-          globalSetup: "test/support/global-setup.ts",
+          globalSetup: "test/support/run/global-setup.ts",
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -15,7 +15,7 @@ checks=$!
 vitest run --reporter=default --reporter=./test/support/slowest-files.ts \
   --reporter=json --outputFile.json="$temp/vitest.json"
 code=$?
-node test/support/vitest-totals.ts "$temp/vitest.json" >"$temp/totals" || echo "0 0" >"$temp/totals"
+node test/support/run/vitest-totals.ts "$temp/vitest.json" >"$temp/totals" || echo "0 0" >"$temp/totals"
 read -r tests_passed tests_failed < <(tail -n 1 "$temp/totals")
 # A run may fail beside its tests: none found, an error that no test caught, no report.
 if ((code != 0 && tests_failed == 0)); then tests_failed=1; fi

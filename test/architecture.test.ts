@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { violations } from "./support/architecture.ts";
-import { readSource } from "./support/imports.ts";
+import { violations } from "./support/checks/architecture.ts";
+import { readSource } from "./support/checks/imports.ts";
 
 const SRC = "services/auth/src";
 

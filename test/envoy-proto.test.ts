@@ -23,7 +23,7 @@ import {
 import { file_envoy_type_v3_http_status } from "@postern/proto/envoy/type/v3/http_status_pb.js";
 import { file_google_rpc_status } from "@postern/proto/google/rpc/status_pb.js";
 import { describe, expect, test } from "vitest";
-import { envoyCheck, envoyContracts } from "./support/envoy.ts";
+import { envoyCheck, envoyContracts } from "./support/clients/envoy.ts";
 
 const ours: readonly DescFile[] = [
   file_envoy_service_auth_v3_external_auth,

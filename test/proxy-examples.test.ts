@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 import { identityHeaders, identitySpellings } from "../services/auth/src/domain/access/identity-headers.ts";
-import { envoyContracts } from "./support/envoy.ts";
-import { foldedIdentityNames } from "./support/folded-names.ts";
+import { envoyContracts } from "./support/clients/envoy.ts";
+import { foldedIdentityNames } from "./support/clients/folded-names.ts";
 
 const deploy = `${import.meta.dirname}/../deploy`;
 const read = (path: string) => parse(readFileSync(`${deploy}/${path}`, "utf8"));

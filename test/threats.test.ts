@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { threatRows } from "./support/threat-rows.ts";
-import { rowsIn, threatsDocument } from "./support/threats-doc.ts";
+import { threatRows } from "./support/checks/threat-rows.ts";
+import { rowsIn, threatsDocument } from "./support/checks/threats-doc.ts";
 
 const top = `${import.meta.dirname}/..`;
 

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign, verify } from "node:crypto";
 import { hashSync, verifySync } from "@node-rs/argon2";
 import { Client } from "pg";
 import { params } from "../../services/auth/src/crypto/argon2-params.ts";
-import type { PostgresServer } from "../support/postgres-server.ts";
+import type { PostgresServer } from "../support/postgres/postgres-server.ts";
 import { clusterCpuMs } from "./cpu.ts";
 
 /** Work that a server of this kind has to do, without the server. */

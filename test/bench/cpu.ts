@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { childrenOf } from "../support/postgres-processes.ts";
+import { childrenOf } from "../support/postgres/postgres-processes.ts";
 
 /** Linux tells processes' times in this unit, whatever the kernel's own is. */
 const ticksPerSecond = 100;

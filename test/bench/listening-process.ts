@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { poll } from "../support/poll.ts";
 
-const preload = `${import.meta.dirname}/../support/end-with-parent.ts`;
+const preload = `${import.meta.dirname}/../support/servers/end-with-parent.ts`;
 
 export interface ListeningOptions<Name extends string> {
   /** The script and its arguments. */

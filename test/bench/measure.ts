@@ -1,4 +1,4 @@
-import { readMetrics } from "../support/metrics.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
 import { type Case, loadOf, targetOf } from "./cases.ts";
 import { cpuMs } from "./cpu.ts";
 import type { Seen } from "./generators/load.ts";

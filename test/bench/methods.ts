@@ -1,7 +1,7 @@
 import type { DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import type { OpenedSession } from "../integration/session-source.ts";
+import type { OpenedSession } from "../support/people/session-source.ts";
 import type { BareName } from "./bare.ts";
 import { password } from "./people.ts";
 import type { System } from "./system.ts";

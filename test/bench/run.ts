@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { startLocal } from "../support/postgres-local.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { startLocal } from "../support/postgres/postgres-local.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 import { answerByGrpc, answerByHttp } from "./answers.ts";
 import { type BareRound, bareNames, openBare } from "./bare.ts";
 import { type Case, cases, targetOf } from "./cases.ts";

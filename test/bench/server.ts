@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { startServer as startPostern } from "../support/server-process.ts";
+import { startServer as startPostern } from "../support/servers/server-process.ts";
 import type { ListeningProcess } from "./listening-process.ts";
 
 /** A `postern serve`. */

@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { Client } from "pg";
-import { type OpenedSession, openSessionSource, type SessionSource } from "../integration/session-source.ts";
-import { type Clients, createClients } from "../support/clients.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
 import { each } from "../support/each.ts";
-import type { PostgresServer } from "../support/postgres-server.ts";
-import type { RedisServer } from "../support/redis.ts";
-import { TOKENS } from "../support/server-process.ts";
+import {
+  type OpenedSession,
+  openSessionSource,
+  type SessionSource,
+} from "../support/people/session-source.ts";
+import type { PostgresServer } from "../support/postgres/postgres-server.ts";
+import type { RedisServer } from "../support/redis/redis.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
 import { clusterCpuMs, cpuMs } from "./cpu.ts";
 import { createPeople, type Person } from "./people.ts";
 import { type Server, startServer } from "./server.ts";

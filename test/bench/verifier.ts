@@ -6,7 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
-import { startPostgres } from "../support/postgres.ts";
+import { startPostgres } from "../support/postgres/postgres.ts";
 import { describeMachine } from "./machine.ts";
 import { measureMillion } from "./verifier/million.ts";
 import { measurePropagation } from "./verifier/propagation.ts";

@@ -5,7 +5,7 @@ import {
   toBinary,
   toJsonString,
 } from "@bufbuild/protobuf";
-import { frame } from "../support/wire.ts";
+import { frame } from "../support/clients/wire.ts";
 
 export type Protocol = "JSON" | "gRPC";
 

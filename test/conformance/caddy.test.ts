@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe } from "vitest";
-import { type FrontProxy, isInstalled, readdress, startFrontProxy } from "../support/front-proxy.ts";
+import { type FrontProxy, isInstalled, readdress, startFrontProxy } from "../support/servers/front-proxy.ts";
 import { forwardAuthSuite, type Places } from "./forward-auth.suite.ts";
 
 const program = "/usr/bin/caddy";

@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { type Echo, type EchoedRequest, startEcho } from "../support/echo.ts";
-import { foldedIdentityNames } from "../support/folded-names.ts";
-import type { FrontProxy } from "../support/front-proxy.ts";
-import { createPerson, login } from "../support/people.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { foldedIdentityNames } from "../support/clients/folded-names.ts";
+import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
+import { createPerson, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type Echo, type EchoedRequest, startEcho } from "../support/servers/echo.ts";
+import type { FrontProxy } from "../support/servers/front-proxy.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const routes = `
 - { path: /public/*, auth: public }

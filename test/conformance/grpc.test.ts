@@ -6,10 +6,10 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { type Client, credentials, makeGenericClientConstructor, status } from "@grpc/grpc-js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { frame, grpc, grpcStatus, openGrpc, post, readAnswer } from "../support/wire.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { frame, grpc, grpcStatus, openGrpc, post, readAnswer } from "../support/clients/wire.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 /** Debian's own Python, to which python3-grpcio belongs. */
 const PYTHON = "/usr/bin/python3";

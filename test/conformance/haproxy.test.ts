@@ -3,14 +3,20 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { type Echo, startEcho } from "../support/echo.ts";
-import { foldedIdentityNames } from "../support/folded-names.ts";
-import { type FrontProxy, isInstalled, readdress, startFrontProxy } from "../support/front-proxy.ts";
-import { createPerson, login } from "../support/people.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { foldedIdentityNames } from "../support/clients/folded-names.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type Echo, startEcho } from "../support/servers/echo.ts";
+import { type FrontProxy, isInstalled, readdress, startFrontProxy } from "../support/servers/front-proxy.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
 
 const program = "/usr/sbin/haproxy";
 

@@ -3,12 +3,18 @@ import http2, { type OutgoingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createVerifier } from "../../services/client/src/index.ts";
-import { createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { sendRaw } from "../support/clients/raw-http.ts";
+import { createPerson, login } from "../support/people/people.ts";
 import { freePort } from "../support/ports.ts";
-import { sendRaw } from "../support/raw-http.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
 
 const INTROSPECT = "/postern.auth.v1.AuthService/Introspect";
 

@@ -4,13 +4,19 @@ import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients, type Protocol } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { readMetrics } from "../support/metrics.ts";
-import { createPerson, login } from "../support/people.ts";
+import { createClients, type Protocol } from "../support/clients/clients.ts";
+import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
+import { createPerson, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
 
 const ROOT = `${import.meta.dirname}/../..`;
 const BUF = `${ROOT}/node_modules/.bin/buf`;

@@ -6,7 +6,7 @@ import type {
   AuditPage,
   AuditStore,
 } from "../../services/auth/src/domain/ports/audit-store.ts";
-import { newId } from "../support/stores.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 const day = 86_400_000;
 

@@ -5,7 +5,7 @@ import {
   type BudgetStore,
   reservationMs,
 } from "../../services/auth/src/domain/ports/budget-store.ts";
-import { newId } from "../support/stores.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 /** Two views of one store, as two replicas have. */
 export interface BudgetStoreFixture extends AsyncDisposable {

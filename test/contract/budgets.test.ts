@@ -8,8 +8,8 @@ import { createBudgetStore } from "../../services/auth/src/store/redis/budget-st
 import { type Redis, RedisDownError } from "../../services/auth/src/store/redis/redis.ts";
 import { connectRedis } from "../../services/auth/src/store/redis/redis-client.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisNode, startCluster, startRedis } from "../support/redis.ts";
-import { newId } from "../support/stores.ts";
+import { newId } from "../support/postgres/stores.ts";
+import { type RedisNode, startCluster, startRedis } from "../support/redis/redis.ts";
 import { type BudgetStoreFixture, budgetStoreSuite } from "./budget-store.suite.ts";
 
 const mac = createMac([new Uint8Array(32).fill(7)], "login budgets");

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CleanedKind, Cleaner } from "../../services/auth/src/domain/ports/cleaner.ts";
 import type { NewSession } from "../../services/auth/src/domain/ports/session-store.ts";
-import { newId } from "../support/stores.ts";
 import {
   actor,
   granted,
@@ -11,7 +10,8 @@ import {
   type SessionStores,
   suitePolicy,
   useSessions,
-} from "./session-bench.ts";
+} from "../support/postgres/session-bench.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 type WithCleaner = SessionStores & { readonly cleaner: Cleaner };
 

@@ -7,7 +7,7 @@ import type {
   NewKey,
   StoredKey,
 } from "../../services/auth/src/domain/ports/key-store.ts";
-import { newId } from "../support/stores.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 /** Two views of one store without keys, as two replicas have. */
 export interface KeyStoreFixture extends AsyncDisposable {

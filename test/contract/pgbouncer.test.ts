@@ -1,6 +1,6 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
+import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
 import { postgresSuites } from "./postgres.suites.ts";
 
 const poolSize = 8;

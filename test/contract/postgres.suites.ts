@@ -1,14 +1,14 @@
 import { Pool } from "pg";
 import { describe } from "vitest";
 import type { SessionPolicy } from "../../services/auth/src/domain/ports/session-store.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase } from "../support/database.ts";
-import { openStores, type Stores } from "../support/stores.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { suitePolicy } from "../support/postgres/session-bench.ts";
+import { openStores, type Stores } from "../support/postgres/stores.ts";
 import { auditStoreSuite } from "./audit-store.suite.ts";
 import { cleanerSuite } from "./cleaner.suite.ts";
 import { keyStoreSuite } from "./key-store.suite.ts";
 import { revocationLogSuite } from "./revocation-log.suite.ts";
-import { suitePolicy } from "./session-bench.ts";
 import { sessionRecordsSuite } from "./session-records.suite.ts";
 import { sessionRotationSuite } from "./session-rotation.suite.ts";
 import { sessionStoreSuite } from "./session-store.suite.ts";

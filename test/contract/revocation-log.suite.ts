@@ -6,8 +6,8 @@ import type {
   RevokeOutcome,
 } from "../../services/auth/src/domain/ports/revocation-log.ts";
 import { formatId } from "../../services/auth/src/lib/type-id.ts";
-import { newId } from "../support/stores.ts";
-import { ofNobody, type SessionStoreFixture, type SessionStores } from "./session-bench.ts";
+import { ofNobody, type SessionStoreFixture, type SessionStores } from "../support/postgres/session-bench.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 const actor = { caller: "test", requestId: "r" };
 const later = () => new Date(Date.now() + 24 * 3_600_000);

@@ -4,7 +4,6 @@ import type { AuditStore } from "../../services/auth/src/domain/ports/audit-stor
 import type { NewSession } from "../../services/auth/src/domain/ports/session-store.ts";
 import { describeSession } from "../../services/auth/src/domain/session/describe-session.ts";
 import { sessionState } from "../../services/auth/src/domain/session/session-state.ts";
-import { newId } from "../support/stores.ts";
 import {
   actor,
   change,
@@ -13,7 +12,8 @@ import {
   type SessionStores,
   suitePolicy,
   useSessions,
-} from "./session-bench.ts";
+} from "../support/postgres/session-bench.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 type WithAudit = SessionStores & { readonly audit: AuditStore };
 

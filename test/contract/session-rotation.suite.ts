@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import type { NewSession } from "../../services/auth/src/domain/ports/session-store.ts";
-import { newId } from "../support/stores.ts";
 import {
   actor,
   change,
@@ -9,7 +8,8 @@ import {
   type SessionStoreFixture,
   suitePolicy,
   useSessions,
-} from "./session-bench.ts";
+} from "../support/postgres/session-bench.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 /** What every session store must do with refresh tokens that are shown. */
 export function sessionRotationSuite(open: () => Promise<SessionStoreFixture>): void {

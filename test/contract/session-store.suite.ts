@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import type { NewSession, OpenOutcome } from "../../services/auth/src/domain/ports/session-store.ts";
-import { newId } from "../support/stores.ts";
 import {
   actor,
   change,
@@ -9,7 +8,8 @@ import {
   type SessionStoreFixture,
   suitePolicy,
   useSessions,
-} from "./session-bench.ts";
+} from "../support/postgres/session-bench.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 /** What every session store must do when it opens, reads and lists sessions. */
 export function sessionStoreSuite(open: () => Promise<SessionStoreFixture>): void {

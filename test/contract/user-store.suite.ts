@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewUser, UserStore } from "../../services/auth/src/domain/ports/user-store.ts";
-import { newId } from "../support/stores.ts";
+import { newId } from "../support/postgres/stores.ts";
 
 /** Two views of one store, as two replicas have. */
 export interface UserStoreFixture extends AsyncDisposable {

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { reasonOf } from "../support/clients.ts";
-import { advanceClock } from "../support/clock.ts";
+import { reasonOf } from "../support/clients/clients.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
 import { type CliSite, openCliSite } from "./cli-site.ts";
 
 const slow = 60_000;

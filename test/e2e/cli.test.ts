@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runPostern } from "../integration/postern-command.ts";
-import { reasonOf } from "../support/clients.ts";
-import { ISSUER } from "../support/server-process.ts";
+import { reasonOf } from "../support/clients/clients.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { ISSUER } from "../support/servers/server-process.ts";
 import { type CliSite, openCliSite } from "./cli-site.ts";
 
 const slow = 60_000;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { TOKENS } from "../support/server-process.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
 import { packClient, run } from "./packed-client.ts";
 import { startSite } from "./protected-site.ts";
 import { END_WITH_TEST, startService } from "./service-process.ts";

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Folder, gone, makeFolder } from "../integration/embedded-fixture.ts";
-import { runPostern, startPostern } from "../integration/postern-command.ts";
-import { createClients } from "../support/clients.ts";
+import { createClients } from "../support/clients/clients.ts";
 import { poll } from "../support/poll.ts";
-import { childrenOf, signal } from "../support/postgres-processes.ts";
+import { childrenOf, signal } from "../support/postgres/postgres-processes.ts";
+import { type Folder, gone, makeFolder } from "../support/servers/embedded-fixture.ts";
+import { runPostern, startPostern } from "../support/servers/postern-command.ts";
 import { embeddedEnvironment, type MakeRun, makeRun } from "./make-run.ts";
 
 /** A first start also makes the database. */

@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { gone, postgresOf } from "../integration/embedded-fixture.ts";
-import { childEnv } from "../support/child-env.ts";
 import { poll } from "../support/poll.ts";
-import { childrenOf, isAlive, signal } from "../support/postgres-processes.ts";
+import { childrenOf, isAlive, signal } from "../support/postgres/postgres-processes.ts";
+import { childEnv } from "../support/servers/child-env.ts";
+import { gone, postgresOf } from "../support/servers/embedded-fixture.ts";
 
 const root = fileURLToPath(import.meta.resolve("../.."));
 

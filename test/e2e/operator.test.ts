@@ -3,9 +3,9 @@ import { rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import { decodeProtectedHeader } from "jose";
 import { expect, test } from "vitest";
-import { makeFolder } from "../integration/embedded-fixture.ts";
-import { type Ended, runPostern } from "../integration/postern-command.ts";
 import { poll } from "../support/poll.ts";
+import { makeFolder } from "../support/servers/embedded-fixture.ts";
+import { type Ended, runPostern } from "../support/servers/postern-command.ts";
 import { embeddedEnvironment } from "./make-run.ts";
 import { type EmbeddedServer, serveEmbedded } from "./serve-embedded.ts";
 

@@ -1,8 +1,8 @@
-import { createClients } from "../support/clients.ts";
-import { createDatabase } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { createPerson, login } from "../support/people/people.ts";
 import { freePort } from "../support/ports.ts";
-import { startServer, TOKENS } from "../support/server-process.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { startServer, TOKENS } from "../support/servers/server-process.ts";
 
 /** A server that is its own issuer, as with `make run`, and people who may log in. */
 export async function startSite(env: Readonly<Record<string, string>> = {}) {

@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { childEnv } from "../support/child-env.ts";
 import { poll } from "../support/poll.ts";
+import { childEnv } from "../support/servers/child-env.ts";
 import { embeddedEnvironment } from "./make-run.ts";
 
 const binary = fileURLToPath(import.meta.resolve("../../services/auth/bin/postern.js"));
-const preload = fileURLToPath(import.meta.resolve("../support/end-with-parent.ts"));
+const preload = fileURLToPath(import.meta.resolve("../support/servers/end-with-parent.ts"));
 
 /** A `postern serve --embedded` that has said its lines. */
 export interface EmbeddedServer extends AsyncDisposable {

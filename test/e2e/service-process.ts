@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { childEnv } from "../support/child-env.ts";
 import { poll } from "../support/poll.ts";
+import { childEnv } from "../support/servers/child-env.ts";
 
 /** A service of somebody who uses Postern, as a process of its own. */
 export interface ServiceProcess extends AsyncDisposable {
@@ -21,7 +21,7 @@ export interface ServiceOptions {
 }
 
 /** For Node's `--import`: ends the service with the test, however that ended. */
-export const END_WITH_TEST = `${import.meta.dirname}/../support/end-with-parent.ts`;
+export const END_WITH_TEST = `${import.meta.dirname}/../support/servers/end-with-parent.ts`;
 
 /** Starts it; resolves once it answers a request, whatever it says. */
 export async function startService({

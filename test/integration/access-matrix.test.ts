@@ -8,10 +8,10 @@ import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { permissions } from "../../services/auth/src/domain/access/permission.ts";
 import { accessTable } from "../../services/auth/src/rpc/access-table.ts";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer } from "../support/server-process.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { AUDIENCE, ISSUER, type ServerProcess, startServer } from "../support/servers/server-process.ts";
 
 /** What an empty message is answered where the caller may call: nothing is checked of it before. */
 type Admitted = "OK" | "INVALID_REQUEST";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { CallOptions } from "@connectrpc/connect";
 import { ConnectError } from "@connectrpc/connect";
-import { reasonOf } from "../support/clients.ts";
+import { reasonOf } from "../support/clients/clients.ts";
 import { poll } from "../support/poll.ts";
 
 /** What a call came to, and the request id that the audit has of it. */

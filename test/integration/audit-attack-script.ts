@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { CallOptions } from "@connectrpc/connect";
 import { expect } from "vitest";
-import type { Clients } from "../support/clients.ts";
-import { createPerson, PASSWORD } from "../support/people.ts";
-import { ISSUER, TOKENS } from "../support/server-process.ts";
+import type { Clients } from "../support/clients/clients.ts";
+import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { ISSUER, TOKENS } from "../support/servers/server-process.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import { asked } from "./audit-attack-calls.ts";
-import { answered } from "./two-servers.ts";
 
 export const attacker = "203.0.113.5";
 const elsewhere = "198.51.100.9";

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 import { onceEach, type Shown } from "./audit-attack-calls.ts";
 import { attack, attacker, createPeople, refused } from "./audit-attack-script.ts";
 import { limitedTo } from "./guesses.ts";
-import { runPostern } from "./postern-command.ts";
 
 const masterKey = randomBytes(32).toString("base64");
 

@@ -6,14 +6,14 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { childEnv } from "../support/child-env.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
-import { ISSUER } from "../support/server-process.ts";
-import { runPostern } from "./postern-command.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { childEnv } from "../support/servers/child-env.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { ISSUER } from "../support/servers/server-process.ts";
 
 const binary = fileURLToPath(import.meta.resolve("../../services/auth/bin/postern.js"));
-const preload = fileURLToPath(import.meta.resolve("../support/end-with-parent.ts"));
+const preload = fileURLToPath(import.meta.resolve("../support/servers/end-with-parent.ts"));
 
 let database: TestDatabase;
 let env: Record<string, string>;

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, login, PASSWORD } from "../support/people.ts";
-import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/server-process.ts";
-import { runPostern } from "./postern-command.ts";
-import { answered, refusal } from "./two-servers.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/servers/server-process.ts";
+import { answered, refusal } from "../support/servers/two-servers.ts";
 
 const day = 86_400_000;
 const changes = [

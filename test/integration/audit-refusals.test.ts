@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, PASSWORD } from "../support/people.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { createPerson, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
+import { answered, refusal } from "../support/servers/two-servers.ts";
 import { limitedTo, WRONG } from "./guesses.ts";
-import { answered, refusal } from "./two-servers.ts";
 
 let database: TestDatabase;
 let server: ServerProcess;

@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients, type Protocol, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { connectCode, connectReason, postJson } from "../support/wire.ts";
+import { createClients, type Protocol, reasonOf } from "../support/clients/clients.ts";
+import { connectCode, connectReason, postJson } from "../support/clients/wire.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 let database: TestDatabase;
 let server: ServerProcess;

@@ -1,15 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { createPerson, login, PASSWORD } from "../support/people.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { answered, refusal } from "./two-servers.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
+import { answered, refusal } from "../support/servers/two-servers.ts";
 
 const minute = 60_000;
-const preload = `${import.meta.dirname}/../support/shifted-clock.ts`;
+const preload = `${import.meta.dirname}/../support/faults/shifted-clock.ts`;
 const offsets = { "in time": 0, "10 minutes ahead": 10 * minute, "10 minutes behind": -10 * minute } as const;
 
 type Name = keyof typeof offsets;

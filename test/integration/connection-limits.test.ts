@@ -3,12 +3,12 @@ import http from "node:http";
 import { connect, type Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { readMetrics } from "../support/metrics.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { connectRaw, goaways, grpcCall, lastData, type RawHttp2 } from "../support/clients/raw-http2.ts";
 import { poll } from "../support/poll.ts";
-import { connectRaw, goaways, grpcCall, lastData, type RawHttp2 } from "../support/raw-http2.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const patienceMs = 60_000;
 

@@ -1,11 +1,17 @@
 import { randomBytes } from "node:crypto";
 import http2 from "node:http2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { frame, grpc, grpcStatus, openGrpc, post, postJson, readAnswer } from "../support/wire.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { frame, grpc, grpcStatus, openGrpc, post, postJson, readAnswer } from "../support/clients/wire.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
 
 const AUTH = "/postern.auth.v1.AuthService";
 const INTROSPECT = `${AUTH}/Introspect`;

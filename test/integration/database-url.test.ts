@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createDatabase, withClient } from "../support/database.ts";
-import { startPgBouncer } from "../support/pgbouncer.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { hasLocalPostgres } from "../support/postgres-standby.ts";
-import { startTlsPostgres, type TlsPostgres, tlsRoles } from "../support/postgres-tls.ts";
-import { startServer } from "../support/server-process.ts";
-import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
+import { createDatabase, withClient } from "../support/postgres/database.ts";
+import { startPgBouncer } from "../support/postgres/pgbouncer.ts";
+import { hasLocalPostgres } from "../support/postgres/postgres-standby.ts";
+import { startTlsPostgres, type TlsPostgres, tlsRoles } from "../support/postgres/postgres-tls.ts";
+import { runPostern, serveSettings, startPostern } from "../support/servers/postern-command.ts";
+import { startServer } from "../support/servers/server-process.ts";
 import { inTime, openSession, openSite, outcomeOf } from "./postgres-site.ts";
 
 const masterKey = randomBytes(32).toString("base64");

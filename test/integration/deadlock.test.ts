@@ -4,11 +4,11 @@ import type {
   RotateRequest,
   SessionPolicy,
 } from "../../services/auth/src/domain/ports/session-store.ts";
-import { ofNobody } from "../contract/session-bench.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
-import { newId, openStores, type Stores } from "../support/stores.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { ofNobody } from "../support/postgres/session-bench.ts";
+import { newId, openStores, type Stores } from "../support/postgres/stores.ts";
 
 const day = 86_400_000;
 const policy: SessionPolicy = {

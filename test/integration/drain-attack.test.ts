@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { createDatabase } from "../support/database.ts";
+import { connectRaw, deafToPings, get, type RawHttp2, windowUpdate } from "../support/clients/raw-http2.ts";
+import { peerSendQueue } from "../support/clients/send-queue.ts";
 import { poll } from "../support/poll.ts";
-import { connectRaw, deafToPings, get, type RawHttp2, windowUpdate } from "../support/raw-http2.ts";
-import { peerSendQueue } from "../support/send-queue.ts";
-import { startServer } from "../support/server-process.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { startServer } from "../support/servers/server-process.ts";
 
 const JWKS = "/.well-known/jwks.json";
 /** Requests sent at once. A connection may have 128 open streams, so two bursts fit into a full one. */

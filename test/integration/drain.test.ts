@@ -9,11 +9,11 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { describe, expect, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { createDatabase } from "../support/database.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { frame, grpcStatus, openGrpc, readAnswer } from "../support/clients/wire.ts";
 import { poll } from "../support/poll.ts";
-import { startServer, TOKENS } from "../support/server-process.ts";
-import { frame, grpcStatus, openGrpc, readAnswer } from "../support/wire.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const INTROSPECT = "/postern.auth.v1.AuthService/Introspect";
 

@@ -4,8 +4,15 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startEmbedded } from "../../services/auth/src/app/embedded/embedded.ts";
 import { poll } from "../support/poll.ts";
-import { childrenOf } from "../support/postgres-processes.ts";
-import { gone, hold, makeFolder, newSecretToken, postgresOf, query } from "./embedded-fixture.ts";
+import { childrenOf } from "../support/postgres/postgres-processes.ts";
+import {
+  gone,
+  hold,
+  makeFolder,
+  newSecretToken,
+  postgresOf,
+  query,
+} from "../support/servers/embedded-fixture.ts";
 
 describe("an embedded database whose server is killed", () => {
   test.each([

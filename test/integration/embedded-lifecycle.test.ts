@@ -4,8 +4,15 @@ import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import { EmbeddedError, openEmbedded, startEmbedded } from "../../services/auth/src/app/embedded/embedded.ts";
 import { poll } from "../support/poll.ts";
-import { signal } from "../support/postgres-processes.ts";
-import { gone, hold, makeFolder, newSecretToken, postgresOf, query } from "./embedded-fixture.ts";
+import { signal } from "../support/postgres/postgres-processes.ts";
+import {
+  gone,
+  hold,
+  makeFolder,
+  newSecretToken,
+  postgresOf,
+  query,
+} from "../support/servers/embedded-fixture.ts";
 
 describe("a server's embedded database", () => {
   test("starts on an empty folder, closed to others, and keeps everything over a restart", async () => {

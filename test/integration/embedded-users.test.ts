@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startEmbedded } from "../../services/auth/src/app/embedded/embedded.ts";
 import { firstUser } from "../../services/auth/src/app/embedded/system-user.ts";
-import { gone, hold, makeFolder, newSecretToken, postgresOf, query } from "./embedded-fixture.ts";
+import {
+  gone,
+  hold,
+  makeFolder,
+  newSecretToken,
+  postgresOf,
+  query,
+} from "../support/servers/embedded-fixture.ts";
 
 const isRoot = process.getuid?.() === 0;
 

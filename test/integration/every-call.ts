@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
-import { suitePolicy } from "../contract/session-bench.ts";
-import { PASSWORD } from "../support/people.ts";
-import { newId, openStores } from "../support/stores.ts";
-import { runPostern } from "./postern-command.ts";
+import { PASSWORD } from "../support/people/people.ts";
+import { suitePolicy } from "../support/postgres/session-bench.ts";
+import { newId, openStores } from "../support/postgres/stores.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import { type CallName, callsFor, openSession, outcomesOf, type Site } from "./postgres-site.ts";
-import { answered } from "./two-servers.ts";
 
 /** The order matters: no token is active after its user was revoked. */
 const wanted = [

@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { connectEnvoy, type Envoy, passOn } from "../support/envoy.ts";
-import { foldedIdentityNames } from "../support/folded-names.ts";
-import { createPerson, login } from "../support/people.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { connectEnvoy, type Envoy, passOn } from "../support/clients/envoy.ts";
+import { foldedIdentityNames } from "../support/clients/folded-names.ts";
+import { frame, grpc, grpcStatus } from "../support/clients/wire.ts";
+import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
+import { createPerson, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { frame, grpc, grpcStatus } from "../support/wire.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const elsewhere = "https://elsewhere.postern.test";
 const routes = `

@@ -1,7 +1,7 @@
-import type { Clients } from "../support/clients.ts";
-import { readMetrics } from "../support/metrics.ts";
+import type { Clients } from "../support/clients/clients.ts";
 import { poll } from "../support/poll.ts";
-import { answered, PASSWORD, refusal, type TwoServers, tally } from "./two-servers.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { answered, PASSWORD, refusal, type TwoServers, tally } from "../support/servers/two-servers.ts";
 
 /** A login; with the right password unless it says otherwise. */
 export interface Guess {

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { poll } from "../support/poll.ts";
 import {
   connectRaw,
   deafToPings,
@@ -12,8 +11,9 @@ import {
   resets,
   settings,
   windowUpdate,
-} from "../support/raw-http2.ts";
-import { startStation } from "../support/station.ts";
+} from "../support/clients/raw-http2.ts";
+import { poll } from "../support/poll.ts";
+import { startStation } from "../support/servers/station.ts";
 
 const CANCEL = 8;
 const checkEveryMs = 20;

@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { poll } from "../support/poll.ts";
 import {
   connectRaw,
   deafToPings,
@@ -12,9 +11,10 @@ import {
   type RawHttp2,
   settings,
   windowUpdate,
-} from "../support/raw-http2.ts";
-import { peerSendQueue } from "../support/send-queue.ts";
-import { startStation } from "../support/station.ts";
+} from "../support/clients/raw-http2.ts";
+import { peerSendQueue } from "../support/clients/send-queue.ts";
+import { poll } from "../support/poll.ts";
+import { startStation } from "../support/servers/station.ts";
 
 const patienceMs = 20_000;
 const NO_ERROR = 0;

@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { inject } from "vitest";
 import { poll } from "../support/poll.ts";
-import type { Replica, TwoServers } from "./two-servers.ts";
+import type { Replica, TwoServers } from "../support/servers/two-servers.ts";
 
 /** Works on a database while nobody is connected to it; the servers' connections break, as in a restore. */
 async function withdrawn(

@@ -1,11 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { setClock } from "../support/clock.ts";
+import { createJwksReader, kidOf } from "../support/clients/jwks-reader.ts";
 import { poll } from "../support/poll.ts";
-import { scaled } from "../support/scale.ts";
-import { createJwksReader, kidOf } from "./jwks-reader.ts";
-import { type Ended, runPostern } from "./postern-command.ts";
+import { setClock } from "../support/postgres/clock.ts";
+import { scaled } from "../support/run/scale.ts";
+import { type Ended, runPostern } from "../support/servers/postern-command.ts";
 import {
   createUser,
   isActive,
@@ -16,7 +16,7 @@ import {
   startTwoServers,
   type Tokens,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
 
 /** The database's clock runs so much faster than ours: a minute is half a second. */
 const haste = 120;

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createDatabase, withClient } from "../support/database.ts";
-import { type Side, startKillPoint } from "../support/kill-point.ts";
-import { runPostern, startPostern } from "./postern-command.ts";
+import { type Side, startKillPoint } from "../support/faults/kill-point.ts";
+import { createDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern, startPostern } from "../support/servers/postern-command.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import { openSession, openSite } from "./postgres-site.ts";
-import { answered } from "./two-servers.ts";
 
 const pools = new Set(["postern main"]);
 

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { type KillPoint, type Side, startKillPoint } from "../support/kill-point.ts";
-import { PASSWORD } from "../support/people.ts";
+import { type KillPoint, type Side, startKillPoint } from "../support/faults/kill-point.ts";
+import { PASSWORD } from "../support/people/people.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { answered, refusal } from "../support/servers/two-servers.ts";
 import { openSession, openSite, patient, type Session, type Site } from "./postgres-site.ts";
-import { answered, refusal } from "./two-servers.ts";
 
 /** Every one but those that only read. */
 const pools = new Set(["main", "revoke", "refresh", "notes"].map((name) => `postern ${name}`));

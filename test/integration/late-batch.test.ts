@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import { PosternError } from "../../services/auth/src/domain/errors.ts";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
-import { suitePolicy } from "../contract/session-bench.ts";
-import { withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
-import { startPostgres } from "../support/postgres.ts";
-import { newId, openStores } from "../support/stores.ts";
+import { withClient } from "../support/postgres/database.ts";
+import { startPostgres } from "../support/postgres/postgres.ts";
+import { suitePolicy } from "../support/postgres/session-bench.ts";
+import { newId, openStores } from "../support/postgres/stores.ts";
 
 test("a refresh that a frozen Postgres carries out after its caller was told UNAVAILABLE spends nothing", async () => {
   await using postgres = await startPostgres();

@@ -6,10 +6,16 @@ import {
   Reason,
 } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TOKENS } from "../support/server-process.ts";
-import { connectCode, frame, grpc, post, postJson, type WireAnswer } from "../support/wire.ts";
+import { connectCode, frame, grpc, post, postJson, type WireAnswer } from "../support/clients/wire.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
+import {
+  createUser,
+  PASSWORD,
+  type Replica,
+  startTwoServers,
+  type TwoServers,
+} from "../support/servers/two-servers.ts";
 import { guessWrong, limitedTo, verdict, WRONG } from "./guesses.ts";
-import { createUser, PASSWORD, type Replica, startTwoServers, type TwoServers } from "./two-servers.ts";
 
 const LOGIN = "/postern.auth.v1.AuthService/Login";
 const authorization = `Bearer ${TOKENS.other}`;

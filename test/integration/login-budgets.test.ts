@@ -3,11 +3,17 @@ import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.j
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { startServer, TOKENS } from "../support/server-process.ts";
-import { postJson } from "../support/wire.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { postJson } from "../support/clients/wire.ts";
+import { startServer, TOKENS } from "../support/servers/server-process.ts";
+import {
+  createUser,
+  PASSWORD,
+  type Replica,
+  startTwoServers,
+  type TwoServers,
+} from "../support/servers/two-servers.ts";
 import { guessWrong, knownDevice, limitedTo, newAddress, verdict, WRONG } from "./guesses.ts";
-import { createUser, PASSWORD, type Replica, startTwoServers, type TwoServers } from "./two-servers.ts";
 
 const LOGIN = "/postern.auth.v1.AuthService/Login";
 

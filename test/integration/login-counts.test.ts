@@ -1,8 +1,17 @@
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import {
+  createUser,
+  each,
+  PASSWORD,
+  type Replica,
+  startTwoServers,
+  type TwoServers,
+  tally,
+} from "../support/servers/two-servers.ts";
 import {
   type Guess,
   guessWrong,
@@ -15,15 +24,6 @@ import {
   WRONG,
   whereDecided,
 } from "./guesses.ts";
-import {
-  createUser,
-  each,
-  PASSWORD,
-  type Replica,
-  startTwoServers,
-  type TwoServers,
-  tally,
-} from "./two-servers.ts";
 
 const limits = limitedTo("account=10/1h,account_all=10/1h");
 const [wrong, refused] = ["INVALID_CREDENTIALS", "RATE_LIMITED"] as const;

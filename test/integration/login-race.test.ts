@@ -1,8 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { scaled } from "../support/scale.ts";
-import { copyUsers, pair, race, survivors } from "./races.ts";
-import { openSessionSource, type SessionSource } from "./session-source.ts";
+import { openSessionSource, type SessionSource } from "../support/people/session-source.ts";
+import { scaled } from "../support/run/scale.ts";
 import {
   createUser,
   each,
@@ -14,7 +13,8 @@ import {
   type TestUser,
   type TwoServers,
   tally,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { copyUsers, pair, race, survivors } from "./races.ts";
 
 const rounds = scaled(1_000, { atLeast: 150 });
 /** A login takes some 20 ms; what races it is sent at any moment of that, or a little later. */

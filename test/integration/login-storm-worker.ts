@@ -4,8 +4,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { type HttpAnswer, type HttpConnection, openHttpConnection } from "../support/load/http-connection.ts";
+import { spreadOf } from "../support/load/open-loop.ts";
 import type { StormOptions, StormReport } from "./login-storm.ts";
-import { spreadOf } from "./open-loop.ts";
 
 const { url, credential, inFlight, attempts }: StormOptions = workerData;
 const { hostname: host, port } = new URL(url);

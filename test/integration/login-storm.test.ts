@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
 import { createLeanClient, type LeanClient } from "../support/load/lean-client.ts";
-import { createPerson, login, PASSWORD } from "../support/people.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import {
+  describeSpread,
+  type OpenLoopStream,
+  runOpenLoop,
+  type StreamReport,
+} from "../support/load/open-loop.ts";
+import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
+import { answered, each } from "../support/servers/two-servers.ts";
 import { type StormReport, startLoginStorm } from "./login-storm.ts";
-import { describeSpread, type OpenLoopStream, runOpenLoop, type StreamReport } from "./open-loop.ts";
-import { answered, each } from "./two-servers.ts";
 
 /** Milliseconds of each measurement. */
 const measuredMs = 5_000;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { Spread } from "./open-loop.ts";
+import type { Spread } from "../support/load/open-loop.ts";
 
 export interface StormOptions {
   /** Of the server's http listener. */

@@ -1,10 +1,16 @@
 import { expect, test } from "vitest";
 import { createRandom } from "../support/load/random.ts";
-import { scaled } from "../support/scale.ts";
+import { scaled } from "../support/run/scale.ts";
+import {
+  createUser,
+  PASSWORD,
+  refusal,
+  startTwoServers,
+  type TwoServers,
+} from "../support/servers/two-servers.ts";
 import { compareSamples, quantile, resolution } from "../support/two-samples.ts";
 import { limitedTo, WRONG } from "./guesses.ts";
 import { copyUsers } from "./races.ts";
-import { createUser, PASSWORD, refusal, startTwoServers, type TwoServers } from "./two-servers.ts";
 
 /** Of each kind of account. */
 const samples = scaled(300, { atLeast: 150 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { createPerson, PASSWORD } from "../support/people.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 let database: TestDatabase;
 let server: ServerProcess;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { appendLivingEntries } from "../support/living-entries.ts";
-import { scaled } from "../support/scale.ts";
-import { createUser, isActive, login, startTwoServers } from "./two-servers.ts";
+import { appendLivingEntries } from "../support/postgres/living-entries.ts";
+import { scaled } from "../support/run/scale.ts";
+import { createUser, isActive, login, startTwoServers } from "../support/servers/two-servers.ts";
 
 /** More entries than one statement can return within the time of a call, and several pages of them. */
 const entries = scaled(120_000, { atLeast: 24_000 });

@@ -1,10 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, login, PASSWORD } from "../support/people.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { createClients, reasonOf } from "../support/clients/clients.ts";
 import {
   connectCode,
   connectReason,
@@ -14,7 +11,10 @@ import {
   post,
   postJson,
   type WireAnswer,
-} from "../support/wire.ts";
+} from "../support/clients/wire.ts";
+import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const AUTH = "/postern.auth.v1.AuthService";
 const ADMIN = "/postern.admin.v1.AdminService";

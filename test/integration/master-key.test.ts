@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clients, createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, PASSWORD } from "../support/people.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { createPerson, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
-import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { runPostern, serveSettings } from "./postern-command.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern, serveSettings } from "../support/servers/postern-command.ts";
+import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 let database: TestDatabase;
 const servers: ServerProcess[] = [];

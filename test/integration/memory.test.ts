@@ -6,13 +6,18 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { createDatabase } from "../support/database.ts";
+import { createClients } from "../support/clients/clients.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
-import { limitMemory } from "../support/memory-limit.ts";
-import { createPerson, login } from "../support/people.ts";
-import { type ServerOptions, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { answered, each, tally } from "./two-servers.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { limitMemory } from "../support/servers/memory-limit.ts";
+import {
+  type ServerOptions,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
+import { answered, each, tally } from "../support/servers/two-servers.ts";
 
 const MIB = 1024 * 1024;
 const patience = { timeout: 20_000 };

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { advanceClock } from "../support/clock.ts";
-import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
-import { startRedis } from "../support/redis.ts";
-import { createUser, login, refresh, refusal, startTwoServers } from "./two-servers.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { startRedis } from "../support/redis/redis.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { createUser, login, refresh, refusal, startTwoServers } from "../support/servers/two-servers.ts";
 
 /** The names in a table of `docs/metrics.md`. */
 async function documented(): Promise<string[]> {

@@ -4,14 +4,19 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { createClients } from "../support/clients/clients.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
-import { readMetrics } from "../support/metrics.ts";
-import { filesOpenForWriting } from "../support/open-files.ts";
-import { createPerson, login } from "../support/people.ts";
-import { type ServerOptions, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { answered, each } from "./two-servers.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { filesOpenForWriting } from "../support/servers/open-files.ts";
+import {
+  type ServerOptions,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
+import { answered, each } from "../support/servers/two-servers.ts";
 
 const isLinux = process.platform === "linux";
 const patience = { timeout: 20_000 };

@@ -3,12 +3,13 @@ import http2 from "node:http2";
 import { availableParallelism } from "node:os";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { readMetrics } from "../support/metrics.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { grpcStatus, openGrpc, postJson, readAnswer } from "../support/clients/wire.ts";
 import { poll } from "../support/poll.ts";
-import { TOKENS } from "../support/server-process.ts";
-import { grpcStatus, openGrpc, postJson, readAnswer } from "../support/wire.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
+import { answered, tally } from "../support/servers/two-servers.ts";
 import {
   allOf,
   callsFor,
@@ -20,7 +21,6 @@ import {
   type Session,
   type Site,
 } from "./postgres-site.ts";
-import { answered, tally } from "./two-servers.ts";
 
 const RESOURCE_EXHAUSTED = 8;
 /** What the server hashes at once, and how many may wait behind it. */

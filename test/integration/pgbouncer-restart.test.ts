@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { reasonOf } from "../support/clients.ts";
-import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
+import { reasonOf } from "../support/clients/clients.ts";
+import { openSessionSource, type SessionSource } from "../support/people/session-source.ts";
 import { poll } from "../support/poll.ts";
-import { pair } from "./races.ts";
-import { openSessionSource, type SessionSource } from "./session-source.ts";
+import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
 import {
   answered,
   createUser,
@@ -15,7 +14,8 @@ import {
   type TestUser,
   type TwoServers,
   tally,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { pair } from "./races.ts";
 
 /** A call that hangs is told from one that answers, and nothing else is. */
 const inTime = { timeoutMs: 5_000 };

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { advanceClock } from "../support/clock.ts";
-import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
-import { scaled } from "../support/scale.ts";
-import { pair } from "./races.ts";
-import { openSessionSource } from "./session-source.ts";
+import { openSessionSource } from "../support/people/session-source.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
+import { scaled } from "../support/run/scale.ts";
 import {
   answered,
   createUser,
@@ -17,7 +16,8 @@ import {
   refusal,
   startTwoServers,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { pair } from "./races.ts";
 
 const crowd = 100;
 const tokens = scaled(1_000, { atLeast: 150 });

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
-import { startPgBouncer } from "../support/pgbouncer.ts";
-import { asSuperuser, createRole, type TestRole } from "../support/roles.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { startPgBouncer } from "../support/postgres/pgbouncer.ts";
+import { asSuperuser, createRole, type TestRole } from "../support/postgres/roles.ts";
+import { runPostern, serveSettings } from "../support/servers/postern-command.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import { doEveryJob, makeEveryCall } from "./every-call.ts";
-import { runPostern, serveSettings } from "./postern-command.ts";
 import { inTime, openSession, openSite } from "./postgres-site.ts";
-import { answered } from "./two-servers.ts";
 
 const masterKey = randomBytes(32).toString("base64");
 

@@ -3,11 +3,12 @@ import { chown, mkdir, stat, symlink } from "node:fs/promises";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { withClient } from "../support/database.ts";
+import { canMount, mountSmallDisk } from "../support/faults/small-disk.ts";
 import { poll } from "../support/poll.ts";
-import { startLocal } from "../support/postgres-local.ts";
-import { hasLocalPostgres } from "../support/postgres-standby.ts";
-import { canMount, mountSmallDisk } from "../support/small-disk.ts";
+import { withClient } from "../support/postgres/database.ts";
+import { startLocal } from "../support/postgres/postgres-local.ts";
+import { hasLocalPostgres } from "../support/postgres/postgres-standby.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import {
   allOf,
   type Call,
@@ -22,7 +23,6 @@ import {
   type Session,
   type Site,
 } from "./postgres-site.ts";
-import { answered } from "./two-servers.ts";
 
 const isPossible = (await hasLocalPostgres()) && (await canMount());
 const why = isPossible ? "" : " (skipped: needs a Postgres of this machine, and root to mount a small disk)";

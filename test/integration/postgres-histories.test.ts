@@ -5,9 +5,9 @@ import type { HttpAnswer } from "../support/load/http-connection.ts";
 import { type Lie, startLyingProxy } from "../support/load/lying-proxy.ts";
 import { type MixedLoadOptions, startMixedLoad } from "../support/load/mixed-load.ts";
 import { describeReport, faultsOf, type LoadReport } from "../support/load/report.ts";
-import { scaled } from "../support/scale.ts";
-import { startServer } from "../support/server-process.ts";
-import { startTwoServers, type TwoServers } from "./two-servers.ts";
+import { scaled } from "../support/run/scale.ts";
+import { startServer } from "../support/servers/server-process.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 const hour = { POSTERN_ACCESS_TTL: "1h" };
 

@@ -1,9 +1,10 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import {
   allOf,
   allWell,
@@ -19,7 +20,6 @@ import {
   type Session,
   type Site,
 } from "./postgres-site.ts";
-import { answered } from "./two-servers.ts";
 
 const pastTheGrace = 31_000;
 

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createDatabase } from "../support/database.ts";
-import { asSuperuser, createRole, rowsAsSuperuser } from "../support/roles.ts";
-import { startServer } from "../support/server-process.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { asSuperuser, createRole, rowsAsSuperuser } from "../support/postgres/roles.ts";
+import { runPostern, serveSettings } from "../support/servers/postern-command.ts";
+import { startServer } from "../support/servers/server-process.ts";
 import { doEveryJob, makeEveryCall } from "./every-call.ts";
-import { runPostern, serveSettings } from "./postern-command.ts";
 import { openSite } from "./postgres-site.ts";
 
 const suffix = randomBytes(6).toString("hex");

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
-import { createDatabase, withClient } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
-import { AUDIENCE, ISSUER, startServer } from "../support/server-process.ts";
-import { runPostern } from "./postern-command.ts";
+import { createDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { AUDIENCE, ISSUER, startServer } from "../support/servers/server-process.ts";
 import { allWell, openSession, openSite, outcomesOfWell } from "./postgres-site.ts";
 
 function rows(url: string, sql: string): Promise<Record<string, unknown>[]> {

@@ -1,6 +1,7 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { answered, tally } from "../support/servers/two-servers.ts";
 import {
   allOf,
   allWell,
@@ -16,7 +17,6 @@ import {
   type Session,
   type Site,
 } from "./postgres-site.ts";
-import { answered, tally } from "./two-servers.ts";
 
 /** More logins than the server has connections for. */
 const storm = 60;

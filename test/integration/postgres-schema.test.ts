@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { poll } from "../support/poll.ts";
-import { asSuperuser, createRole, rowsAsSuperuser, type TestRole } from "../support/roles.ts";
-import { startServer } from "../support/server-process.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { asSuperuser, createRole, rowsAsSuperuser, type TestRole } from "../support/postgres/roles.ts";
+import { runPostern, serveSettings, startPostern } from "../support/servers/postern-command.ts";
+import { startServer } from "../support/servers/server-process.ts";
 import { doEveryJob } from "./every-call.ts";
-import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
 
 const newMasterKey = () => randomBytes(32).toString("base64");
 

@@ -1,9 +1,9 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema } from "@postern/proto/postern/error/v1/error_detail_pb.js";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createPerson, login, PASSWORD } from "../support/people.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { answered } from "./two-servers.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
+import { answered } from "../support/servers/two-servers.ts";
 
 /** A call that hangs is told from one that answers, and nothing else is. */
 export const inTime = { timeoutMs: 5_000 };

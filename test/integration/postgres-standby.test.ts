@@ -1,13 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { withClient } from "../support/database.ts";
-import { login } from "../support/people.ts";
+import { startTcpProxy } from "../support/faults/tcp-proxy.ts";
+import { login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { hasLocalPostgres, type Replication, startReplication } from "../support/postgres-standby.ts";
-import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
+import { withClient } from "../support/postgres/database.ts";
+import {
+  hasLocalPostgres,
+  type Replication,
+  startReplication,
+} from "../support/postgres/postgres-standby.ts";
+import { runPostern, serveSettings, startPostern } from "../support/servers/postern-command.ts";
+import { answered } from "../support/servers/two-servers.ts";
 import {
   allOf,
   callsFor,
@@ -19,7 +24,6 @@ import {
   outcomesOf,
   type Site,
 } from "./postgres-site.ts";
-import { answered } from "./two-servers.ts";
 
 const isLocal = await hasLocalPostgres();
 const masterKey = randomBytes(32).toString("base64");

@@ -8,7 +8,7 @@ import {
   type TestUser,
   type Tokens,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
 
 /** So many users with the password of one, which has been hashed once. */
 export async function copyUsers({ query }: TwoServers, model: TestUser, count: number): Promise<TestUser[]> {

@@ -4,7 +4,7 @@ import { warnOfEviction } from "../../services/auth/src/store/redis/eviction.ts"
 import { openRedis, type Redis, RedisDownError } from "../../services/auth/src/store/redis/redis.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { type RedisServer, startCluster, startRedis, startSentinel } from "../support/redis.ts";
+import { type RedisServer, startCluster, startRedis, startSentinel } from "../support/redis/redis.ts";
 
 const opened: AsyncDisposable[] = [];
 afterEach(async () => {

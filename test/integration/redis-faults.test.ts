@@ -1,12 +1,12 @@
 import { afterAll, expect, test } from "vitest";
 import { startMixedLoad } from "../support/load/mixed-load.ts";
 import { describeReport, faultsOf } from "../support/load/report.ts";
-import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis.ts";
-import { scaled } from "../support/scale.ts";
-import { startTwoServers, type TwoServers } from "./two-servers.ts";
+import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis/redis.ts";
+import { scaled } from "../support/run/scale.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 const timeout = 600_000;
 /** Operations under each fault; with fewer, the fault could not be noticed and end in time. */

@@ -8,7 +8,7 @@ import { keys } from "../../services/auth/src/store/redis/keys.ts";
 import { createTail, openLiveList } from "../../services/auth/src/store/redis/live-list.ts";
 import { openRedis } from "../../services/auth/src/store/redis/redis.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 
 const origin = { seq: 0, tail: "t0" };
 function entry(seq: number): LogEntry {

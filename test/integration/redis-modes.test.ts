@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis.ts";
+import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis/redis.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { createUser, isActive, login, startTwoServers, tally } from "../support/servers/two-servers.ts";
 import { unmissed, untilRedisIsUp, verdict, WRONG } from "./guesses.ts";
 import { pair } from "./races.ts";
-import { createUser, isActive, login, startTwoServers, tally } from "./two-servers.ts";
 
 type Env = Readonly<Record<string, string>>;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { readMetrics } from "../support/metrics.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
 import {
   createUser,
   isActive,
@@ -11,7 +11,7 @@ import {
   startTwoServers,
   type TestUser,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
 
 let redis: RedisServer;
 let two: TwoServers;

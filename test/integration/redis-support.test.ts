@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { Cluster, Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { poll } from "../support/poll.ts";
-import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis.ts";
+import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis/redis.ts";
 
 /** Whole groups of servers start, and failovers take their time. */
 const slow = 90_000;
@@ -216,7 +216,7 @@ describe("what tests started of Redis", () => {
       expect(await isListening(redis.port)).toBe(false);
       expect(existsSync(dir)).toBe(false);
 
-      const holder = spawn(process.execPath, [`${import.meta.dirname}/redis-holder.ts`], {
+      const holder = spawn(process.execPath, [`${import.meta.dirname}/../support/redis/redis-holder.ts`], {
         stdio: ["pipe", "pipe", "inherit"],
       });
       // None where it ends instead; why is on stderr.

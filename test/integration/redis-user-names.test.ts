@@ -6,7 +6,7 @@ import { keys } from "../../services/auth/src/store/redis/keys.ts";
 import { openRedis, type Redis } from "../../services/auth/src/store/redis/redis.ts";
 import { createUserNames } from "../../services/auth/src/store/redis/user-names.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 
 let server: RedisServer;
 let redis: Redis;

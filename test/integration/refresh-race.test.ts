@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createUser, isActive, login, refresh, startTwoServers, type TwoServers } from "./two-servers.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import {
+  createUser,
+  isActive,
+  login,
+  refresh,
+  startTwoServers,
+  type TwoServers,
+} from "../support/servers/two-servers.ts";
 
 const crowd = 200;
 const pastTheGrace = 31_000;

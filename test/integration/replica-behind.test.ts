@@ -1,11 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clean } from "../../services/auth/src/domain/cleaning/clean.ts";
-import { suitePolicy } from "../contract/session-bench.ts";
-import { advanceClock } from "../support/clock.ts";
-import { readMetrics } from "../support/metrics.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
-import { openStores } from "../support/stores.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { suitePolicy } from "../support/postgres/session-bench.ts";
+import { openStores } from "../support/postgres/stores.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
 import {
   answered,
   createUser,
@@ -16,7 +16,7 @@ import {
   refusal,
   startTwoServers,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
 
 let redis: RedisServer;
 beforeAll(async () => {

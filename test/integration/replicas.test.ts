@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
-import { scaled } from "../support/scale.ts";
-import { openSessionSource } from "./session-source.ts";
-import { answered, createUser, each, isActive, refresh, startTwoServers } from "./two-servers.ts";
+import { openSessionSource } from "../support/people/session-source.ts";
+import { scaled } from "../support/run/scale.ts";
+import {
+  answered,
+  createUser,
+  each,
+  isActive,
+  refresh,
+  startTwoServers,
+} from "../support/servers/two-servers.ts";
 
 const count = scaled(10_000, { atLeast: 1_000 });
 const atOnce = 100;

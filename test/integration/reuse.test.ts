@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
-import { advanceClock } from "../support/clock.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
 import {
   createUser,
   isActive,
@@ -11,7 +11,7 @@ import {
   startTwoServers,
   type TestUser,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
 
 const second = 1_000;
 const minute = 60 * second;

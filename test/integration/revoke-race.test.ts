@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { advanceClock } from "../support/clock.ts";
-import { scaled } from "../support/scale.ts";
-import { copyUsers, pair, race, survivors } from "./races.ts";
-import { type OpenedSession, openSessionSource, type SessionSource } from "./session-source.ts";
+import {
+  type OpenedSession,
+  openSessionSource,
+  type SessionSource,
+} from "../support/people/session-source.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { scaled } from "../support/run/scale.ts";
 import {
   createUser,
   each,
@@ -13,7 +16,8 @@ import {
   type TestUser,
   type TwoServers,
   tally,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { copyUsers, pair, race, survivors } from "./races.ts";
 
 const rounds = scaled(1_000, { atLeast: 150 });
 const pastTheGrace = 31_000;

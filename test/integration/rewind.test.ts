@@ -2,8 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { poll } from "../support/poll.ts";
-import { AUDIENCE, ISSUER } from "../support/server-process.ts";
-import { keepState, reconnected } from "./kept-state.ts";
+import { AUDIENCE, ISSUER } from "../support/servers/server-process.ts";
 import {
   createUser,
   isActive,
@@ -13,7 +12,8 @@ import {
   refusal,
   startTwoServers,
   type TwoServers,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { keepState, reconnected } from "./kept-state.ts";
 
 const binary = `${import.meta.dirname}/../../services/auth/bin/postern.js`;
 const run = promisify(execFile);

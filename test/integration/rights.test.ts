@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
-import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { runPostern } from "./postern-command.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const masterKey = randomBytes(32).toString("base64");
 

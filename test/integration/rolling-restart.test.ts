@@ -2,13 +2,13 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { type Clients, createClients, type Protocol, reasonOf } from "../support/clients.ts";
-import { createDatabase } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
+import { type Clients, createClients, type Protocol, reasonOf } from "../support/clients/clients.ts";
+import { createPerson, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { scaled } from "../support/scale.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { scaled } from "../support/run/scale.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const restarts = scaled(10, { atLeast: 4 });
 const callsBetween = 200;

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { PASSWORD } from "../support/people.ts";
-import { type PgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
-import { asSuperuser, createRole, rowsAsSuperuser, type TestRole } from "../support/roles.ts";
+import { PASSWORD } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
+import { asSuperuser, createRole, rowsAsSuperuser, type TestRole } from "../support/postgres/roles.ts";
+import { serveSettings } from "../support/servers/postern-command.ts";
 import { doEveryJob, makeEveryCall, runEveryCommand } from "./every-call.ts";
-import { serveSettings } from "./postern-command.ts";
 import { openSession, openSite } from "./postgres-site.ts";
 import { hasRun, plantShadows } from "./shadow-objects.ts";
 

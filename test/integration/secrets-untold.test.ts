@@ -2,15 +2,21 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClients, reasonOf } from "../support/clients.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { readMetrics } from "../support/metrics.ts";
-import { PASSWORD } from "../support/people.ts";
+import { createClients, reasonOf } from "../support/clients/clients.ts";
+import { PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { startRedis } from "../support/redis.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { runPostern, startPostern } from "./postern-command.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { startRedis } from "../support/redis/redis.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { runPostern, startPostern } from "../support/servers/postern-command.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../support/servers/server-process.ts";
 
 /** Each with what a URL has to write otherwise. */
 const secrets = {

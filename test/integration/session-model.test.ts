@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SessionGrant } from "../../services/auth/src/domain/ports/session-store.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { scaled } from "../support/scale.ts";
-import { look, type System, sessionCommands } from "../support/session-commands.ts";
-import { lives, SessionModel } from "../support/session-model.ts";
-import { addUser, type Faults, openReplica, stopClock } from "../support/session-system.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { scaled } from "../support/run/scale.ts";
+import { look, type System, sessionCommands } from "../support/session-model/session-commands.ts";
+import { lives, SessionModel } from "../support/session-model/session-model.ts";
+import { addUser, type Faults, openReplica, stopClock } from "../support/session-model/session-system.ts";
 
 let database: TestDatabase;
 let pool: Pool;

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
-import { withClient } from "../support/database.ts";
-import { rowsAsSuperuser } from "../support/roles.ts";
+import { withClient } from "../support/postgres/database.ts";
+import { rowsAsSuperuser } from "../support/postgres/roles.ts";
 
 const store = `${import.meta.dirname}/../../services/auth/src/store/postgres`;
 

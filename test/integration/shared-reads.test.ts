@@ -4,13 +4,13 @@ import { createBatch } from "../../services/auth/src/lib/batch.ts";
 import { withDeadline } from "../../services/auth/src/lib/deadline.ts";
 import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
 import { createUserNames } from "../../services/auth/src/store/postgres/user-names.ts";
-import { suitePolicy } from "../contract/session-bench.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
-import { TOKENS } from "../support/server-process.ts";
-import { newId, openStores, type Stores } from "../support/stores.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { suitePolicy } from "../support/postgres/session-bench.ts";
+import { newId, openStores, type Stores } from "../support/postgres/stores.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
+import { each, tally } from "../support/servers/two-servers.ts";
 import { openSession, openSite } from "./postgres-site.ts";
-import { each, tally } from "./two-servers.ts";
 
 let database: TestDatabase;
 let stores: Stores;

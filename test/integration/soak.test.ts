@@ -1,15 +1,15 @@
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
-import { createClients } from "../support/clients.ts";
-import { createDatabase } from "../support/database.ts";
+import { createClients } from "../support/clients/clients.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
-import { createPerson, login, PASSWORD } from "../support/people.ts";
+import { type OpenLoopStream, runOpenLoop } from "../support/load/open-loop.ts";
+import { createPerson, login, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { type OpenLoopStream, runOpenLoop } from "./open-loop.ts";
-import { answered, each } from "./two-servers.ts";
+import { createDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
+import { answered, each } from "../support/servers/two-servers.ts";
 
-const collectGarbage = pathToFileURL(`${import.meta.dirname}/../support/collect-garbage.ts`).href;
+const collectGarbage = pathToFileURL(`${import.meta.dirname}/../support/servers/collect-garbage.ts`).href;
 /** Milliseconds of load between two looks at the heap. */
 const spanMs = 6_000;
 /** More than the heap changes by itself, and less than a call takes of which anything is kept. */

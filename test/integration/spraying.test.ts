@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Clients } from "../support/clients.ts";
-import { readMetrics } from "../support/metrics.ts";
+import type { Clients } from "../support/clients/clients.ts";
+import { postJson } from "../support/clients/wire.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
-import { scaled } from "../support/scale.ts";
-import { TOKENS } from "../support/server-process.ts";
-import { postJson } from "../support/wire.ts";
-import { type Guess, knownDevice, newAddress, verdict, WRONG } from "./guesses.ts";
-import { copyUsers, pair } from "./races.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
+import { scaled } from "../support/run/scale.ts";
+import { readMetrics } from "../support/servers/metrics.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
 import {
   createUser,
   each,
@@ -17,7 +15,9 @@ import {
   type TestUser,
   type TwoServers,
   tally,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { type Guess, knownDevice, newAddress, verdict, WRONG } from "./guesses.ts";
+import { copyUsers, pair } from "./races.ts";
 
 /** Guesses on their way at once. */
 const lanes = 16;

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
-import { createClients } from "../support/clients.ts";
-import { createDatabase, withClient } from "../support/database.ts";
+import { createClients } from "../support/clients/clients.ts";
+import { startTcpProxy } from "../support/faults/tcp-proxy.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
-import { startServer, TOKENS } from "../support/server-process.ts";
-import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { runPostern, serveSettings, startPostern } from "./postern-command.ts";
+import { createDatabase, withClient } from "../support/postgres/database.ts";
+import { runPostern, serveSettings, startPostern } from "../support/servers/postern-command.ts";
+import { startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const newMasterKey = () => randomBytes(32).toString("base64");
 const admin = {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Clients, createClients, reasonOf } from "../support/clients.ts";
-import { advanceClock } from "../support/clock.ts";
-import { createDatabase, type TestDatabase, withClient } from "../support/database.ts";
-import { createPerson, login } from "../support/people.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { frame, grpc, grpcStatus, introspectRequest, postJson } from "../support/wire.ts";
+import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
+import { frame, grpc, grpcStatus, introspectRequest, postJson } from "../support/clients/wire.ts";
+import { createPerson, login } from "../support/people/people.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const AUTH = "/postern.auth.v1.AuthService";
 const INTROSPECT = `${AUTH}/Introspect`;

@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bearer } from "../../services/client/src/connect/bearer.ts";
 import { createTokenSource } from "../../services/client/src/token-source/create-token-source.ts";
 import { posternSession } from "../../services/client/src/token-source/postern-session.ts";
-import { type Clients, createClients } from "../support/clients.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { createPerson, PASSWORD } from "../support/people.ts";
-import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
+import { type Clients, createClients } from "../support/clients/clients.ts";
+import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 let database: TestDatabase;
 let server: ServerProcess;

@@ -3,9 +3,6 @@ import http2, { type ClientHttp2Session } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { poll } from "../support/poll.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
 import {
   connectCode,
   frame,
@@ -16,7 +13,10 @@ import {
   post,
   postJson,
   readAnswer,
-} from "../support/wire.ts";
+} from "../support/clients/wire.ts";
+import { poll } from "../support/poll.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const INTROSPECT = "/postern.auth.v1.AuthService/Introspect";
 const authorization = `Bearer ${TOKENS.web}`;

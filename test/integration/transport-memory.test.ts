@@ -2,10 +2,17 @@ import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { connectCode, frame, grpc, grpcStatus, introspectRequest, postJson } from "../support/wire.ts";
-import { each } from "./two-servers.ts";
+import {
+  connectCode,
+  frame,
+  grpc,
+  grpcStatus,
+  introspectRequest,
+  postJson,
+} from "../support/clients/wire.ts";
+import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
+import { each } from "../support/servers/two-servers.ts";
 
 const INTROSPECT = "/postern.auth.v1.AuthService/Introspect";
 const megabyte = 1024 * 1024;

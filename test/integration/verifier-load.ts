@@ -1,7 +1,13 @@
-import { createClients } from "../support/clients.ts";
+import { createClients } from "../support/clients/clients.ts";
 import { poll } from "../support/poll.ts";
-import { TOKENS } from "../support/server-process.ts";
-import { createUser, login, type Replica, type TestUser, type TwoServers } from "./two-servers.ts";
+import { TOKENS } from "../support/servers/server-process.ts";
+import {
+  createUser,
+  login,
+  type Replica,
+  type TestUser,
+  type TwoServers,
+} from "../support/servers/two-servers.ts";
 
 /** An access token, and what became of it. */
 export interface KnownToken {

@@ -7,8 +7,8 @@ import {
 } from "../../services/client/src/index.ts";
 import { type HttpRelay, startHttpRelay } from "../../services/client/src/verifier/http-relay.fixture.ts";
 import { poll } from "../support/poll.ts";
-import { AUDIENCE, ISSUER, TOKENS } from "../support/server-process.ts";
-import type { Replica } from "./two-servers.ts";
+import { AUDIENCE, ISSUER, TOKENS } from "../support/servers/server-process.ts";
+import type { Replica } from "../support/servers/two-servers.ts";
 
 /** A verifier that follows one server. */
 export interface Station extends AsyncDisposable {

@@ -1,13 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { advanceClock } from "../support/clock.ts";
+import { kidOf } from "../support/clients/jwks-reader.ts";
+import { startTcpProxy } from "../support/faults/tcp-proxy.ts";
 import { poll } from "../support/poll.ts";
-import { type ServerProcess, startServer, TOKENS } from "../support/server-process.ts";
-import { startTcpProxy } from "../support/tcp-proxy.ts";
-import { kidOf } from "./jwks-reader.ts";
-import { keepState, reconnected } from "./kept-state.ts";
-import { runPostern } from "./postern-command.ts";
+import { advanceClock } from "../support/postgres/clock.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 import {
   answered,
   createUser,
@@ -16,7 +15,8 @@ import {
   startTwoServers,
   type TwoServers,
   tally,
-} from "./two-servers.ts";
+} from "../support/servers/two-servers.ts";
+import { keepState, reconnected } from "./kept-state.ts";
 import { onceAsked, openStation, openStations, type Station, verdict } from "./verifier-stations.ts";
 
 const minute = 60_000;

@@ -1,13 +1,20 @@
 import { decodeProtectedHeader } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { formatId } from "../../services/auth/src/lib/type-id.ts";
+import { kidsIn, type SeenEntry } from "../support/clients/revocation-reader.ts";
+import { createWatchers, protocols, revokeClient, untilWatchers } from "../support/clients/watchers.ts";
 import { poll } from "../support/poll.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
-import { kidsIn, type SeenEntry } from "../support/revocation-reader.ts";
-import { AUDIENCE, ISSUER, TOKENS } from "../support/server-process.ts";
-import { runPostern } from "./postern-command.ts";
-import { answered, createUser, login, PASSWORD, startTwoServers, type TwoServers } from "./two-servers.ts";
-import { createWatchers, protocols, revokeClient, untilWatchers } from "./watchers.ts";
+import { type RedisServer, startRedis } from "../support/redis/redis.ts";
+import { runPostern } from "../support/servers/postern-command.ts";
+import { AUDIENCE, ISSUER, TOKENS } from "../support/servers/server-process.ts";
+import {
+  answered,
+  createUser,
+  login,
+  PASSWORD,
+  startTwoServers,
+  type TwoServers,
+} from "../support/servers/two-servers.ts";
 
 let two: TwoServers;
 const watchers = createWatchers();

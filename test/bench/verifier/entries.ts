@@ -1,5 +1,5 @@
-import { appendLivingEntries } from "../../support/living-entries.ts";
 import { poll } from "../../support/poll.ts";
+import { appendLivingEntries } from "../../support/postgres/living-entries.ts";
 import type { Site } from "./site.ts";
 
 /** As many as one statement brings: a reader that is further behind loads the whole log anew. */

@@ -2,12 +2,18 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Client } from "pg";
 import type { VerifierOptions } from "../../../services/client/src/index.ts";
-import { type OpenedSession, openSessionSource } from "../../integration/session-source.ts";
-import { type Clients, createClients } from "../../support/clients.ts";
+import { type Clients, createClients } from "../../support/clients/clients.ts";
 import { each } from "../../support/each.ts";
+import { type OpenedSession, openSessionSource } from "../../support/people/session-source.ts";
 import { poll } from "../../support/poll.ts";
-import type { PostgresServer } from "../../support/postgres-server.ts";
-import { AUDIENCE, ISSUER, type ServerProcess, startServer, TOKENS } from "../../support/server-process.ts";
+import type { PostgresServer } from "../../support/postgres/postgres-server.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  type ServerProcess,
+  startServer,
+  TOKENS,
+} from "../../support/servers/server-process.ts";
 import { createPeople } from "../people.ts";
 
 /** Bytes of memory. */
@@ -43,7 +49,7 @@ export async function openSite(postgres: PostgresServer): Promise<Site> {
     await startServer({
       databaseUrl: postgres.url,
       env: { POSTERN_MASTER_KEY: masterKey },
-      preload: `${import.meta.dirname}/../../support/collect-garbage.ts`,
+      preload: `${import.meta.dirname}/../../support/servers/collect-garbage.ts`,
     }),
   );
   const source = opened.use(await openSessionSource({ databaseUrl: postgres.url, masterKey }));

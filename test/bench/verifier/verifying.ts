@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { createVerifier, type VerifierOptions } from "../../../services/client/src/index.ts";
-import { AUDIENCE, ISSUER } from "../../support/server-process.ts";
+import { AUDIENCE, ISSUER } from "../../support/servers/server-process.ts";
 import type { Site } from "./site.ts";
 
 /** So many verifications, one after another. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { WatchRevocationsRequestSchema } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
-import { TOKENS } from "../../support/server-process.ts";
-import { frame } from "../../support/wire.ts";
+import { frame } from "../../support/clients/wire.ts";
+import { TOKENS } from "../../support/servers/server-process.ts";
 import { cpuMs } from "../cpu.ts";
 import type { Target } from "../wire-forms.ts";
 import type { Memory, Site } from "./site.ts";

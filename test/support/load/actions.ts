@@ -1,4 +1,4 @@
-import type { SessionSource } from "../../integration/session-source.ts";
+import type { SessionSource } from "../people/session-source.ts";
 import { isVerdict, type LoadCalls, type LoadServer, NEVER_SENT, type RevokeTarget } from "./calls.ts";
 import type { Random } from "./random.ts";
 import type { PooledSession, PooledToken, SessionPool } from "./session-pool.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { post } from "../wire.ts";
+import { post } from "../clients/wire.ts";
 import type { HttpAnswer } from "./http-connection.ts";
 
 /**

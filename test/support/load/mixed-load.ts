@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
 import { copyUsers } from "../../integration/races.ts";
-import { openSessionSource } from "../../integration/session-source.ts";
-import { createUser, type TwoServers } from "../../integration/two-servers.ts";
-import { TOKENS } from "../server-process.ts";
+import { openSessionSource } from "../people/session-source.ts";
+import { TOKENS } from "../servers/server-process.ts";
+import { createUser, type TwoServers } from "../servers/two-servers.ts";
 import { type ActionName, createActions, defaultWeights } from "./actions.ts";
 import { createCalls, type LoadServer } from "./calls.ts";
 import { checkEnd } from "./end-check.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { foldedIdentityNames } from "../../../../test/support/folded-names.ts";
+import { foldedIdentityNames } from "../../../../test/support/clients/folded-names.ts";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
 import { PosternError } from "../domain/errors.ts";
 import { createHttpRoutes } from "./routes.ts";

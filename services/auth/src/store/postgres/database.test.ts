@@ -1,9 +1,13 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase, withClient } from "../../../../../test/support/database.ts";
+import { startTcpProxy } from "../../../../../test/support/faults/tcp-proxy.ts";
 import { poll } from "../../../../../test/support/poll.ts";
-import { startTcpProxy } from "../../../../../test/support/tcp-proxy.ts";
+import {
+  createDatabase,
+  type TestDatabase,
+  withClient,
+} from "../../../../../test/support/postgres/database.ts";
 import { PosternError } from "../../domain/errors.ts";
 import { withDeadline } from "../../lib/deadline.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../../../../../test/support/database.ts";
-import { asSuperuser, createRole, type TestRole } from "../../../../../test/support/roles.ts";
+import { createDatabase, type TestDatabase } from "../../../../../test/support/postgres/database.ts";
+import { asSuperuser, createRole, type TestRole } from "../../../../../test/support/postgres/roles.ts";
 import { queryPinned, typeParsers } from "./pinned.ts";
 
 const names = ["search_path", "transaction_isolation", "datestyle", "synchronous_commit"];

@@ -1,0 +1,16 @@
+import type { TestProject } from "vitest/node";
+import { startPostgres } from "../postgres/postgres.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The run's shared Postgres: its superuser on the database `postgres`. */
+    postgresUrl: string;
+  }
+}
+
+/** Starts the Postgres that all tests of the run share, each file with databases of its own. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const postgres = await startPostgres();
+  project.provide("postgresUrl", postgres.url);
+  return () => postgres.stop();
+}
