@@ -59,6 +59,14 @@ describe("a planted fault is reported:", () => {
     expect(violations([readSource(`${SRC}/${path}`, text)])).toHaveLength(1);
   });
 
+  test.each([
+    ["a suite in a helper", "test/support/a.ts", `import { b } from "../integration/b.ts";`],
+    ["a suite in another one", "test/e2e/a.ts", `import { b } from "../integration/b.ts";`],
+    ["a suite in a unit test", `${SRC}/lib/a.test.ts`, `import { b } from "../../../../test/bench/b.ts";`],
+  ])("%s", (_, path, text) => {
+    expect(violations([readSource(path, text)])).toHaveLength(1);
+  });
+
   test("a circle", () => {
     const files = [
       readSource(`${SRC}/lib/a.ts`, `import "./b.ts";`),

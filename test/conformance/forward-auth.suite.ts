@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients/clients.ts";
 import { foldedIdentityNames } from "../support/clients/folded-names.ts";
 import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { type Echo, type EchoedRequest, startEcho } from "../support/servers/echo.ts";
@@ -66,7 +66,7 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
     front = await start({ postern: `127.0.0.1:${toPostern.port}`, application: echo.address });
     admin = createClients({ baseUrl: server.http, credential: TOKENS.admin });
     web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-    person = await createPerson(admin.admin, ["editor", "staff"]);
+    person = await createUser(admin.admin, ["editor", "staff"]);
     kept = await login(web.auth, person.email, { scope: ["read"] });
   });
 

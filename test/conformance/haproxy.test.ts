@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients/clients.ts";
 import { foldedIdentityNames } from "../support/clients/folded-names.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { type Echo, startEcho } from "../support/servers/echo.ts";
@@ -44,7 +44,7 @@ describe.skipIf(!(await isInstalled(program)))(
       front = await start(pem, echo.address);
       admin = createClients({ baseUrl: server.http, credential: TOKENS.admin });
       web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-      email = (await createPerson(admin.admin)).email;
+      email = (await createUser(admin.admin)).email;
     });
 
     afterAll(async () => {

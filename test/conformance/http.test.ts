@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createVerifier } from "../../services/client/src/index.ts";
 import { createClients } from "../support/clients/clients.ts";
 import { sendRaw } from "../support/clients/raw-http.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { freePort } from "../support/ports.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import {
@@ -312,7 +312,7 @@ describe("an issuer with a path", () => {
       env: { POSTERN_ISSUER: issuer, POSTERN_HTTP_ADDR: `127.0.0.1:${port}` },
     });
     using clients = createClients({ baseUrl: local.http, credential: TOKENS.admin });
-    const { email } = await createPerson(clients.admin);
+    const { email } = await createUser(clients.admin);
     const { accessToken, session } = await login(clients.auth, email, { audience: [AUDIENCE] });
     const verifier = createVerifier({ issuer, audience: AUDIENCE, revocations: false });
     try {

@@ -6,7 +6,7 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClients, type Protocol } from "../support/clients/clients.ts";
 import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
@@ -39,7 +39,7 @@ beforeAll(async () => {
   proxy = await startTcpProxy({ host, port: Number(port) });
   server = await startServer({ databaseUrl: proxy.through(database.url) });
   using clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
-  email = (await createPerson(clients.admin)).email;
+  email = (await createUser(clients.admin)).email;
 });
 
 afterAll(async () => {

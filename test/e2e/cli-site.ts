@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
+import { answered } from "../support/clients/answers.ts";
 import { type Clients, createClients } from "../support/clients/clients.ts";
 import { createDatabase } from "../support/postgres/database.ts";
 import { type Ended, runPostern } from "../support/servers/postern-command.ts";
 import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered } from "../support/servers/two-servers.ts";
 
 const patient = { timeoutMs: 20_000 };
 

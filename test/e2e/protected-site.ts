@@ -1,5 +1,5 @@
 import { createClients } from "../support/clients/clients.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { freePort } from "../support/ports.ts";
 import { createDatabase } from "../support/postgres/database.ts";
 import { startServer, TOKENS } from "../support/servers/server-process.ts";
@@ -23,7 +23,7 @@ export async function startSite(env: Readonly<Record<string, string>> = {}) {
     ...{ issuer, server, port, auth: clients.auth, admin: clients.admin },
     /** What somebody has who has just logged in. */
     async tokens(scope: string[] = []) {
-      const { email, id } = await createPerson(clients.admin);
+      const { email, id } = await createUser(clients.admin);
       return { ...(await login(clients.auth, email, { scope })), userId: id };
     },
     async [Symbol.asyncDispose]() {

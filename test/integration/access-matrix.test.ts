@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { permissions } from "../../services/auth/src/domain/access/permission.ts";
 import { accessTable } from "../../services/auth/src/rpc/access-table.ts";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { AUDIENCE, ISSUER, type ServerProcess, startServer } from "../support/servers/server-process.ts";
 
@@ -82,8 +82,8 @@ beforeAll(async () => {
   server = await startServer({ databaseUrl: database.url, env });
   using clients = clientsOf(tokenOf("*"));
   const { admin, auth } = clients;
-  const user = await createPerson(admin);
-  const administrator = await createPerson(admin, ["admin"]);
+  const user = await createUser(admin);
+  const administrator = await createUser(admin, ["admin"]);
   userId = user.id;
   const postern = [AUDIENCE, `${ISSUER}/postern`];
   const people: [string, string, string[]][] = [
@@ -127,9 +127,9 @@ describe("what lies beyond a method's own permission", () => {
     ["revoke", "no session", ({ auth }) => auth.revoke(target("sessionId", someSession)), "OK"],
     ["revoke:any", "a user", ({ auth }) => auth.revoke(target("userId", userId)), "OK"],
     ["revoke:any", "a client", ({ auth }) => auth.revoke(target("clientId", "c")), "OK"],
-    ["users", "an administrator's creation", ({ admin }) => createPerson(admin, ["admin"]), "NOT_PERMITTED"],
-    ["users", "a user's creation", ({ admin }) => createPerson(admin), "OK"],
-    ["admin", "an administrator's creation", ({ admin }) => createPerson(admin, ["admin"]), "OK"],
+    ["users", "an administrator's creation", ({ admin }) => createUser(admin, ["admin"]), "NOT_PERMITTED"],
+    ["users", "a user's creation", ({ admin }) => createUser(admin), "OK"],
+    ["admin", "an administrator's creation", ({ admin }) => createUser(admin, ["admin"]), "OK"],
   ];
   test.each(calls)("`%s` and %s", async (permission, _, call, answer) => {
     using clients = clientsOf(tokenOf(permission));

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { CallOptions } from "@connectrpc/connect";
 import { expect } from "vitest";
+import { answered } from "../support/clients/answers.ts";
 import type { Clients } from "../support/clients/clients.ts";
-import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { ISSUER, TOKENS } from "../support/servers/server-process.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import { asked } from "./audit-attack-calls.ts";
 
 export const attacker = "203.0.113.5";
@@ -26,7 +26,7 @@ type Expected = Readonly<Record<string, unknown>>;
 
 /** People whom no part of the attack has met. */
 export async function createPeople(users: Clients["admin"]) {
-  const person = (roles: string[] = []) => answered(() => createPerson(users, roles));
+  const person = (roles: string[] = []) => createUser(users, roles);
   const withoutPassword = await answered(async () => {
     const { user } = await users.createUser({ email: `${randomUUID()}@people.test` });
     return user ?? expect.unreachable();

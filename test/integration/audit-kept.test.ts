@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answered, refusal } from "../support/clients/answers.ts";
 import { createClients } from "../support/clients/clients.ts";
-import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered, refusal } from "../support/servers/two-servers.ts";
 
 const day = 86_400_000;
 const changes = [
@@ -61,8 +61,8 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
     await using server = await startServer({ databaseUrl: serviceUrl, env });
     const { admin, auth: all } = createClients({ baseUrl: server.http, credential: TOKENS.admin });
     const { auth } = createClients({ baseUrl: server.http, credential: TOKENS.web });
-    const { email, id: userId } = await answered(() => createPerson(admin));
-    const first = await answered(() => login(auth, email));
+    const { email, id: userId } = await createUser(admin);
+    const first = await login(auth, email);
     const { tokens } = await answered(() => auth.refresh({ refreshToken: first.refreshToken }));
     const wrong = { identifier: email, password: `${PASSWORD}!`, clientAddress: "192.0.2.7" };
     expect(await refusal(answered(() => auth.login(wrong)))).toBe("INVALID_CREDENTIALS");

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
+import { answered } from "../support/clients/answers.ts";
 import { createClients } from "../support/clients/clients.ts";
 import { createDatabase, withClient } from "../support/postgres/database.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { ISSUER, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered } from "../support/servers/two-servers.ts";
 
 /** Whoever has the credential of a server can add rows such as these. */
 const odd = [

@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answered, refusal } from "../support/clients/answers.ts";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
-import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered, refusal } from "../support/servers/two-servers.ts";
 import { limitedTo, WRONG } from "./guesses.ts";
 
 let database: TestDatabase;
@@ -46,8 +46,8 @@ async function refusalsOf(userId: string): Promise<number> {
 
 describe("K03: where the audit cannot be written", { timeout: 60_000 }, () => {
   test("nobody learns whether a password is right, nor whether there is such a user", async () => {
-    const { email, id } = await answered(() => createPerson(admin));
-    const disabled = await answered(() => createPerson(admin));
+    const { email, id } = await createUser(admin);
+    const disabled = await createUser(admin);
     await answered(() => admin.disableUser({ userId: disabled.id }));
     const guesses = [
       { identifier: email, password: WRONG },
@@ -75,7 +75,7 @@ describe("K03: where the audit cannot be written", { timeout: 60_000 }, () => {
 });
 
 test("every refused login of a crowd has its row before its answer", { timeout: 60_000 }, async () => {
-  const people = await Promise.all(Array.from({ length: 6 }, () => answered(() => createPerson(admin))));
+  const people = await Promise.all(Array.from({ length: 6 }, () => createUser(admin)));
   await Promise.all(
     people.map(async ({ email, id }) => {
       for (let time = 1; time <= 3; time++) {
@@ -91,7 +91,7 @@ test("every refused login of a crowd has its row before its answer", { timeout: 
 test("what no budget admitted is told with its number, in the end even by a server that stops", {
   timeout: 60_000,
 }, async () => {
-  const { id, email } = await answered(() => createPerson(admin));
+  const { id, email } = await createUser(admin);
   const counted = async () => {
     const rows = await withClient(database.url, async (client) => {
       const sql =
@@ -129,7 +129,7 @@ test("what no budget admitted is told with its number, in the end even by a serv
 
 describe("ListAuditEvents", () => {
   test("gives page after page, from either end, and what is asked for", async () => {
-    const { id: userId } = await answered(() => createPerson(admin));
+    const { id: userId } = await createUser(admin);
     for (let time = 0; time < 3; time++) {
       await answered(() => admin.disableUser({ userId }));
       await answered(() => admin.enableUser({ userId }));

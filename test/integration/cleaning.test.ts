@@ -3,6 +3,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CleanDeps, clean } from "../../services/auth/src/domain/cleaning/clean.ts";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered, refusal } from "../support/clients/answers.ts";
 import { poll } from "../support/poll.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
@@ -10,7 +11,6 @@ import { fillNeedlessRows } from "../support/postgres/needless-rows.ts";
 import { suitePolicy } from "../support/postgres/session-bench.ts";
 import { openStores } from "../support/postgres/stores.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import { answered, refusal } from "../support/servers/two-servers.ts";
 import { allWell, openSession, openSite, outcomesOfWell, type Site } from "./postgres-site.ts";
 
 const many = { sessions: 6_000, entries: 6_000, addresses: 2_500 };

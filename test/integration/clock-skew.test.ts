@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answered, refusal } from "../support/clients/answers.ts";
 import { type Clients, createClients } from "../support/clients/clients.ts";
-import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import {
@@ -12,7 +13,6 @@ import {
   startServer,
   TOKENS,
 } from "../support/servers/server-process.ts";
-import { answered, refusal } from "../support/servers/two-servers.ts";
 
 const minute = 60_000;
 const preload = `${import.meta.dirname}/../support/faults/shifted-clock.ts`;
@@ -76,10 +76,10 @@ async function verify(name: Name, token: string): Promise<void> {
 /** What a replica decides in the life of a session, while the database's time goes on. */
 async function decisions(name: Name): Promise<unknown[]> {
   const { admin, web } = at(name);
-  const { email, id } = await answered(() => createPerson(admin.admin));
+  const { email, id } = await createUser(admin.admin);
   const guess = () => answered(() => web.auth.login({ identifier: email, password: "a guess" }));
   const told: unknown[] = [await refusal(guess())];
-  const first = await answered(() => login(web.auth, email));
+  const first = await login(web.auth, email);
   told.push(await isActive(name, first.accessToken));
   told.push((await refresh(name, first.refreshToken)).refreshToken === first.refreshToken);
   await advanceClock(database.url, minute);
@@ -92,7 +92,7 @@ async function decisions(name: Name): Promise<unknown[]> {
   await advanceClock(database.url, 30_000);
   told.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
   told.push(await refusal(refresh(name, first.refreshToken)), await isActive(name, second.accessToken));
-  const other = await answered(() => login(web.auth, email));
+  const other = await login(web.auth, email);
   await answered(() => web.auth.revoke({ target: { case: "token", value: other.accessToken } }));
   told.push(await isActive(name, other.accessToken), await isActive(name, other.refreshToken));
   await answered(() => admin.auth.revoke({ target: { case: "userId", value: id } }));
@@ -120,8 +120,8 @@ describe("O01: a replica whose clock is wrong by 10 minutes", () => {
   test.each(pairs)(
     "issues, %s, what verifies, and what one that is %s takes, renews and ends",
     async (one, other) => {
-      const { email } = await answered(() => createPerson(at(one).admin.admin));
-      const issued = await answered(() => login(at(one).web.auth, email));
+      const { email } = await createUser(at(one).admin.admin);
+      const issued = await login(at(one).web.auth, email);
       await verify(other, issued.accessToken);
       expect(await isActive(other, issued.accessToken)).toBe(true);
       const renewed = await refresh(other, issued.refreshToken);

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
 import { frame, grpc, grpcStatus, openGrpc, post, postJson, readAnswer } from "../support/clients/wire.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import {
   AUDIENCE,
@@ -34,8 +34,8 @@ beforeAll(async () => {
     other: of(TOKENS.other),
     resource: of(TOKENS.resource),
   };
-  email = (await createPerson(as.admin.admin)).email;
-  administrator = (await createPerson(as.admin.admin, ["admin"])).email;
+  email = (await createUser(as.admin.admin)).email;
+  administrator = (await createUser(as.admin.admin, ["admin"])).email;
 });
 
 afterAll(async () => {
@@ -181,7 +181,7 @@ test("J16 a secret token is changed by two restarts, and its sessions go on", as
     for (const credential of accepted) {
       using clients = createClients({ baseUrl: one.http, credential });
       if (refreshToken === "") {
-        const person = await createPerson(clients.admin);
+        const person = await createUser(clients.admin);
         ({ refreshToken } = await login(clients.auth, person.email, { audience: [AUDIENCE] }));
       }
       const { tokens } = await clients.auth.refresh({ refreshToken });

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
+import { answered } from "../support/clients/answers.ts";
 import { PASSWORD } from "../support/people/people.ts";
 import { suitePolicy } from "../support/postgres/session-bench.ts";
 import { newId, openStores } from "../support/postgres/stores.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import { type CallName, callsFor, openSession, outcomesOf, type Site } from "./postgres-site.ts";
 
 /** The order matters: no token is active after its user was revoked. */

@@ -6,7 +6,7 @@ import { connectEnvoy, type Envoy, passOn } from "../support/clients/envoy.ts";
 import { foldedIdentityNames } from "../support/clients/folded-names.ts";
 import { frame, grpc, grpcStatus } from "../support/clients/wire.ts";
 import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
@@ -51,7 +51,7 @@ beforeAll(async () => {
   envoy = connectEnvoy(server.grpc);
   admin = createClients({ baseUrl: server.http, credential: TOKENS.admin });
   web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-  person = await createPerson(admin.admin, ["editor", "staff"]);
+  person = await createUser(admin.admin, ["editor", "staff"]);
   kept = await newTokens();
 });
 
@@ -88,7 +88,7 @@ describe("a good token", () => {
   });
 
   test("tells nothing where there is nothing: what the client says of it is removed", async () => {
-    const { email } = await createPerson(admin.admin);
+    const { email } = await createUser(admin.admin);
     const { accessToken } = await login(web.auth, email);
     const checked = await envoy.request({ path: "/anything/", headers: bearer(accessToken) });
     expect(Object.keys(checked.headers)).not.toContain("x-postern-roles");

@@ -1,7 +1,9 @@
+import { answered, refusal, tally } from "../support/clients/answers.ts";
 import type { Clients } from "../support/clients/clients.ts";
+import { PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import { answered, PASSWORD, refusal, type TwoServers, tally } from "../support/servers/two-servers.ts";
+import type { TwoServers } from "../support/servers/two-servers.ts";
 
 /** A login; with the right password unless it says otherwise. */
 export interface Guess {

@@ -1,22 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusal } from "../support/clients/answers.ts";
 import { createJwksReader, kidOf } from "../support/clients/jwks-reader.ts";
+import { createUser, isActive, login, refresh, type Tokens } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { setClock } from "../support/postgres/clock.ts";
 import { scaled } from "../support/run/scale.ts";
 import { type Ended, runPostern } from "../support/servers/postern-command.ts";
-import {
-  createUser,
-  isActive,
-  login,
-  type Replica,
-  refresh,
-  refusal,
-  startTwoServers,
-  type Tokens,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 /** The database's clock runs so much faster than ours: a minute is half a second. */
 const haste = 120;
@@ -87,13 +79,13 @@ test("O02: while keys turn, services that keep the key set as long as they may r
   let stop = false;
 
   async function use(replica: Replica, other: Replica): Promise<void> {
-    const user = await createUser(replica);
-    let tokens: Tokens = await login(replica, user.email);
+    const user = await createUser(replica.users);
+    let tokens: Tokens = await login(replica.web, user.email);
     let older = tokens.accessToken;
     while (!stop) {
       // If a key signs too early, it does so for two seconds, and a few dozen of these rounds observe it.
       await wait(50);
-      tokens = await refresh(replica, tokens.refreshToken);
+      tokens = await refresh(replica.web, tokens.refreshToken);
       seen.add(kidOf(tokens.accessToken));
       for (const token of [tokens.accessToken, older]) {
         const atMs = nowMs();
@@ -102,7 +94,7 @@ test("O02: while keys turn, services that keep the key set as long as they may r
         verified += readers.length;
       }
       // Where this machine stood still, the hurried clock has overtaken the token.
-      if (!(await isActive(other, tokens.accessToken))) {
+      if (!(await isActive(other.web, tokens.accessToken))) {
         expect(expiryMs(tokens.accessToken)).toBeLessThanOrEqual(nowMs());
       }
       older = tokens.accessToken;
@@ -158,8 +150,8 @@ test("a tainted key's tokens are over, and an already published key signs, from 
   );
   const [stolen = "", successor = ""] = [(await active)?.id, (await next)?.id];
   const reader = createJwksReader(() => two.a.server.http, nowMs);
-  const user = await createUser(two.a);
-  const sessions = await Promise.all(Array.from({ length: 20 }, () => login(two.a, user.email)));
+  const user = await createUser(two.a.users);
+  const sessions = await Promise.all(Array.from({ length: 20 }, () => login(two.a.web, user.email)));
   for (const { accessToken } of sessions) await reader.verify(accessToken);
   expect(new Set(sessions.map(({ accessToken }) => kidOf(accessToken)))).toEqual(new Set([stolen]));
   expect(reader.kids).toContain(successor);
@@ -169,10 +161,10 @@ test("a tainted key's tokens are over, and an already published key signs, from 
   let stop = false;
   const late: string[] = [];
   const load = [two.a, two.b].map(async (replica) => {
-    let { refreshToken } = await login(replica, user.email);
+    let { refreshToken } = await login(replica.web, user.email);
     while (!stop) {
       const began = isTainted;
-      const tokens = await refresh(replica, refreshToken);
+      const tokens = await refresh(replica.web, refreshToken);
       if (began) late.push(kidOf(tokens.accessToken));
       ({ refreshToken } = tokens);
     }
@@ -181,12 +173,12 @@ test("a tainted key's tokens are over, and an already published key signs, from 
   isTainted = true;
   expect([code, JSON.parse(stdout).id, JSON.parse(stdout).state]).toEqual([0, stolen, "tainted"]);
   for (const replica of [two.a, two.b]) {
-    for (const { accessToken } of sessions) expect(await isActive(replica, accessToken)).toBe(false);
+    for (const { accessToken } of sessions) expect(await isActive(replica.web, accessToken)).toBe(false);
     for (const { refreshToken } of sessions) {
-      const { accessToken } = await refresh(replica, refreshToken);
+      const { accessToken } = await refresh(replica.web, refreshToken);
       expect(kidOf(accessToken)).toBe(successor);
       await reader.verify(accessToken);
-      expect(await isActive(replica === two.a ? two.b : two.a, accessToken)).toBe(true);
+      expect(await isActive((replica === two.a ? two.b : two.a).web, accessToken)).toBe(true);
     }
   }
   await poll("some refreshes after the taint", 10_000, async () => (late.length > 20 ? true : undefined));
@@ -202,7 +194,7 @@ test("a tainted key's tokens are over, and an already published key signs, from 
 test("keys of three algorithms stand side by side, and each signs in its turn", {
   timeout: 90_000,
 }, async () => {
-  const user = await createUser(two.a);
+  const user = await createUser(two.a.users);
   const tokens: string[] = [];
   for (const alg of ["EdDSA", "RS256", "ES256"]) {
     const made = JSON.parse((await key("prepare", "--purpose", "signing", "--alg", alg)).stdout);
@@ -212,7 +204,7 @@ test("keys of three algorithms stand side by side, and each signs in its turn", 
     aheadMs += 6 * minute;
     await setClock(two.databaseUrl, aheadMs);
     expect(await key("activate", made.id)).toMatchObject({ code: 0, stderr: "" });
-    const { accessToken } = await login(two.b, user.email);
+    const { accessToken } = await login(two.b.web, user.email);
     expect(kidOf(accessToken)).toBe(made.id);
     tokens.push(accessToken);
   }
@@ -225,13 +217,16 @@ test("keys of three algorithms stand side by side, and each signs in its turn", 
 test("a refresh key gives way without anybody noticing; tainted, it ends every session", {
   timeout: 60_000,
 }, async () => {
-  const user = await createUser(two.a);
-  const old = await login(two.a, user.email);
+  const user = await createUser(two.a.users);
+  const old = await login(two.a.web, user.email);
   const { code, stdout } = await key("rotate", "--purpose", "refresh");
   expect([code, JSON.parse(stdout).state]).toEqual([0, "active"]);
-  const young = await login(two.b, user.email);
-  const again = await Promise.all([refresh(two.b, old.refreshToken), refresh(two.a, young.refreshToken)]);
-  for (const { accessToken } of again) expect(await isActive(two.b, accessToken)).toBe(true);
+  const young = await login(two.b.web, user.email);
+  const again = await Promise.all([
+    refresh(two.b.web, old.refreshToken),
+    refresh(two.a.web, young.refreshToken),
+  ]);
+  for (const { accessToken } of again) expect(await isActive(two.b.web, accessToken)).toBe(true);
 
   const retired = (await keys("refresh")).find(({ state }) => state === "retired");
   const kept = await key("remove", retired?.id ?? "");
@@ -240,30 +235,30 @@ test("a refresh key gives way without anybody noticing; tainted, it ends every s
   expect([unsure.code, unsure.stderr]).toEqual([2, expect.stringContaining("--yes")]);
   expect((await key("taint", "--purpose", "refresh", "--yes")).code).toBe(0);
   for (const { accessToken, refreshToken } of again) {
-    expect(await isActive(two.a, accessToken)).toBe(false);
+    expect(await isActive(two.a.web, accessToken)).toBe(false);
     expect(["SESSION_ENDED", "INVALID_REFRESH_TOKEN"]).toContain(
       await refusal(two.b.web.refresh({ refreshToken })),
     );
   }
   // The first ones come before a replica has had reason to look at the keys.
   for (const replica of [two.a, two.b, two.b, two.a]) {
-    const { refreshToken } = await login(replica, user.email);
-    expect(await isActive(two.b, (await refresh(two.b, refreshToken)).accessToken)).toBe(true);
+    const { refreshToken } = await login(replica.web, user.email);
+    expect(await isActive(two.b.web, (await refresh(two.b.web, refreshToken)).accessToken)).toBe(true);
   }
 });
 
 test("a removed key is gone: nothing it made holds, and its secret is nowhere", {
   timeout: 60_000,
 }, async () => {
-  const user = await createUser(two.a);
-  const { accessToken } = await login(two.a, user.email);
+  const user = await createUser(two.a.users);
+  const { accessToken } = await login(two.a.web, user.email);
   const id = kidOf(accessToken);
   expect((await key("remove", id)).stderr).toContain("rotate first");
   expect((await key("rotate", "--purpose", "signing", "--now")).code).toBe(0);
   expect((await key("remove", id)).stderr).toContain("may live until");
-  expect(await isActive(two.b, accessToken)).toBe(true);
+  expect(await isActive(two.b.web, accessToken)).toBe(true);
   expect((await key("remove", id, "--force")).code).toBe(0);
-  for (const replica of [two.a, two.b]) expect(await isActive(replica, accessToken)).toBe(false);
+  for (const replica of [two.a, two.b]) expect(await isActive(replica.web, accessToken)).toBe(false);
   expect(
     await two.query("select id from postern.keys where state = 'removed' and sealed is not null"),
   ).toEqual([]);

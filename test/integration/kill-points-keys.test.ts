@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { answered } from "../support/clients/answers.ts";
 import { type Side, startKillPoint } from "../support/faults/kill-point.ts";
 import { createDatabase, withClient } from "../support/postgres/database.ts";
 import { runPostern, startPostern } from "../support/servers/postern-command.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import { openSession, openSite } from "./postgres-site.ts";
 
 const pools = new Set(["postern main"]);

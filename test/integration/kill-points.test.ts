@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered, refusal } from "../support/clients/answers.ts";
 import { type KillPoint, type Side, startKillPoint } from "../support/faults/kill-point.ts";
 import { PASSWORD } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
-import { answered, refusal } from "../support/servers/two-servers.ts";
 import { openSession, openSite, patient, type Session, type Site } from "./postgres-site.ts";
 
 /** Every one but those that only read. */

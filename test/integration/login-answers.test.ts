@@ -7,14 +7,9 @@ import {
 } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectCode, frame, grpc, post, postJson, type WireAnswer } from "../support/clients/wire.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { TOKENS } from "../support/servers/server-process.ts";
-import {
-  createUser,
-  PASSWORD,
-  type Replica,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { guessWrong, limitedTo, verdict, WRONG } from "./guesses.ts";
 
 const LOGIN = "/postern.auth.v1.AuthService/Login";
@@ -32,7 +27,7 @@ afterAll(() => two[Symbol.asyncDispose]());
 
 /** Whom nobody may tell apart from outside, by what they are. */
 async function makePeople(name: string): Promise<ReadonlyMap<string, string>> {
-  const disabled = await createUser(one);
+  const disabled = await createUser(one.users);
   await one.users.disableUser({ userId: disabled.id });
   const without = { email: `${name}-without@postern.test`, username: `${name}-without` };
   await one.users.createUser(without);
@@ -42,7 +37,7 @@ async function makePeople(name: string): Promise<ReadonlyMap<string, string>> {
     password: PASSWORD,
   });
   return new Map([
-    ["known", (await createUser(one)).email],
+    ["known", (await createUser(one.users)).email],
     ["unknown", `${name}-nobody@postern.test`],
     ["disabled", disabled.email],
     ["without a password", without.email],
@@ -152,7 +147,7 @@ describe("known, unknown and disabled accounts are answered alike", () => {
 
 describe("what is no login is refused before it is hashed or counted", () => {
   test("D11: a password of more than 1,024 bytes, by its bytes", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     for (const password of ["x".repeat(1_025), "é".repeat(513), "x".repeat(20_000), ""]) {
       for (let time = 0; time < 3; time++)
         expect(await verdict(one.other, { identifier, password })).toBe("INVALID_REQUEST");

@@ -5,14 +5,9 @@ import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClients } from "../support/clients/clients.ts";
 import { postJson } from "../support/clients/wire.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { startServer, TOKENS } from "../support/servers/server-process.ts";
-import {
-  createUser,
-  PASSWORD,
-  type Replica,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { guessWrong, knownDevice, limitedTo, newAddress, verdict, WRONG } from "./guesses.ts";
 
 const LOGIN = "/postern.auth.v1.AuthService/Login";
@@ -28,7 +23,7 @@ afterAll(() => two[Symbol.asyncDispose]());
 
 describe("D05 nobody locks another out", () => {
   test("from many addresses: the victim's device and the victim's address are let in all the while", async () => {
-    const { email } = await createUser(one);
+    const { email } = await createUser(one.users);
     const home = newAddress();
     let deviceToken = await knownDevice(one.web, { identifier: email, clientAddress: home });
     const counted: Record<string, number> = {};
@@ -56,7 +51,7 @@ describe("D05 nobody locks another out", () => {
   });
 
   test("by the victim's own address: the device is let in", async () => {
-    const { email } = await createUser(one);
+    const { email } = await createUser(one.users);
     const home = { identifier: email, clientAddress: newAddress() };
     const deviceToken = await knownDevice(one.web, home);
     expect(await guessWrong(one.web, home, 5)).toEqual({ INVALID_CREDENTIALS: 3, RATE_LIMITED: 2 });
@@ -67,7 +62,7 @@ describe("D05 nobody locks another out", () => {
   });
 
   test("through a back end that tells no address: the device is let in", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const deviceToken = await knownDevice(one.other, { identifier });
     for (let attack = 0; attack < 5; attack++) {
       await guessWrong(one.other, { identifier }, 2);
@@ -77,7 +72,7 @@ describe("D05 nobody locks another out", () => {
   });
 
   test("through one back end's address that has guessed at many: devices and known addresses are let in", async () => {
-    const [{ email }, another] = [await createUser(one), await createUser(one)];
+    const [{ email }, another] = [await createUser(one.users), await createUser(one.users)];
     const clientAddress = newAddress();
     const deviceToken = await knownDevice(one.web, { identifier: email, clientAddress });
     const guesses: Record<string, number>[] = [];
@@ -92,7 +87,7 @@ describe("D05 nobody locks another out", () => {
   });
 
   test("a spent device is refused by itself, and one that is forged or another user's is a stranger", async () => {
-    const [mine, theirs] = [await createUser(one), await createUser(one)];
+    const [mine, theirs] = [await createUser(one.users), await createUser(one.users)];
     const { email } = mine;
     const clientAddress = newAddress();
     const deviceToken = await knownDevice(one.web, { identifier: email });
@@ -113,7 +108,7 @@ describe("D05 nobody locks another out", () => {
   });
 
   test("after a change of the password the devices from before share one budget, and lock out no known address", async () => {
-    const { id, email: identifier } = await createUser(one);
+    const { id, email: identifier } = await createUser(one.users);
     const clientAddress = newAddress();
     const [first, second, third] = [
       await knownDevice(one.web, { identifier, clientAddress }),
@@ -144,7 +139,7 @@ describe("D05 nobody locks another out", () => {
 
 describe("a refusal tells when to come again", () => {
   test("by Connect: 429 with Retry-After, in whole seconds", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const clientAddress = newAddress();
     await guessWrong(one.web, { identifier, clientAddress }, 3);
     for (const password of [PASSWORD, WRONG]) {
@@ -159,7 +154,7 @@ describe("a refusal tells when to come again", () => {
   });
 
   test("by gRPC: RESOURCE_EXHAUSTED, with the span beside the reason", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     await guessWrong(one.other, { identifier }, 3);
     const error = ConnectError.from(
       await one.other.login({ identifier, password: PASSWORD }).catch((thrown: unknown) => thrown),
@@ -183,7 +178,7 @@ describe("D08 one household is one bucket", () => {
       ["2001:db8:5:6::1", "2001:db8:5:6:ffff::2", "2001:0DB8:0005:0006::9", "2001:db8:5:6::198.51.100.7"],
     ],
   ])("however its address is written: %s", async (_, addresses) => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const verdicts: Record<string, number>[] = [];
     for (const clientAddress of addresses)
       verdicts.push(await guessWrong(one.web, { identifier, clientAddress }, 1));
@@ -191,7 +186,7 @@ describe("D08 one household is one bucket", () => {
   });
 
   test("of which one address is known, all are", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     await knownDevice(one.web, { identifier, clientAddress: "2001:db8:7:8::1" });
     for (let address = 0; address < 3; address++) {
       await guessWrong(one.web, { identifier, clientAddress: newAddress() }, 3);
@@ -201,7 +196,7 @@ describe("D08 one household is one bucket", () => {
   });
 
   test("whatever headers say of an address, nobody reads them", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const address = newAddress();
     const statuses: number[] = [];
     for (let host = 1; host <= 5; host++) {
@@ -220,7 +215,7 @@ describe("D08 one household is one bucket", () => {
   });
 
   test("of a caller that is not trusted to tell it, the address is nothing", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const home = newAddress();
     const deviceToken = await knownDevice(one.web, { identifier, clientAddress: home });
     const verdicts: Record<string, number>[] = [];
@@ -264,7 +259,7 @@ async function idOf(email: string): Promise<string> {
 
 describe("D09 every door counts", () => {
   test("gRPC, gRPC-Web and Connect share what is counted", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const clientAddress = newAddress();
     const doors = (["grpc", "grpc-web", "connect", "grpc", "grpc-web", "connect"] as const).map(
       (protocol) => {
@@ -298,7 +293,7 @@ describe("D09 every door counts", () => {
       .filter(({ input }) => input.fields.some(({ name }) => name.includes("password")))
       .map(({ name }) => name);
     expect(taking.sort()).toEqual(["CreateUser", "Login", "SetPassword"]);
-    const { id, email } = await createUser(one);
+    const { id, email } = await createUser(one.users);
     for (const password of [PASSWORD, WRONG]) {
       const { user } = await one.users.setPassword({ userId: id, password });
       expect(user).toMatchObject({ id, email });
@@ -311,7 +306,7 @@ describe("D09 every door counts", () => {
   });
 
   test("a session goes on while its user cannot log in, and refreshing gives no guess back", async () => {
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const { outcome } = await one.other.login({ identifier, password: PASSWORD });
     await guessWrong(one.other, { identifier }, 3);
     const { tokens } = await one.other.refresh({ refreshToken: outcome.value?.tokens?.refreshToken ?? "" });
@@ -326,7 +321,7 @@ describe("the setting", () => {
     await using server = await startServer({ databaseUrl: two.databaseUrl, env: { ...two.env, ...env } });
     using web = createClients({ baseUrl: server.http, credential: TOKENS.web });
     const clientAddress = newAddress();
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     for (const name of ["a", "b"]) {
       expect(await guessWrong(web.auth, { identifier: name, clientAddress }, 1)).toEqual({
         INVALID_CREDENTIALS: 1,
@@ -340,7 +335,7 @@ describe("the setting", () => {
     const env = limitedTo("account=off");
     await using server = await startServer({ databaseUrl: two.databaseUrl, env: { ...two.env, ...env } });
     using web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-    const { email: identifier } = await createUser(one);
+    const { email: identifier } = await createUser(one.users);
     const stranger = { identifier, clientAddress: newAddress() };
     expect(await guessWrong(web.auth, stranger, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
     const deviceToken = await knownDevice(web.auth, stranger);

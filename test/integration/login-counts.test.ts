@@ -1,17 +1,12 @@
 import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tally } from "../support/clients/answers.ts";
+import { each } from "../support/each.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import {
-  createUser,
-  each,
-  PASSWORD,
-  type Replica,
-  startTwoServers,
-  type TwoServers,
-  tally,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import {
   type Guess,
   guessWrong,
@@ -39,7 +34,7 @@ async function parallel(
 }
 
 async function stranger(server: Replica): Promise<Guess> {
-  const { email: identifier } = await createUser(server);
+  const { email: identifier } = await createUser(server.users);
   return { identifier, clientAddress: newAddress() };
 }
 

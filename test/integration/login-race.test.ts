@@ -1,20 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusal, tally } from "../support/clients/answers.ts";
+import { each } from "../support/each.ts";
+import { copyUsers } from "../support/people/copy-users.ts";
+import { createUser, isActive, login, type TestUser } from "../support/people/people.ts";
 import { openSessionSource, type SessionSource } from "../support/people/session-source.ts";
 import { scaled } from "../support/run/scale.ts";
-import {
-  createUser,
-  each,
-  isActive,
-  login,
-  type Replica,
-  refusal,
-  startTwoServers,
-  type TestUser,
-  type TwoServers,
-  tally,
-} from "../support/servers/two-servers.ts";
-import { copyUsers, pair, race, survivors } from "./races.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
+import { pair, race, survivors } from "./races.ts";
 
 const rounds = scaled(1_000, { atLeast: 150 });
 /** A login takes some 20 ms; what races it is sent at any moment of that, or a little later. */
@@ -27,7 +20,7 @@ let model: TestUser;
 beforeAll(async () => {
   two = await startTwoServers({ POSTERN_ACCESS_TTL: "1h" });
   source = await openSessionSource(two);
-  model = await createUser(two.a);
+  model = await createUser(two.a.users);
 });
 afterAll(async () => {
   await source[Symbol.asyncDispose]();
@@ -54,7 +47,9 @@ test.for(changes)(
   async ({ change }, { annotate }) => {
     const users = await copyUsers(two, model, rounds);
     const earlier = await each(users, 4, async (user) => ({ user, session: await source.open(user.id) }));
-    const alive = await each(earlier.slice(0, 50), 10, ({ session }) => isActive(two.a, session.accessToken));
+    const alive = await each(earlier.slice(0, 50), 10, ({ session }) =>
+      isActive(two.a.web, session.accessToken),
+    );
     expect(alive).not.toContain(false);
 
     const found: string[] = [];
@@ -62,7 +57,7 @@ test.for(changes)(
       const [one, other] = pair(two, index);
       const outcome = await race(
         index,
-        () => login(one, user.email),
+        () => login(one.web, user.email),
         async () => {
           await delay(((index % 16) * sweepMs) / 16);
           await change(other, user);
@@ -78,6 +73,6 @@ test.for(changes)(
     expect(others).toEqual({});
     expect(answered + INVALID_CREDENTIALS).toBe(rounds);
     // The password that was right is right no more.
-    expect(await refusal(login(two.b, users[0]?.email ?? ""))).toBe("INVALID_CREDENTIALS");
+    expect(await refusal(login(two.b.web, users[0]?.email ?? ""))).toBe("INVALID_CREDENTIALS");
   },
 );

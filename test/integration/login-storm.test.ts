@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients/clients.ts";
+import { each } from "../support/each.ts";
 import { createLeanClient, type LeanClient } from "../support/load/lean-client.ts";
 import {
   describeSpread,
@@ -7,10 +8,9 @@ import {
   runOpenLoop,
   type StreamReport,
 } from "../support/load/open-loop.ts";
-import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered, each } from "../support/servers/two-servers.ts";
 import { type StormReport, startLoginStorm } from "./login-storm.ts";
 
 /** Milliseconds of each measurement. */
@@ -52,8 +52,8 @@ afterAll(async () => {
 /** What goes on beside logins. An outcome is `right`, or what was wrong. */
 async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke" | "JWKS", OpenLoopStream>> {
   const web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-  const { email } = await createPerson(admin.admin);
-  const sessions = await each(Array(40).fill(email), 4, (one) => answered(() => login(web.auth, one)));
+  const { email } = await createUser(admin.admin);
+  const sessions = await each(Array(40).fill(email), 4, (one) => login(web.auth, one));
   const living = sessions.slice(0, 8).map(({ accessToken }) => accessToken);
   /** Refresh tokens that no call shows at the moment. */
   const resting = sessions.slice(8).map(({ refreshToken }) => refreshToken);
@@ -113,7 +113,7 @@ async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke"
 
 /** Right and wrong passwords of many users, and of some who are none. */
 async function attempts() {
-  const people = await each(Array(8).fill(undefined), 2, () => answered(() => createPerson(admin.admin)));
+  const people = await each(Array(8).fill(undefined), 2, () => createUser(admin.admin));
   return people.flatMap(({ email }, index) => [
     { identifier: email, password: PASSWORD },
     { identifier: email, password: "a guess" },

@@ -1,16 +1,12 @@
 import { expect, test } from "vitest";
+import { refusal } from "../support/clients/answers.ts";
 import { createRandom } from "../support/load/random.ts";
+import { copyUsers } from "../support/people/copy-users.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { scaled } from "../support/run/scale.ts";
-import {
-  createUser,
-  PASSWORD,
-  refusal,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { compareSamples, quantile, resolution } from "../support/two-samples.ts";
 import { limitedTo, WRONG } from "./guesses.ts";
-import { copyUsers } from "./races.ts";
 
 /** Of each kind of account. */
 const samples = scaled(300, { atLeast: 150 });
@@ -26,7 +22,7 @@ interface Account {
 /** Accounts of each kind that nobody may tell from the others, by what they are. */
 async function makeAccounts(two: TwoServers): Promise<ReadonlyMap<string, readonly Account[]>> {
   const count = samples + warmUp;
-  const copies = await copyUsers(two, await createUser(two.a), 3 * count);
+  const copies = await copyUsers(two, await createUser(two.a.users), 3 * count);
   const emails = copies.map(({ email }) => email);
   const [known, disabled, without] = [0, 1, 2].map((kind) =>
     emails.slice(kind * count, (kind + 1) * count),

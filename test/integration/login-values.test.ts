@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
-import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
@@ -28,7 +28,7 @@ async function sessionOf(values: {
   deviceToken?: string;
   clientAddress?: string;
 }) {
-  const { email } = await createPerson(admin.admin);
+  const { email } = await createUser(admin.admin);
   const { outcome } = await web.auth.login({ identifier: email, password: PASSWORD, ...values });
   const session = outcome.value?.session;
   if (session === undefined) throw new Error("not logged in");

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { createUser, isActive, login } from "../support/people/people.ts";
 import { appendLivingEntries } from "../support/postgres/living-entries.ts";
 import { scaled } from "../support/run/scale.ts";
-import { createUser, isActive, login, startTwoServers } from "../support/servers/two-servers.ts";
+import { startTwoServers } from "../support/servers/two-servers.ts";
 
 /** More entries than one statement can return within the time of a call, and several pages of them. */
 const entries = scaled(120_000, { atLeast: 24_000 });
@@ -10,11 +11,11 @@ test("a log of very many entries is read, by replicas that are far behind and by
   timeout: 120_000,
 }, async () => {
   await using two = await startTwoServers();
-  const user = await createUser(two.a);
+  const user = await createUser(two.a.users);
   const [first, living, last] = [
-    await login(two.a, user.email),
-    await login(two.a, user.email),
-    await login(two.a, user.email),
+    await login(two.a.web, user.email),
+    await login(two.a.web, user.email),
+    await login(two.a.web, user.email),
   ];
   await two.a.web.revoke({ target: { case: "token", value: first.accessToken } });
   await two.query(appendLivingEntries, [entries]);
@@ -22,8 +23,9 @@ test("a log of very many entries is read, by replicas that are far behind and by
   for (const restart of [async () => {}, two.restart]) {
     await restart();
     for (const replica of [two.a, two.b]) {
-      expect(await isActive(replica, living.accessToken)).toBe(true);
-      for (const { accessToken } of [first, last]) expect(await isActive(replica, accessToken)).toBe(false);
+      expect(await isActive(replica.web, living.accessToken)).toBe(true);
+      for (const { accessToken } of [first, last])
+        expect(await isActive(replica.web, accessToken)).toBe(false);
     }
   }
 });

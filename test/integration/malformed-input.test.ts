@@ -12,7 +12,7 @@ import {
   postJson,
   type WireAnswer,
 } from "../support/clients/wire.ts";
-import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
@@ -162,7 +162,7 @@ describe("E06 JSON that is not valid UTF-8 is refused, and not repaired", () => 
 
   test("in SetPassword, so that no password matches other bytes than it was set with", async () => {
     using clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
-    const { id } = await createPerson(clients.admin);
+    const { id } = await createUser(clients.admin);
     const body = Buffer.from(`{"userId":"${id}","password":"a long \u00f6 password"}`, "latin1");
     const answer = await postJson(`${server.http}${ADMIN}/SetPassword`, TOKENS.admin, body);
     expect(connectCode(answer)).toBe("invalid_argument");
@@ -275,7 +275,7 @@ describe("E06 E13 the message of a stream", () => {
 test("K02 what a caller writes cannot break a log line, nor write one", async () => {
   using clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
   const nasty = 'x\r\n{"level":60,"event":"forged"}\n\u001b[31m"}\u2028\u0000';
-  const { email } = await createPerson(clients.admin);
+  const { email } = await createUser(clients.admin);
   const { session } = await login(clients.auth, email, { userAgent: nasty.replace("\u0000", "") });
   expect(session.userAgent).toBe(nasty.replace("\u0000", ""));
   const before = server.logs.length;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients/clients.ts";
-import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { runPostern, serveSettings } from "../support/servers/postern-command.ts";
@@ -69,7 +69,7 @@ async function call<T>(work: (clients: Clients) => Promise<T>): Promise<T> {
 test("O05: another master key, in three steps under load: nobody is logged out, and the old key opens nothing", {
   timeout: 120_000,
 }, async ({ annotate }) => {
-  const people = await Promise.all(Array.from({ length: 4 }, () => call(({ admin }) => createPerson(admin))));
+  const people = await Promise.all(Array.from({ length: 4 }, () => call(({ admin }) => createUser(admin))));
   const audience = ["https://api.postern.test"];
   const logIn = (email: string, deviceToken = "") =>
     call(async ({ auth }) => {

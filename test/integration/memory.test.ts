@@ -6,9 +6,11 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { tally } from "../support/clients/answers.ts";
 import { createClients } from "../support/clients/clients.ts";
+import { each } from "../support/each.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { createDatabase } from "../support/postgres/database.ts";
 import { limitMemory } from "../support/servers/memory-limit.ts";
 import {
@@ -17,7 +19,6 @@ import {
   startServer,
   TOKENS,
 } from "../support/servers/server-process.ts";
-import { answered, each, tally } from "../support/servers/two-servers.ts";
 
 const MIB = 1024 * 1024;
 const patience = { timeout: 20_000 };
@@ -37,8 +38,8 @@ async function start(options: Omit<ServerOptions, "databaseUrl"> = {}): Promise<
 
 async function logIn({ grpc }: ServerProcess): Promise<void> {
   using admin = createClients({ baseUrl: grpc, protocol: "grpc", credential: TOKENS.admin });
-  const { email } = await answered(() => createPerson(admin.admin));
-  await answered(() => login(admin.auth, email));
+  const { email } = await createUser(admin.admin);
+  await login(admin.auth, email);
 }
 
 async function folderForCore(): Promise<string> {

@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { refusal } from "../support/clients/answers.ts";
+import { createUser, login, refresh } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { startRedis } from "../support/redis/redis.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import { createUser, login, refresh, refusal, startTwoServers } from "../support/servers/two-servers.ts";
+import { startTwoServers } from "../support/servers/two-servers.ts";
 
 /** The names in a table of `docs/metrics.md`. */
 async function documented(): Promise<string[]> {
@@ -23,8 +25,8 @@ test("/metrics tells what docs/metrics.md says, and each moves with what it coun
     POSTERN_LOGIN_LIMITS: "account=2/10m",
   });
   const { a } = two;
-  const user = await createUser(a);
-  const { refreshToken, accessToken } = await login(a, user.email);
+  const user = await createUser(a.users);
+  const { refreshToken, accessToken } = await login(a.web, user.email);
   await a.web.introspect({ token: accessToken });
   const guess = () =>
     refusal(a.web.login({ identifier: user.email, password: "a guess, and not the only one" }));
@@ -34,7 +36,7 @@ test("/metrics tells what docs/metrics.md says, and each moves with what it coun
     "RATE_LIMITED",
   ]);
   await advanceClock(two.databaseUrl, 60_000);
-  await refresh(a, refreshToken);
+  await refresh(a.web, refreshToken);
   await advanceClock(two.databaseUrl, 60_000);
   await refusal(a.web.refresh({ refreshToken }));
   await poll("the head was read after the reuse", 10_000, async () =>
@@ -75,8 +77,8 @@ test("/metrics tells what docs/metrics.md says, and each moves with what it coun
 
 test("without Redis nothing is said of it, and no name, address or id is in a label", async () => {
   await using two = await startTwoServers();
-  const user = await createUser(two.a);
-  const { sessionId } = await login(two.a, user.email);
+  const user = await createUser(two.a.users);
+  const { sessionId } = await login(two.a.web, user.email);
   const text = await (await fetch(`${two.a.server.ops}/metrics`)).text();
   expect(text).not.toMatch(/^postern_redis_up/m);
   for (const private_ of [user.email, user.id, sessionId]) expect(text).not.toContain(private_);

@@ -4,9 +4,11 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { answered } from "../support/clients/answers.ts";
 import { createClients } from "../support/clients/clients.ts";
+import { each } from "../support/each.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
 import { filesOpenForWriting } from "../support/servers/open-files.ts";
@@ -16,7 +18,6 @@ import {
   startServer,
   TOKENS,
 } from "../support/servers/server-process.ts";
-import { answered, each } from "../support/servers/two-servers.ts";
 
 const isLinux = process.platform === "linux";
 const patience = { timeout: 20_000 };
@@ -47,8 +48,8 @@ async function useSession({ grpc }: ServerProcess): Promise<void> {
   const of = (credential: string) => createClients({ baseUrl: grpc, protocol: "grpc", credential });
   using admin = of(TOKENS.admin);
   using web = of(TOKENS.web);
-  const { email } = await answered(() => createPerson(admin.admin));
-  const session = await answered(() => login(web.auth, email));
+  const { email } = await createUser(admin.admin);
+  const session = await login(web.auth, email);
   const { tokens } = await answered(() => web.auth.refresh({ refreshToken: session.refreshToken }));
   const token = tokens?.accessToken ?? "";
   const isActive = async () => (await answered(() => web.auth.introspect({ token }))).active;

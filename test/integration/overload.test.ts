@@ -3,13 +3,13 @@ import http2 from "node:http2";
 import { availableParallelism } from "node:os";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { answered, tally } from "../support/clients/answers.ts";
 import { createClients } from "../support/clients/clients.ts";
 import { grpcStatus, openGrpc, postJson, readAnswer } from "../support/clients/wire.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
 import { TOKENS } from "../support/servers/server-process.ts";
-import { answered, tally } from "../support/servers/two-servers.ts";
 import {
   allOf,
   callsFor,

@@ -1,20 +1,12 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered, tally } from "../support/clients/answers.ts";
 import { reasonOf } from "../support/clients/clients.ts";
+import { createUser, login, PASSWORD, type TestUser } from "../support/people/people.ts";
 import { openSessionSource, type SessionSource } from "../support/people/session-source.ts";
 import { poll } from "../support/poll.ts";
 import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
-import {
-  answered,
-  createUser,
-  login,
-  PASSWORD,
-  type Replica,
-  startTwoServers,
-  type TestUser,
-  type TwoServers,
-  tally,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { pair } from "./races.ts";
 
 /** A call that hangs is told from one that answers, and nothing else is. */
@@ -63,7 +55,7 @@ async function expectOnBoth(token: string, active: boolean): Promise<void> {
 type Turn = (round: number) => Promise<void>;
 
 async function refreshing(user: TestUser) {
-  let { refreshToken, sessionId } = await login(two.a, user.email);
+  let { refreshToken, sessionId } = await login(two.a.web, user.email);
   const turn: Turn = async (round) => {
     const [{ web }] = pair(two, round);
     // A client that is told UNAVAILABLE tries again with the same id.
@@ -94,14 +86,14 @@ async function revoking(user: TestUser): Promise<Turn> {
 }
 
 async function introspecting(user: TestUser): Promise<Turn> {
-  const { accessToken } = await login(two.a, user.email);
+  const { accessToken } = await login(two.a.web, user.email);
   return () => expectOnBoth(accessToken, true);
 }
 
 test("PgBouncer killed and started under load: UNAVAILABLE at the worst, and nothing is lost", {
   timeout: 90_000,
 }, async ({ annotate }) => {
-  const user = await createUser(two.a);
+  const user = await createUser(two.a.users);
   const refreshers = await Promise.all([1, 2, 3, 4].map(() => refreshing(user)));
   const others = await Promise.all([loggingIn, revoking, introspecting].map((lane) => lane(user)));
   const turns = [...refreshers.map(({ turn }) => turn), ...others, ...others];

@@ -1,22 +1,13 @@
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered, refusal } from "../support/clients/answers.ts";
+import { each } from "../support/each.ts";
+import { createUser, isActive, login, PASSWORD, refresh } from "../support/people/people.ts";
 import { openSessionSource } from "../support/people/session-source.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
 import { scaled } from "../support/run/scale.ts";
-import {
-  answered,
-  createUser,
-  each,
-  isActive,
-  login,
-  PASSWORD,
-  type Replica,
-  refresh,
-  refusal,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { pair } from "./races.ts";
 
 const crowd = 100;
@@ -43,23 +34,23 @@ test("two servers that start on an empty database migrate it once, and share the
     { purpose: "signing" },
     { purpose: "refresh" },
   ]);
-  const opened = await login(two.a, (await createUser(two.b)).email);
-  expect(await isActive(two.b, opened.accessToken)).toBe(true);
-  expect(await isActive(two.b, opened.refreshToken)).toBe(true);
+  const opened = await login(two.a.web, (await createUser(two.b.users)).email);
+  expect(await isActive(two.b.web, opened.accessToken)).toBe(true);
+  expect(await isActive(two.b.web, opened.refreshToken)).toBe(true);
 });
 
 test(`${crowd} concurrent refreshes of one token over two servers rotate it once`, async () => {
-  const opened = await login(two.a, (await createUser(two.a)).email);
+  const opened = await login(two.a.web, (await createUser(two.a.users)).email);
   await advanceClock(two.databaseUrl, pastTheGrace);
   const answers = await Promise.all(
-    Array.from({ length: crowd }, (_, index) => refresh(pair(two, index)[0], opened.refreshToken)),
+    Array.from({ length: crowd }, (_, index) => refresh(pair(two, index)[0].web, opened.refreshToken)),
   );
   const successors = new Set(answers.map(({ refreshToken }) => refreshToken));
   expect(successors.size).toBe(1);
   expect(successors).not.toContain(opened.refreshToken);
   expect(await sessionRow(opened.sessionId)).toEqual({ generation: 1, ended_at: null });
   const active = await Promise.all(
-    answers.map(({ accessToken }, index) => isActive(pair(two, index)[1], accessToken)),
+    answers.map(({ accessToken }, index) => isActive(pair(two, index)[1].web, accessToken)),
   );
   expect(active).not.toContain(false);
 });
@@ -68,9 +59,9 @@ test(`${tokens} tokens that were revoked are inactive on both servers from then 
   timeout: 240_000,
 }, async () => {
   await using source = await openSessionSource(two);
-  const user = await createUser(two.a);
+  const user = await createUser(two.a.users);
   const opened = await each(Array.from({ length: tokens }), 8, () => source.open(user.id));
-  const before = await each(opened.slice(-50), 8, ({ accessToken }) => isActive(two.b, accessToken));
+  const before = await each(opened.slice(-50), 8, ({ accessToken }) => isActive(two.b.web, accessToken));
   expect(before).not.toContain(false);
   const found = await each(opened, 16, async ({ id, accessToken, refreshToken }, index) => {
     const [one, other] = pair(two, index);
@@ -80,7 +71,7 @@ test(`${tokens} tokens that were revoked are inactive on both servers from then 
       () => one.web.revoke({ target: { case: "token", value: accessToken } }),
     ][index % 3] as () => Promise<unknown>;
     await answered(revoke);
-    return Promise.all([one, other].map((server) => isActive(server, accessToken)));
+    return Promise.all([one, other].map((server) => isActive(server.web, accessToken)));
   });
   expect(found.flat()).not.toContain(true);
 });
@@ -92,14 +83,14 @@ test.each<[string, (server: Replica, userId: string) => Promise<unknown>]>([
   ],
   ["DisableUser", ({ users }, userId) => users.disableUser({ userId })],
 ])("%s ends the user's sessions on both servers", async (_, change) => {
-  const user = await createUser(two.a);
-  const opened = await Promise.all([two.a, two.b].map((server) => login(server, user.email)));
+  const user = await createUser(two.a.users);
+  const opened = await Promise.all([two.a, two.b].map((server) => login(server.web, user.email)));
   await answered(() => change(two.a, user.id));
   for (const server of [two.a, two.b]) {
     for (const { accessToken, refreshToken } of opened) {
-      expect(await isActive(server, accessToken)).toBe(false);
-      expect(await isActive(server, refreshToken)).toBe(false);
-      expect(await refusal(refresh(server, refreshToken))).toBe("SESSION_ENDED");
+      expect(await isActive(server.web, accessToken)).toBe(false);
+      expect(await isActive(server.web, refreshToken)).toBe(false);
+      expect(await refusal(refresh(server.web, refreshToken))).toBe("SESSION_ENDED");
     }
     const again = answered(() => server.web.login({ identifier: user.email, password: PASSWORD }));
     expect(await refusal(again)).toBe("INVALID_CREDENTIALS");

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { createPerson, login } from "../support/people/people.ts";
+import { answered } from "../support/clients/answers.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { startPgBouncer } from "../support/postgres/pgbouncer.ts";
 import { asSuperuser, createRole, type TestRole } from "../support/postgres/roles.ts";
 import { runPostern, serveSettings } from "../support/servers/postern-command.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import { doEveryJob, makeEveryCall } from "./every-call.ts";
 import { inTime, openSession, openSite } from "./postgres-site.ts";
 
@@ -48,9 +48,9 @@ test.each(["serializable", "'repeatable read'"])(
   async (level) => {
     await setDefaults({ default_transaction_isolation: level });
     await using site = await openSite(owner.urlOf(database.url), { POSTERN_MASTER_KEY: masterKey });
-    const { email } = await answered(() => createPerson(site.admin.admin));
+    const { email } = await createUser(site.admin.admin);
     const sessions = [];
-    for (let i = 0; i < 24; i++) sessions.push(await answered(() => login(site.web.auth, email)));
+    for (let i = 0; i < 24; i++) sessions.push(await login(site.web.auth, email));
     const conflicts = () => site.server.logs.filter((line) => JSON.stringify(line).includes('"40001"'));
     await Promise.all(
       sessions.map(({ sessionId: value }) =>

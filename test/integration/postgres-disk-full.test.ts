@@ -3,12 +3,12 @@ import { chown, mkdir, stat, symlink } from "node:fs/promises";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered } from "../support/clients/answers.ts";
 import { canMount, mountSmallDisk } from "../support/faults/small-disk.ts";
 import { poll } from "../support/poll.ts";
 import { withClient } from "../support/postgres/database.ts";
 import { startLocal } from "../support/postgres/postgres-local.ts";
 import { hasLocalPostgres } from "../support/postgres/postgres-standby.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import {
   allOf,
   type Call,

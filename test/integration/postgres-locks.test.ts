@@ -1,10 +1,10 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered } from "../support/clients/answers.ts";
 import { poll } from "../support/poll.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import {
   allOf,
   allWell,

@@ -1,7 +1,7 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answered, tally } from "../support/clients/answers.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
-import { answered, tally } from "../support/servers/two-servers.ts";
 import {
   allOf,
   allWell,

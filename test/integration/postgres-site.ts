@@ -1,9 +1,9 @@
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema } from "@postern/proto/postern/error/v1/error_detail_pb.js";
+import { answered } from "../support/clients/answers.ts";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
-import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered } from "../support/servers/two-servers.ts";
 
 /** A call that hangs is told from one that answers, and nothing else is. */
 export const inTime = { timeoutMs: 5_000 };
@@ -44,8 +44,8 @@ export interface Session {
 
 /** A session of a user who has no other. */
 export async function openSession({ admin, web }: Site): Promise<Session> {
-  const { id: userId, email } = await answered(() => createPerson(admin.admin));
-  const { sessionId, accessToken, refreshToken } = await answered(() => login(web.auth, email));
+  const { id: userId, email } = await createUser(admin.admin);
+  const { sessionId, accessToken, refreshToken } = await login(web.auth, email);
   return { userId, email, sessionId, accessToken, refreshToken };
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { answered } from "../support/clients/answers.ts";
 import { startTcpProxy } from "../support/faults/tcp-proxy.ts";
 import { login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
@@ -12,7 +13,6 @@ import {
   startReplication,
 } from "../support/postgres/postgres-standby.ts";
 import { runPostern, serveSettings, startPostern } from "../support/servers/postern-command.ts";
-import { answered } from "../support/servers/two-servers.ts";
 import {
   allOf,
   callsFor,
@@ -152,7 +152,7 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
       const refreshed = outcomeOf(() => answered(() => site.web.auth.refresh({ refreshToken }, inTime)));
       expect(await refreshed).toMatch(/^(SESSION_ENDED|INVALID_REFRESH_TOKEN)$/);
     }
-    const fresh = await answered(() => login(site.web.auth, kept.email));
+    const fresh = await login(site.web.auth, kept.email);
     expect(await isActive(site, fresh.accessToken)).toBe(true);
     waiting.signal("SIGTERM");
     expect(await waiting.ended).toMatchObject({ code: 0 });

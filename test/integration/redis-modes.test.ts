@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { tally } from "../support/clients/answers.ts";
+import { createUser, isActive, login } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis/redis.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import { createUser, isActive, login, startTwoServers, tally } from "../support/servers/two-servers.ts";
+import { startTwoServers } from "../support/servers/two-servers.ts";
 import { unmissed, untilRedisIsUp, verdict, WRONG } from "./guesses.ts";
 import { pair } from "./races.ts";
 
@@ -72,7 +74,7 @@ test.for(flavours)(
     for (const node of redis.nodes) await node.command("CONFIG", "RESETSTAT");
     // By the default limits ten wrong passwords are judged on one server, and ten on both together.
     const verdicts = await unmissed(two, async () => {
-      const guess = { identifier: (await createUser(two.a)).email, password: WRONG };
+      const guess = { identifier: (await createUser(two.a.users)).email, password: WRONG };
       const all: string[] = [];
       do all.push(await verdict(pair(two, all.length)[0].web, guess));
       while (all.length < 30 && all.at(-1) !== "RATE_LIMITED");
@@ -80,10 +82,10 @@ test.for(flavours)(
     });
     expect(tally(verdicts)).toEqual({ INVALID_CREDENTIALS: 10, RATE_LIMITED: 1 });
 
-    const other = await createUser(two.a);
+    const other = await createUser(two.a.users);
     await poll("an entry has come through Redis", 30_000, async () => {
-      const { accessToken } = await login(two.a, other.email);
-      expect(await isActive(two.a, accessToken)).toBe(true);
+      const { accessToken } = await login(two.a.web, other.email);
+      expect(await isActive(two.a.web, accessToken)).toBe(true);
       await two.a.web.revoke({ target: { case: "token", value: accessToken } });
       const metrics = await readMetrics(two.b.server.ops);
       return (metrics.get('postern_revocation_log_entries_total{source="redis"}') ?? 0) > 0

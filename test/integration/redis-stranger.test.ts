@@ -1,17 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createUser, isActive, login, refresh, type TestUser } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import {
-  createUser,
-  isActive,
-  login,
-  type Replica,
-  refresh,
-  startTwoServers,
-  type TestUser,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 let redis: RedisServer;
 let two: TwoServers;
@@ -27,9 +19,9 @@ afterAll(async () => {
 const fromRedis = 'postern_revocation_log_entries_total{source="redis"}';
 
 test("a replica that nobody asks hears of revocations through Redis", async () => {
-  const user = await createUser(two.a);
+  const user = await createUser(two.a.users);
   await poll("an entry has come through Redis", 30_000, async () => {
-    const { accessToken } = await login(two.a, user.email);
+    const { accessToken } = await login(two.a.web, user.email);
     await two.a.web.revoke({ target: { case: "token", value: accessToken } });
     return ((await readMetrics(two.b.server.ops)).get(fromRedis) ?? 0) > 0 ? true : undefined;
   });
@@ -96,9 +88,12 @@ const mischiefs: readonly Mischief[] = [
 beforeEach(() => redis.command("FLUSHALL"));
 
 test.for(mischiefs)("M03: a stranger who $name changes no verdict", async ({ act }) => {
-  const users = [await createUser(two.a), await createUser(two.a)] as const;
-  const before = await Promise.all(users.map((user) => login(two.a, user.email)));
-  const [kept, ended] = await Promise.all([login(two.a, users[0].email), login(two.b, users[1].email)]);
+  const users = [await createUser(two.a.users), await createUser(two.a.users)] as const;
+  const before = await Promise.all(users.map((user) => login(two.a.web, user.email)));
+  const [kept, ended] = await Promise.all([
+    login(two.a.web, users[0].email),
+    login(two.b.web, users[1].email),
+  ]);
   await two.a.web.revoke({ target: { case: "sessionId", value: ended.sessionId } });
   await expectVerdicts(users, kept.accessToken, ended.accessToken);
 
@@ -109,18 +104,18 @@ test.for(mischiefs)("M03: a stranger who $name changes no verdict", async ({ act
   await act((await redis.command("KEYS", "postern:*")) as string[]);
 
   await expectVerdicts(users, kept.accessToken, ended.accessToken);
-  const refreshed = await refresh(two.b, kept.refreshToken);
+  const refreshed = await refresh(two.b.web, kept.refreshToken);
   await two.b.web.revoke({ target: { case: "token", value: refreshed.accessToken } });
   for (const server of [two.a, two.b]) {
-    expect(await isActive(server, refreshed.accessToken)).toBe(false);
-    for (const { accessToken } of before) expect(await isActive(server, accessToken)).toBe(true);
+    expect(await isActive(server.web, refreshed.accessToken)).toBe(false);
+    for (const { accessToken } of before) expect(await isActive(server.web, accessToken)).toBe(true);
   }
-  expect(await isActive(two.a, (await login(two.b, users[1].email)).accessToken)).toBe(true);
+  expect(await isActive(two.a.web, (await login(two.b.web, users[1].email)).accessToken)).toBe(true);
 });
 
 async function expectVerdicts(users: readonly TestUser[], kept: string, ended: string): Promise<void> {
   for (const server of [two.a, two.b]) {
-    expect(await isActive(server, ended)).toBe(false);
+    expect(await isActive(server.web, ended)).toBe(false);
     expect(await nameOf(server, kept)).toBe(users[0]?.email);
   }
 }

@@ -1,14 +1,8 @@
 import { expect, test } from "vitest";
 import { parseId } from "../../services/auth/src/lib/type-id.ts";
+import { createUser, isActive, login, refresh } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
-import {
-  createUser,
-  isActive,
-  login,
-  refresh,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 const crowd = 200;
 const pastTheGrace = 31_000;
@@ -26,14 +20,14 @@ test("C02: 200 concurrent refreshes of one token over two servers rotate it once
 }, async () => {
   await using two = await startTwoServers();
   const { a, b } = two;
-  const user = await createUser(a);
-  const opened = await login(a, user.email);
+  const user = await createUser(a.users);
+  const opened = await login(a.web, user.email);
 
   let shown = opened.refreshToken;
   for (const round of [1, 2, 3]) {
     await advanceClock(two.databaseUrl, pastTheGrace);
     const answers = await Promise.all(
-      Array.from({ length: crowd }, (_, index) => refresh(index % 2 === 0 ? a : b, shown)),
+      Array.from({ length: crowd }, (_, index) => refresh((index % 2 === 0 ? a : b).web, shown)),
     );
     expect(await generationOf(two, opened.sessionId)).toBe(round);
     const successors = new Set(answers.map((tokens) => tokens.refreshToken));
@@ -42,14 +36,14 @@ test("C02: 200 concurrent refreshes of one token over two servers rotate it once
     expect(new Set(answers.map((tokens) => tokens.accessToken)).size).toBe(crowd);
     // The session lives: each of the access tokens is good on the server that did not make it.
     const active = await Promise.all(
-      answers.map(({ accessToken }, index) => isActive(index % 2 === 0 ? b : a, accessToken)),
+      answers.map(({ accessToken }, index) => isActive((index % 2 === 0 ? b : a).web, accessToken)),
     );
     expect(active).not.toContain(false);
     [shown = ""] = successors;
   }
   // And so does its last refresh token.
   await advanceClock(two.databaseUrl, pastTheGrace);
-  expect(await refresh(b, shown)).toBeDefined();
+  expect(await refresh(b.web, shown)).toBeDefined();
   expect(await generationOf(two, opened.sessionId)).toBe(4);
   expect(await two.query("select event from postern.audit where event like 'refresh%'")).toEqual([]);
 });

@@ -1,22 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clean } from "../../services/auth/src/domain/cleaning/clean.ts";
+import { answered, refusal } from "../support/clients/answers.ts";
+import { createUser, isActive, login, refresh } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { suitePolicy } from "../support/postgres/session-bench.ts";
 import { openStores } from "../support/postgres/stores.ts";
 import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
-import {
-  answered,
-  createUser,
-  isActive,
-  login,
-  type Replica,
-  refresh,
-  refusal,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -70,15 +62,15 @@ test.each([
       ...(url === undefined ? {} : { POSTERN_REDIS_URL: url }),
     });
     const { a, b } = two;
-    const user = await createUser(a);
+    const user = await createUser(a.users);
     const [kept, early, middle, late] = [
-      await login(a, user.email),
-      await login(b, user.email),
-      await login(b, user.email),
-      await login(a, user.email),
+      await login(a.web, user.email),
+      await login(b.web, user.email),
+      await login(b.web, user.email),
+      await login(a.web, user.email),
     ];
-    const another = await login(a, (await createUser(a)).email);
-    expect(await isActive(b, early.accessToken)).toBe(true);
+    const another = await login(a.web, (await createUser(a.users)).email);
+    expect(await isActive(b.web, early.accessToken)).toBe(true);
     const before = await numberOf(b);
     let fresh: Awaited<ReturnType<typeof login>>;
     {
@@ -91,8 +83,8 @@ test.each([
       await answered(() => a.web.revoke({ target: { case: "token", value: another.accessToken } }));
       await advanceClock(two.databaseUrl, 83 * minute);
       await flush();
-      fresh = await login(a, user.email);
-      expect(await isActive(a, fresh.accessToken)).toBe(true);
+      fresh = await login(a.web, user.email);
+      expect(await isActive(a.web, fresh.accessToken)).toBe(true);
       await answered(() => a.web.revoke({ target: { case: "token", value: fresh.accessToken } }));
       await revokeSession(a, late.sessionId);
       // That of `early`, and that of the token.
@@ -104,14 +96,14 @@ test.each([
       ]);
     }
     for (const replica of [b, a]) {
-      expect(await isActive(replica, fresh.accessToken)).toBe(false);
+      expect(await isActive(replica.web, fresh.accessToken)).toBe(false);
       for (const { accessToken, refreshToken } of [early, middle, late]) {
-        expect(await isActive(replica, accessToken)).toBe(false);
-        expect(await isActive(replica, refreshToken)).toBe(false);
-        expect(await refusal(refresh(replica, refreshToken))).toBe("SESSION_ENDED");
+        expect(await isActive(replica.web, accessToken)).toBe(false);
+        expect(await isActive(replica.web, refreshToken)).toBe(false);
+        expect(await refusal(refresh(replica.web, refreshToken))).toBe("SESSION_ENDED");
       }
-      const { accessToken } = await refresh(replica, kept.refreshToken);
-      expect(await isActive(replica, accessToken)).toBe(true);
+      const { accessToken } = await refresh(replica.web, kept.refreshToken);
+      expect(await isActive(replica.web, accessToken)).toBe(true);
       expect((await readMetrics(replica.server.ops)).get("postern_revocation_log_rewinds_total")).toBe(0);
       expect(replica.server.logs.filter(({ event }) => event === "log_rewound")).toEqual([]);
       expect(await numberOf(replica)).toBe((before ?? 0) + 5);

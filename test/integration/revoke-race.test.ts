@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tally } from "../support/clients/answers.ts";
+import { each } from "../support/each.ts";
+import { copyUsers } from "../support/people/copy-users.ts";
+import { createUser, isActive, refresh, type TestUser } from "../support/people/people.ts";
 import {
   type OpenedSession,
   openSessionSource,
@@ -6,18 +10,8 @@ import {
 } from "../support/people/session-source.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { scaled } from "../support/run/scale.ts";
-import {
-  createUser,
-  each,
-  isActive,
-  type Replica,
-  refresh,
-  startTwoServers,
-  type TestUser,
-  type TwoServers,
-  tally,
-} from "../support/servers/two-servers.ts";
-import { copyUsers, pair, race, survivors } from "./races.ts";
+import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
+import { pair, race, survivors } from "./races.ts";
 
 const rounds = scaled(1_000, { atLeast: 150 });
 const pastTheGrace = 31_000;
@@ -29,7 +23,7 @@ let model: TestUser;
 beforeAll(async () => {
   two = await startTwoServers({ POSTERN_ACCESS_TTL: "1h" });
   source = await openSessionSource(two);
-  model = await createUser(two.a);
+  model = await createUser(two.a.users);
 });
 afterAll(async () => {
   await source[Symbol.asyncDispose]();
@@ -66,7 +60,7 @@ test.for(targets)(
     const sessions = await each(users, 4, async (user) => ({ user, session: await source.open(user.id) }));
     await advanceClock(two.databaseUrl, pastTheGrace);
     const alive = await each(sessions.slice(0, 50), 10, ({ session }) =>
-      isActive(two.a, session.accessToken),
+      isActive(two.a.web, session.accessToken),
     );
     expect(alive).not.toContain(false);
 
@@ -75,7 +69,7 @@ test.for(targets)(
       const [one, other] = pair(two, index);
       const outcome = await race(
         index,
-        () => refresh(one, session.refreshToken),
+        () => refresh(one.web, session.refreshToken),
         () => end(other, session, user),
       );
       const won = typeof outcome === "string" ? [] : [outcome];

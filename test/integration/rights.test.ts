@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 test("J07 Revoke of a refresh token ends its access tokens", async () => {
-  const { email } = await createPerson(admin.admin);
+  const { email } = await createUser(admin.admin);
   const { accessToken, refreshToken } = await login(web.auth, email);
   const { tokens } = await web.auth.refresh({ refreshToken });
   await web.auth.revoke({ target: { case: "token", value: refreshToken } });
@@ -39,7 +39,7 @@ test("J07 Revoke of a refresh token ends its access tokens", async () => {
 });
 
 test("J13 what a caller may no longer ask for is not renewed", async () => {
-  const { email } = await createPerson(admin.admin);
+  const { email } = await createUser(admin.admin);
   const { refreshToken, scope } = await login(web.auth, email, { scope: ["read", "write"] });
   expect(scope).toEqual(["read", "write"]);
   const narrowed = { name: "web", token: TOKENS.web, permissions: ["login"] };
@@ -65,7 +65,7 @@ test("J13 what a caller may no longer ask for is not renewed", async () => {
 });
 
 test("an administrator that is one no more cannot undo it by an old access token", async () => {
-  const { email } = await createPerson(admin.admin, ["admin"]);
+  const { email } = await createUser(admin.admin, ["admin"]);
   const { accessToken } = await login(admin.auth, email, { audience: [`${ISSUER}/postern`] });
   const own = createClients({ baseUrl: server.http, credential: accessToken });
   expect((await own.admin.listUsers({})).users.length).toBeGreaterThan(0);
@@ -79,7 +79,7 @@ test("an administrator that is one no more cannot undo it by an old access token
 });
 
 test("K03 where the audit cannot be written, what it would tell of does not happen", async () => {
-  const { email, id } = await createPerson(admin.admin);
+  const { email, id } = await createUser(admin.admin);
   const { refreshToken, sessionId } = await login(web.auth, email);
   await withClient(database.url, (client) => client.query("alter table postern.audit rename to lost"));
   try {

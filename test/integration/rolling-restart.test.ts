@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { type Clients, createClients, type Protocol, reasonOf } from "../support/clients/clients.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login, loginOnce } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { freePort } from "../support/ports.ts";
 import { createDatabase } from "../support/postgres/database.ts";
@@ -186,7 +186,7 @@ async function live(balancer: Balancer, email: string, first: Tokens, stopping: 
       tokens = answer?.tokens ?? tokens;
     }
     if (round % 16 === 0) {
-      const fresh = await balancer.call("Login", (auth) => login(auth, email));
+      const fresh = await balancer.call("Login", (auth) => loginOnce(auth, email));
       if (fresh === undefined) continue;
       const target = { case: "token", value: tokens.refreshToken } as const;
       await balancer.call("Revoke", (auth) => auth.revoke({ target }, patient));
@@ -223,7 +223,7 @@ test("O07: no call that is retried once fails while two servers are restarted in
   const lives: Promise<void>[] = [];
   for (const balancer of balancers) {
     for (let user = 0; user < 2; user += 1) {
-      const { email } = await createPerson(admin.admin);
+      const { email } = await createUser(admin.admin);
       lives.push(live(balancer, email, await login(web.auth, email), stopping.signal));
     }
   }

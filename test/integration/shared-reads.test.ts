@@ -4,12 +4,13 @@ import { createBatch } from "../../services/auth/src/lib/batch.ts";
 import { withDeadline } from "../../services/auth/src/lib/deadline.ts";
 import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
 import { createUserNames } from "../../services/auth/src/store/postgres/user-names.ts";
+import { tally } from "../support/clients/answers.ts";
+import { each } from "../support/each.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { suitePolicy } from "../support/postgres/session-bench.ts";
 import { newId, openStores, type Stores } from "../support/postgres/stores.ts";
 import { TOKENS } from "../support/servers/server-process.ts";
-import { each, tally } from "../support/servers/two-servers.ts";
 import { openSession, openSite } from "./postgres-site.ts";
 
 let database: TestDatabase;

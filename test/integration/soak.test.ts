@@ -1,13 +1,13 @@
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { createClients } from "../support/clients/clients.ts";
+import { each } from "../support/each.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
 import { type OpenLoopStream, runOpenLoop } from "../support/load/open-loop.ts";
-import { createPerson, login, PASSWORD } from "../support/people/people.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { answered, each } from "../support/servers/two-servers.ts";
 
 const collectGarbage = pathToFileURL(`${import.meta.dirname}/../support/servers/collect-garbage.ts`).href;
 /** Milliseconds of load between two looks at the heap. */
@@ -43,10 +43,8 @@ test("L15 in a short soak at half load, calls leave nothing behind", { timeout: 
     ...{ deadlineMs: 9_000, slackMs: 11_000 },
   });
   const web = createClients({ baseUrl: server.http, credential: TOKENS.web });
-  const { email } = await createPerson(
-    createClients({ baseUrl: server.http, credential: TOKENS.admin }).admin,
-  );
-  const sessions = await each(Array(20).fill(email), 2, () => answered(() => login(web.auth, email)));
+  const { email } = await createUser(createClients({ baseUrl: server.http, credential: TOKENS.admin }).admin);
+  const sessions = await each(Array(20).fill(email), 2, () => login(web.auth, email));
   const resting = sessions.map(({ refreshToken }) => refreshToken);
   const [{ accessToken } = { accessToken: "" }] = sessions;
   const outcome = async (method: string, request: object) => {

@@ -1,23 +1,18 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusal, tally } from "../support/clients/answers.ts";
 import type { Clients } from "../support/clients/clients.ts";
 import { postJson } from "../support/clients/wire.ts";
+import { each } from "../support/each.ts";
+import { copyUsers } from "../support/people/copy-users.ts";
+import { createUser, PASSWORD, type TestUser } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 import { scaled } from "../support/run/scale.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
 import { TOKENS } from "../support/servers/server-process.ts";
-import {
-  createUser,
-  each,
-  PASSWORD,
-  refusal,
-  startTwoServers,
-  type TestUser,
-  type TwoServers,
-  tally,
-} from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { type Guess, knownDevice, newAddress, verdict, WRONG } from "./guesses.ts";
-import { copyUsers, pair } from "./races.ts";
+import { pair } from "./races.ts";
 
 /** Guesses on their way at once. */
 const lanes = 16;
@@ -87,7 +82,7 @@ const describeAttack = ({ guesses, victim, missed }: Attack) =>
   `guesses ${JSON.stringify(guesses)}; the victim's logins ${JSON.stringify(victim)}; Redis missed ${missed} times`;
 
 async function victimOf({ a }: TwoServers, clientAddress: string): Promise<Guess & TestUser> {
-  const user = await createUser(a);
+  const user = await createUser(a.users);
   const deviceToken = await knownDevice(a.web, { identifier: user.email, clientAddress });
   return { ...user, identifier: user.email, deviceToken };
 }
@@ -115,7 +110,7 @@ test("D05: many accounts through one back end's address", { timeout }, async ({ 
   await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url });
   const clientAddress = newAddress();
   const { identifier, deviceToken = "" } = await victimOf(two, clientAddress);
-  const users = await copyUsers(two, await createUser(two.a), scaled(500, { atLeast: 250 }));
+  const users = await copyUsers(two, await createUser(two.a.users), scaled(500, { atLeast: 250 }));
   const guesses = users.map(({ email }) => ({ identifier: email, password: WRONG, clientAddress }));
   const result = await attack(two, guesses, { identifier, deviceToken, clientAddress });
   await annotate(describeAttack(result));
@@ -134,7 +129,7 @@ test("many accounts by one password from 200 addresses", { timeout }, async ({ a
   const limits = "account=10/30m,account_all=100/1h,address=20/30m,total=400/30m";
   await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url, POSTERN_LOGIN_LIMITS: limits });
   const { identifier, deviceToken = "" } = await victimOf(two, newAddress());
-  const users = await copyUsers(two, await createUser(two.a), scaled(3_000, { atLeast: 800 }));
+  const users = await copyUsers(two, await createUser(two.a.users), scaled(3_000, { atLeast: 800 }));
   // A quarter of the guesses comes from five loud addresses.
   const guesses = users.map(({ email }, index) => ({
     ...{ identifier: email, password: WRONG },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
 import { frame, grpc, grpcStatus, introspectRequest, postJson } from "../support/clients/wire.ts";
-import { createPerson, login } from "../support/people/people.ts";
+import { createUser, login } from "../support/people/people.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
@@ -25,7 +25,7 @@ beforeAll(async () => {
     other: of(TOKENS.other),
     resource: of(TOKENS.resource),
   };
-  email = (await createPerson(as.admin.admin)).email;
+  email = (await createUser(as.admin.admin)).email;
 });
 
 afterAll(async () => {
@@ -171,7 +171,7 @@ describe("values of one kind where another is wanted", () => {
 });
 
 test("E10 ids are compared as they are written", async () => {
-  const { id } = await createPerson(as.admin.admin);
+  const { id } = await createUser(as.admin.admin);
   const get = async (json: string) => {
     const url = `${server.http}/postern.admin.v1.AdminService/GetUser`;
     const answer = await postJson(url, TOKENS.admin, json);

@@ -10,7 +10,7 @@ import { bearer } from "../../services/client/src/connect/bearer.ts";
 import { createTokenSource } from "../../services/client/src/token-source/create-token-source.ts";
 import { posternSession } from "../../services/client/src/token-source/postern-session.ts";
 import { type Clients, createClients } from "../support/clients/clients.ts";
-import { createPerson, PASSWORD } from "../support/people/people.ts";
+import { createUser, PASSWORD } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 async function setUp() {
-  const { email, id } = await createPerson(admin.admin);
+  const { email, id } = await createUser(admin.admin);
   const told: string[] = [];
   const onRefreshToken = (refreshToken: string) => void told.push(refreshToken);
   const login = { identifier: email, password: PASSWORD, scope: ["read"], device: "a test" };
@@ -156,7 +156,7 @@ test("where nobody listens it is unavailable", async () => {
 });
 
 test("its tokens open Postern's own services to an administrator, by `bearer`", async () => {
-  const { email } = await createPerson(admin.admin, ["admin"]);
+  const { email } = await createUser(admin.admin, ["admin"]);
   const login = { identifier: email, password: PASSWORD, audience: [`${ISSUER}/postern`] };
   const source = createTokenSource(posternSession({ baseUrl: server.http, token: TOKENS.admin, login }));
   const transport = createConnectTransport({

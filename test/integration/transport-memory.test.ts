@@ -10,9 +10,9 @@ import {
   introspectRequest,
   postJson,
 } from "../support/clients/wire.ts";
+import { each } from "../support/each.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { each } from "../support/servers/two-servers.ts";
 
 const INTROSPECT = "/postern.auth.v1.AuthService/Introspect";
 const megabyte = 1024 * 1024;

@@ -6,13 +6,14 @@ import {
   PosternError,
   type Verifier,
 } from "../../services/client/src/index.ts";
+import { tally } from "../support/clients/answers.ts";
 import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
 import { poll } from "../support/poll.ts";
 import { startRedis } from "../support/redis/redis.ts";
 import { scaled } from "../support/run/scale.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { AUDIENCE, ISSUER, TOKENS } from "../support/servers/server-process.ts";
-import { startTwoServers, type TwoServers, tally } from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { type KnownToken, type Load, startLoad } from "./verifier-load.ts";
 
 const verifierCount = scaled(50, { atLeast: 10 });

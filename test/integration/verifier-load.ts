@@ -1,13 +1,8 @@
 import { createClients } from "../support/clients/clients.ts";
+import { createUser, login, type TestUser } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { TOKENS } from "../support/servers/server-process.ts";
-import {
-  createUser,
-  login,
-  type Replica,
-  type TestUser,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import type { Replica, TwoServers } from "../support/servers/two-servers.ts";
 
 /** An access token, and what became of it. */
 export interface KnownToken {
@@ -63,7 +58,7 @@ export async function startLoad(two: TwoServers, users: number, random: () => nu
 
   async function open(user: TestUser): Promise<Session> {
     const { sessionId, refreshToken, accessToken } = await eventually("Login", () =>
-      login(replica(), user.email),
+      login(replica().web, user.email),
     );
     return { id: sessionId, refreshToken, tokens: [keep(accessToken)], isOver: false };
   }
@@ -110,7 +105,7 @@ export async function startLoad(two: TwoServers, users: number, random: () => nu
     }
   }
 
-  const everybody = await Promise.all(Array.from({ length: users }, () => createUser(two.a)));
+  const everybody = await Promise.all(Array.from({ length: users }, () => createUser(two.a.users)));
   const lives = Promise.all(everybody.map(live));
   // A fault is told at the end.
   lives.catch(() => {});

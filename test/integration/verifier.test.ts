@@ -1,21 +1,15 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { answered, tally } from "../support/clients/answers.ts";
 import { kidOf } from "../support/clients/jwks-reader.ts";
 import { startTcpProxy } from "../support/faults/tcp-proxy.ts";
+import { createUser, login, refresh } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { advanceClock } from "../support/postgres/clock.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import {
-  answered,
-  createUser,
-  login,
-  refresh,
-  startTwoServers,
-  type TwoServers,
-  tally,
-} from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { keepState, reconnected } from "./kept-state.ts";
 import { onceAsked, openStation, openStations, type Station, verdict } from "./verifier-stations.ts";
 
@@ -72,17 +66,17 @@ describe("whatever is revoked on one server is refused by verifiers at both, and
     ["a user", ({ userId }) => ({ case: "userId", value: userId }), { sessionToo: true, userToo: true }],
   ])("%s", async (_, target, { sessionToo, userToo }) => {
     await using stations = await openStations([two.a, two.b]);
-    const [user, stranger] = [await createUser(two.a), await createUser(two.a)];
-    const ended = { ...(await login(two.a, user.email)), userId: user.id };
-    const sibling = (await refresh(two.b, ended.refreshToken)).accessToken;
-    const other = (await login(two.b, user.email)).accessToken;
-    const strange = (await login(two.b, stranger.email)).accessToken;
+    const [user, stranger] = [await createUser(two.a.users), await createUser(two.a.users)];
+    const ended = { ...(await login(two.a.web, user.email)), userId: user.id };
+    const sibling = (await refresh(two.b.web, ended.refreshToken)).accessToken;
+    const other = (await login(two.b.web, user.email)).accessToken;
+    const strange = (await login(two.b.web, stranger.email)).accessToken;
     const all = [ended.accessToken, sibling, other, strange];
     for (const station of stations) {
       for (const token of all) expect(await verdict(station, token)).toBe("accepted");
     }
     const answer = await answered(() => two.a.admin.revoke({ target: target(ended) }));
-    const late = await login(two.b, user.email);
+    const late = await login(two.b.web, user.email);
     const expected = [true, sessionToo, userToo, false, false].map((isOver) =>
       isOver ? "ERR_TOKEN_REVOKED" : "accepted",
     );
@@ -97,14 +91,14 @@ describe("whatever is revoked on one server is refused by verifiers at both, and
 
   test("a client, everything", async () => {
     await using stations = await openStations([two.a, two.b]);
-    const user = await createUser(two.a);
+    const user = await createUser(two.a.users);
     for (const target of [
       { case: "clientId", value: "web" },
       { case: "everything", value: {} },
     ] as const) {
-      const before = await login(two.a, user.email);
+      const before = await login(two.a.web, user.email);
       const answer = await answered(() => two.a.admin.revoke({ target: target as never }));
-      const after = await login(two.b, user.email);
+      const after = await login(two.b.web, user.email);
       for (const station of stations) {
         await station.knows(answer);
         expect(await verdict(station, before.accessToken)).toBe("ERR_TOKEN_REVOKED");
@@ -116,14 +110,14 @@ describe("whatever is revoked on one server is refused by verifiers at both, and
 
 test("a tainted key: every verifier refuses what it signed, and nobody asks for the key set", async () => {
   await using stations = await openStations([two.a, two.b]);
-  const user = await createUser(two.a);
-  const before = await Promise.all([login(two.a, user.email), login(two.b, user.email)]);
+  const user = await createUser(two.a.users);
+  const before = await Promise.all([login(two.a.web, user.email), login(two.b.web, user.email)]);
   for (const station of stations) {
     for (const { accessToken } of before) expect(await verdict(station, accessToken)).toBe("accepted");
   }
   const { id } = await key("taint");
   expect(before.map(({ accessToken }) => kidOf(accessToken))).toEqual([id, id]);
-  const after = await Promise.all([login(two.a, user.email), login(two.b, user.email)]);
+  const after = await Promise.all([login(two.a.web, user.email), login(two.b.web, user.email)]);
   for (const { verifier, asked, ...station } of stations) {
     await poll("the key is gone", 20_000, async () => (verifier.state.kids.includes(id) ? undefined : true));
     for (const { accessToken } of before) {
@@ -144,11 +138,11 @@ test("O02: while keys turn, no verifier refuses a token, however young its key i
   let verified = 0;
 
   async function use(index: number): Promise<void> {
-    const user = await createUser(two.a);
-    let tokens: { refreshToken: string; accessToken: string } = await login(two.a, user.email);
+    const user = await createUser(two.a.users);
+    let tokens: { refreshToken: string; accessToken: string } = await login(two.a.web, user.email);
     const old: string[] = [];
     for (let round = index; !stopping.signal.aborted; round += 1) {
-      tokens = await refresh(round % 2 === 0 ? two.a : two.b, tokens.refreshToken);
+      tokens = await refresh((round % 2 === 0 ? two.a : two.b).web, tokens.refreshToken);
       kids.add(kidOf(tokens.accessToken));
       if (round % 10 === 0) old.push(tokens.accessToken);
       for (const token of [tokens.accessToken, ...old.slice(0, 5), ...old.slice(-5)]) {
@@ -227,9 +221,9 @@ test("O07: two servers restarted one after the other: no verifier refuses a livi
   }
   await Promise.all(stations.map(({ verifier }) => verifier.ready));
 
-  const user = await createUser(two.a);
+  const user = await createUser(two.a.users);
   const tokens: string[] = [];
-  for (let round = 0; round < 20; round += 1) tokens.push((await login(two.a, user.email)).accessToken);
+  for (let round = 0; round < 20; round += 1) tokens.push((await login(two.a.web, user.email)).accessToken);
   const stopping = new AbortController();
   const faults: string[] = [];
   let slow = 0;
@@ -290,7 +284,7 @@ test.each(["1.1", "2"] as const)(
     const url = `http://127.0.0.1:${outer.port}`;
     await using station = await openStation(url, httpVersion, { keysAt: server.http });
     await station.verifier.ready;
-    const { accessToken } = await login(two.a, (await createUser(two.a)).email);
+    const { accessToken } = await login(two.a.web, (await createUser(two.a.users)).email);
     dead.hold();
     next = port;
     const answer = await answered(() =>
@@ -305,7 +299,7 @@ test.each(["1.1", "2"] as const)(
 test("a caller that may ask but not watch has each token judged by the issuer", async () => {
   const { server } = two.a;
   await using station = await openStation(server.http, "1.1", { token: TOKENS.resource });
-  const { accessToken } = await login(two.a, (await createUser(two.a)).email);
+  const { accessToken } = await login(two.a.web, (await createUser(two.a.users)).email);
   expect(await verdict(station, accessToken)).toBe("accepted");
   await answered(() => two.b.admin.revoke({ target: { case: "token", value: accessToken } }));
   expect(await verdict(station, accessToken)).toBe("ERR_TOKEN_REVOKED");
@@ -319,14 +313,14 @@ test("N11: a database put back: verifiers read the log anew, and refuse what is 
   timeout: 120_000,
 }, async () => {
   await using stations = await openStations([two.a, two.b]);
-  const user = await createUser(two.a);
-  const kept = await login(two.a, user.email);
-  const ended = await login(two.b, user.email);
+  const user = await createUser(two.a.users);
+  const kept = await login(two.a.web, user.email);
+  const ended = await login(two.b.web, user.email);
   await answered(() => two.a.admin.revoke({ target: { case: "sessionId", value: ended.sessionId } }));
   await using state = await keepState(two);
   await Promise.all([two.a, two.b].map(reconnected));
   const lostEntry = await answered(() => two.a.admin.revoke({ target: { case: "userId", value: user.id } }));
-  const lost = await login(two.b, user.email);
+  const lost = await login(two.b.web, user.email);
   for (const station of stations) {
     await station.knows(lostEntry);
     expect(await verdict(station, kept.accessToken)).toBe("ERR_TOKEN_REVOKED");
@@ -353,7 +347,7 @@ test("N11: a database put back: verifiers read the log anew, and refuse what is 
 test("O01: a verifier whose clock is ten minutes behind goes by the issuer's, once it has heard from it", async () => {
   await using stations = await openStations([two.a, two.b]);
   await advanceClock(two.databaseUrl, 10 * minute);
-  const { accessToken } = await login(two.a, (await createUser(two.a)).email);
+  const { accessToken } = await login(two.a.web, (await createUser(two.a.users)).email);
   for (const station of stations) {
     await poll("the token is accepted", 20_000, async () =>
       (await verdict(station, accessToken)) === "accepted" ? true : undefined,
@@ -366,7 +360,7 @@ test("O01: a verifier whose clock is ten minutes behind goes by the issuer's, on
   }
   // And back: what is known seems older than it is, until the next stream.
   await advanceClock(two.databaseUrl, -10 * minute);
-  const later = await login(two.b, (await createUser(two.a)).email);
+  const later = await login(two.b.web, (await createUser(two.a.users)).email);
   for (const station of stations) {
     await poll("it is in step again", 60_000, async () =>
       station.verifier.state.feed === "in_step" && station.events.at(-1)?.kind === "in_step"

@@ -8,6 +8,7 @@ import { createClients } from "../support/clients/clients.ts";
 import type { SeenEntry } from "../support/clients/revocation-reader.ts";
 import { createWatchers, protocols, revokeClient, untilWatchers } from "../support/clients/watchers.ts";
 import { frame, openGrpc } from "../support/clients/wire.ts";
+import { each } from "../support/each.ts";
 import { startTcpProxy, type TcpProxy } from "../support/faults/tcp-proxy.ts";
 import { poll } from "../support/poll.ts";
 import { createDatabase, withClient } from "../support/postgres/database.ts";
@@ -15,7 +16,7 @@ import { startRedis } from "../support/redis/redis.ts";
 import { scaled } from "../support/run/scale.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
-import { each, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 import { keepState, reconnected } from "./kept-state.ts";
 
 const WATCH = "/postern.auth.v1.AuthService/WatchRevocations";

@@ -1,20 +1,15 @@
 import { decodeProtectedHeader } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { formatId } from "../../services/auth/src/lib/type-id.ts";
+import { answered } from "../support/clients/answers.ts";
 import { kidsIn, type SeenEntry } from "../support/clients/revocation-reader.ts";
 import { createWatchers, protocols, revokeClient, untilWatchers } from "../support/clients/watchers.ts";
+import { createUser, login, PASSWORD } from "../support/people/people.ts";
 import { poll } from "../support/poll.ts";
 import { type RedisServer, startRedis } from "../support/redis/redis.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { AUDIENCE, ISSUER, TOKENS } from "../support/servers/server-process.ts";
-import {
-  answered,
-  createUser,
-  login,
-  PASSWORD,
-  startTwoServers,
-  type TwoServers,
-} from "../support/servers/two-servers.ts";
+import { startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
 let two: TwoServers;
 const watchers = createWatchers();
@@ -61,12 +56,12 @@ describe.each([
     timeout: 90_000,
   }, async () => {
     const { a, b } = two;
-    const user = await createUser(a);
+    const user = await createUser(a.users);
     const before = await revokeClient(a, "before anybody watched");
     const readers = [a, b].flatMap((replica) => protocols.map((protocol) => watch(replica, { protocol })));
     await Promise.all(readers.map((reader) => reader.until(before)));
 
-    const [one, other] = [await login(a, user.email), await login(b, user.email)];
+    const [one, other] = [await login(a.web, user.email), await login(b.web, user.email)];
     const revoke = (target: NonNullable<Parameters<typeof a.admin.revoke>[0]["target"]>) =>
       answered(() => b.admin.revoke({ target }));
     await revoke({ case: "sessionId", value: one.sessionId });
@@ -151,7 +146,7 @@ describe("with two servers", () => {
     await key("activate", second, "--now");
     // The same keys in other states are another set.
     await poll("the set is told again", 30_000, async () => (setsTold() > before ? true : undefined));
-    const { accessToken } = await login(a, (await createUser(a)).email);
+    const { accessToken } = await login(a.web, (await createUser(a.users)).email);
     expect(decodeProtectedHeader(accessToken).kid).toBe(second);
     await told([first, second]);
 

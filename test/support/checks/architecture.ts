@@ -68,7 +68,11 @@ function faultOf(path: string, layer: Layer, { specifier, typeOnly }: Import): s
   if (target === undefined) return packageFault(layer, specifier, isTest);
   const other = layerOf(target);
   if (!other) return `imports ${target}, which is in no layer`;
-  if (isTest && target.startsWith("test/support/")) return undefined;
+  const suite = suiteOf(target);
+  if (suite !== undefined && suite !== "support" && suite !== suiteOf(path)) {
+    return `imports ${target}, though suites share test/support/ only`;
+  }
+  if (isTest && suite === "support") return undefined;
   if (other !== layer && layer.allow !== "any" && !layer.allow.includes(other.name)) {
     return `${layer.name} imports ${target} of ${other.name}`;
   }
@@ -77,6 +81,11 @@ function faultOf(path: string, layer: Layer, { specifier, typeOnly }: Import): s
     return `${layer.name} imports more than types of ${target}`;
   }
   return undefined;
+}
+
+/** The folder of `test/` that a file belongs to. Helpers point one way: from suites to `support`. */
+function suiteOf(path: string): string | undefined {
+  return /^test\/([^/]+)\//.exec(path)?.[1];
 }
 
 function packageFault(layer: Layer, specifier: string, isTest: boolean): string | undefined {

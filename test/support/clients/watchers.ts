@@ -1,7 +1,8 @@
 import { poll } from "../poll.ts";
 import { readMetrics } from "../servers/metrics.ts";
 import { TOKENS } from "../servers/server-process.ts";
-import { answered, type Replica } from "../servers/two-servers.ts";
+import type { Replica } from "../servers/two-servers.ts";
+import { answered } from "./answers.ts";
 import { type Clients, createClients, type Protocol } from "./clients.ts";
 import { openReader, type RevocationReader } from "./revocation-reader.ts";
 

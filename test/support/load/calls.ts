@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { PASSWORD } from "../people/people.ts";
 import type { SessionSource } from "../people/session-source.ts";
-import { PASSWORD } from "../servers/two-servers.ts";
 import type { Revocation, Span } from "./history.ts";
 import { type Answer, type LeanClient, PAST_DEADLINE } from "./lean-client.ts";
 import type { LoadRecord } from "./report.ts";

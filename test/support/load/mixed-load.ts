@@ -1,9 +1,10 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
-import { copyUsers } from "../../integration/races.ts";
+import { copyUsers } from "../people/copy-users.ts";
+import { createUser } from "../people/people.ts";
 import { openSessionSource } from "../people/session-source.ts";
 import { TOKENS } from "../servers/server-process.ts";
-import { createUser, type TwoServers } from "../servers/two-servers.ts";
+import type { TwoServers } from "../servers/two-servers.ts";
 import { type ActionName, createActions, defaultWeights } from "./actions.ts";
 import { createCalls, type LoadServer } from "./calls.ts";
 import { checkEnd } from "./end-check.ts";
@@ -56,7 +57,7 @@ export async function startMixedLoad(two: TwoServers, options: MixedLoadOptions 
   const { lanes = 32, users = 60, sessions = 240, seed = randomInt(2 ** 31) } = options;
   const urls = options.urls ?? [() => two.a.server.http, () => two.b.server.http];
   const servers = openServers(urls, options);
-  const pool = new SessionPool(await copyUsers(two, await createUser(two.a), users));
+  const pool = new SessionPool(await copyUsers(two, await createUser(two.a.users), users));
   const source = await openSessionSource(two);
   const record = new LoadRecord(seed);
   const calls = createCalls(record);

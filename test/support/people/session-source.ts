@@ -9,7 +9,8 @@ import { openDatabase } from "../../../services/auth/src/store/postgres/database
 import { createKeyStore } from "../../../services/auth/src/store/postgres/key-store.ts";
 import { createSessionStore } from "../../../services/auth/src/store/postgres/session-store.ts";
 import { AUDIENCE, ISSUER } from "../servers/server-process.ts";
-import type { Tokens, TwoServers } from "../servers/two-servers.ts";
+import type { TwoServers } from "../servers/two-servers.ts";
+import type { Tokens } from "./people.ts";
 
 const hour = 3_600_000;
 

@@ -1,13 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type Clients, createClients, reasonOf } from "../clients/clients.ts";
-import { poll } from "../poll.ts";
+import { type Clients, createClients } from "../clients/clients.ts";
 import { createDatabase, type DatabaseOptions, withClient } from "../postgres/database.ts";
-import { AUDIENCE, type ServerProcess, startServer, TOKENS } from "./server-process.ts";
-
-export { each } from "../each.ts";
-
-/** Of every user made here. */
-export const PASSWORD = "plum orchard under seven bridges";
+import { type ServerProcess, startServer, TOKENS } from "./server-process.ts";
 
 /** A server process, with clients by the credential that they show. */
 export interface Replica {
@@ -88,86 +82,4 @@ function replica(server: ServerProcess): Replica {
     admin: admin.auth,
     users: admin.admin,
   };
-}
-
-export interface TestUser {
-  readonly id: string;
-  readonly email: string;
-}
-
-/**
- * Calls until there is a verdict: on a machine with too much to do the database may be too late for one, and
- * then the server has not decided.
- * @param onUndecided told of every try that had none
- */
-export async function answered<T>(call: () => Promise<T>, onUndecided?: () => void): Promise<T> {
-  const outcome = await poll("an answer that is a verdict", 30_000, async () => {
-    try {
-      return { value: await call() };
-    } catch (error) {
-      if (!["UNAVAILABLE", "OVERLOADED"].includes(reasonOf(error))) return { error };
-      onUndecided?.();
-      return undefined;
-    }
-  });
-  if ("error" in outcome) throw outcome.error;
-  return outcome.value;
-}
-
-export async function createUser({ users }: Replica): Promise<TestUser> {
-  return answered(async () => {
-    const email = `${randomBytes(6).toString("hex")}@postern.test`;
-    const { user } = await users.createUser({ email, password: PASSWORD });
-    if (user === undefined) throw new Error("no user was made");
-    return { id: user.id, email };
-  });
-}
-
-export interface Tokens {
-  readonly accessToken: string;
-  readonly refreshToken: string;
-}
-
-/** Logs in with `PASSWORD` as the caller `web`. */
-export async function login(
-  { web }: Replica,
-  email: string,
-  scope: string[] = [],
-): Promise<Tokens & { readonly sessionId: string }> {
-  const { outcome } = await answered(() => web.login({ identifier: email, password: PASSWORD, scope }));
-  const { tokens, session } = outcome.value ?? {};
-  if (tokens === undefined || session === undefined) throw new Error("the login has no outcome");
-  return { ...tokens, sessionId: session.id };
-}
-
-/** Refreshes as the caller `web`. */
-export async function refresh(
-  { web }: Replica,
-  refreshToken: string,
-  more: { requestId?: string; scope?: string[]; clientId?: string } = {},
-): Promise<Tokens> {
-  const { tokens } = await answered(() => web.refresh({ refreshToken, ...more }));
-  if (tokens === undefined) throw new Error("the refresh has no tokens");
-  return tokens;
-}
-
-/** Whether `web` is told that a token is active; of one that is not it must be told nothing else. */
-export async function isActive({ web }: Replica, token: string): Promise<boolean> {
-  const { active, subject, audience } = await answered(() => web.introspect({ token }));
-  if (active !== (subject !== "") || active !== audience.includes(AUDIENCE)) {
-    throw new Error("an answer says more, or less, than whether the token is active");
-  }
-  return active;
-}
-
-/** The reason for which a call is refused; `answered` where it is not. */
-export async function refusal(call: Promise<unknown>): Promise<string> {
-  return call.then(() => "answered", reasonOf);
-}
-
-/** How often each text occurs. */
-export function tally(texts: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const text of texts) counts[text] = (counts[text] ?? 0) + 1;
-  return counts;
 }
