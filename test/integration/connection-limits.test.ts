@@ -35,22 +35,48 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
     );
   }
 
-  test("answers an HTTP/1.1 connection above the limit with 503, and serves again when others have gone", async () => {
+  test("tells the HTTP/1.1 client whose connection makes room 503, and counts it", async () => {
     using sockets = new Sockets();
-    for (let count = 0; count < max; count += 1) await sockets.open(server.http);
+    const first = await sockets.open(server.http);
+    await untilOpen("http", 1);
+    const told = first.toArray();
+    for (let count = 1; count < max; count += 1) await sockets.open(server.http);
+    await untilOpen("http", max);
+    await sockets.open(server.http);
+    expect((await told).join("")).toMatch(unavailable);
+    expect(await metric('postern_connections_refused_total{listener="http"}')).toBe(1);
+    expect(await open("http")).toBe(max);
+    sockets[Symbol.dispose]();
+    await untilOpen("http", 0);
+  });
+
+  test("answers an HTTP/1.1 connection with 503 where all others have a credential, and serves again later", async () => {
+    const refusedBefore = await metric('postern_connections_refused_total{listener="http"}');
+    using sockets = new Sockets();
+    for (let count = 0; count < max; count += 1) {
+      const socket = await sockets.open(server.http);
+      socket.write(`POST /postern.auth.v1.AuthService/Introspect HTTP/1.1\r\nhost: a\r\n${credential}`);
+      socket.write("content-type: application/json\r\ncontent-length: 2\r\n\r\n{}");
+      await once(socket, "data");
+    }
     await untilOpen("http", max);
     const refused = (await (await sockets.open(server.http)).toArray()).join("");
-    expect(refused).toMatch(/^HTTP\/1\.1 503 .*\r\nconnection: close\r\n.*retry-after: 1\r\n/s);
-    expect(await metric('postern_connections_refused_total{listener="http"}')).toBe(1);
+    expect(refused).toMatch(unavailable);
+    expect(await metric('postern_connections_refused_total{listener="http"}')).toBe(refusedBefore + 1);
     expect(await statusOf(`${server.ops}/livez`)).toBe(200);
     sockets[Symbol.dispose]();
     await untilOpen("http", 0);
     expect((await fetch(`${server.http}/.well-known/jwks.json`)).status).toBe(200);
   });
 
-  test("tells an HTTP/2 client above the limit that nothing was done, which is UNAVAILABLE", async () => {
+  test("tells an HTTP/2 client UNAVAILABLE where all others have a credential: nothing was done", async () => {
     using raws = new DisposableStack();
-    for (let count = 0; count < max; count += 1) raws.use(await connectRaw(server.grpc));
+    for (let count = 0; count < max; count += 1) {
+      const raw = raws.use(await connectRaw(server.grpc));
+      const introspect = "/postern.auth.v1.AuthService/Introspect";
+      raw.write(grpcCall(1, introspect, `Bearer ${TOKENS.web}`), lastData(1, Buffer.alloc(5)));
+      await poll("it is answered", patienceMs, async () => (statuses(raw).length > 0 ? true : undefined));
+    }
     await untilOpen("grpc", max);
     using refused = await connectRaw(server.grpc);
     await poll("it is refused", patienceMs, async () => (goaways(refused).length > 0 ? true : undefined));
@@ -170,6 +196,9 @@ async function statusOf(url: string): Promise<number | undefined> {
   await response.toArray();
   return response.statusCode;
 }
+
+const credential = `authorization: Bearer ${TOKENS.web}\r\n`;
+const unavailable = /^HTTP\/1\.1 503 .*\r\nconnection: close\r\n.*retry-after: 1\r\n/s;
 
 /** A message that says SERVING. */
 const serving = Buffer.from([0, 0, 0, 0, 2, 8, 1]);

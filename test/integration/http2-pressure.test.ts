@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import { connectFull, isGone } from "../support/clients/full-connection.ts";
 import {
   connectRaw,
   deafToPings,
@@ -8,11 +9,8 @@ import {
   goaways,
   type Http2Frame,
   ping,
-  type RawHttp2,
   settings,
-  windowUpdate,
 } from "../support/clients/raw-http2.ts";
-import { peerSendQueue } from "../support/clients/send-queue.ts";
 import { poll } from "../support/poll.ts";
 import { startStation } from "../support/servers/station.ts";
 
@@ -22,22 +20,6 @@ const LAST_STREAM = 2 ** 31 - 1;
 
 async function until(what: string, is: () => boolean): Promise<void> {
   await poll(what, patienceMs, async () => (is() ? true : undefined));
-}
-
-/** A client whose windows are open and whose connection is full, with an answer on its way. */
-async function connectFull(url: string): Promise<RawHttp2> {
-  const client = await connectRaw(url, { first: settings(2 ** 31 - 1) });
-  await until("settings", () => client.frames.length > 1);
-  client.stopReading();
-  client.write(windowUpdate(0, 2 ** 30), get(1, "/20000000"));
-  let last = -1;
-  await until("the connection is full", () => {
-    const now = peerSendQueue(client.socket);
-    const isFull = now > 0 && now === last;
-    last = now;
-    return isFull;
-  });
-  return client;
 }
 
 describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", () => {
@@ -127,14 +109,4 @@ describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", 
 
 function isHeaders({ type }: Http2Frame): boolean {
   return type === FRAME.headers;
-}
-
-/** Whether the server has ended the connection. A client that does not read cannot see this. */
-function isGone(client: RawHttp2): boolean {
-  try {
-    peerSendQueue(client.socket);
-    return false;
-  } catch {
-    return true;
-  }
 }

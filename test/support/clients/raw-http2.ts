@@ -88,7 +88,7 @@ export function get(stream: number, path: string): Buffer {
 }
 
 /** The headers of a gRPC call, whose message may follow. */
-export function grpcCall(stream: number, path: string): Buffer {
+export function grpcCall(stream: number, path: string, authorization?: string): Buffer {
   const fields = {
     ":method": "POST",
     ":scheme": "http",
@@ -96,6 +96,7 @@ export function grpcCall(stream: number, path: string): Buffer {
     ":path": path,
     "content-type": "application/grpc+proto",
     te: "trailers",
+    ...(authorization === undefined ? {} : { authorization }),
   };
   return headers(stream, fields, { end: false });
 }

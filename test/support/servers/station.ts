@@ -13,14 +13,22 @@ export interface Station extends AsyncDisposable {
   readonly exit: Promise<number | null>;
 }
 
+export interface StationLimits {
+  /** 100 by default. */
+  readonly maxConnections?: number;
+  /** Open calls on connections that are not trusted; 10,000 by default. */
+  readonly slots?: number;
+}
+
 export async function startStation(
   kind: "http" | "grpc",
   bounds: Partial<ListenerBounds> = {},
+  limits: StationLimits = {},
 ): Promise<Station> {
   const script = `${import.meta.dirname}/listener-station.ts`;
   const child: ChildProcessByStdio<Writable, Readable, null> = spawn(
     process.execPath,
-    [script, kind, JSON.stringify(bounds)],
+    [script, kind, JSON.stringify(bounds), JSON.stringify(limits)],
     { env: childEnv(), stdio: ["pipe", "pipe", "inherit"] },
   );
   const exit = once(child, "exit").then(([code]) => code as number | null);

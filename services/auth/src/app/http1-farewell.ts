@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { closeListener, type Farewell } from "./farewell.ts";
+import type { ConnectionPlaces, PlacedConnection } from "./connection-places.ts";
+import { closeListener, type Farewell, reset } from "./farewell.ts";
 import { endWith } from "./last-answer.ts";
-import type { ConnectionCount } from "./listener-bounds.ts";
 
 /**
  * With a 503, ends a connection without a call. A client whose next call is on its way takes this for the answer, and
@@ -15,74 +15,76 @@ interface Call {
   readonly response: ServerResponse;
 }
 
+interface Http1Connection extends PlacedConnection {
+  readonly open: Set<Call>;
+}
+
 export interface Http1Farewell extends Farewell {
   /** Whether a request may be answered; one on a connection that was ended may not. */
   admit(call: Call): boolean;
   /** Whether nothing is being answered on a connection, but for a request that is still coming in. */
   isFree(socket: Socket): boolean;
-  readonly count: ConnectionCount;
 }
 
 /**
  * Ends the connections of an HTTP/1.1 server so that no client is left not knowing what became of its call. A connection
- * above `max` is ended in the same way: its client reads a 503.
+ * without a place is ended in the same way: its client reads a 503.
  */
-export function createHttp1Farewell(server: Server, max: number): Http1Farewell {
-  const calls = new Map<Socket, Set<Call>>();
+export function createHttp1Farewell(server: Server, places: ConnectionPlaces): Http1Farewell {
+  const connections = new Map<Socket, Http1Connection>();
   const state = { announced: false, closing: false };
-  const count = { open: 0, max, refused: 0 };
   server.on("connection", (socket) => {
-    if (count.open >= max) {
-      count.refused += 1;
+    const connection = { socket, trustee: socket, open: new Set<Call>(), end: () => makeRoom(socket) };
+    if (!places.take(connection)) {
       endWith(socket, 503, goodbye);
       return;
     }
-    count.open += 1;
-    calls.set(socket, new Set());
-    socket.once("close", () => {
-      count.open -= 1;
-      calls.delete(socket);
-    });
+    connections.set(socket, connection);
+    socket.once("close", () => connections.delete(socket));
   });
 
   function endWhenIdle(socket: Socket): void {
-    if (calls.get(socket)?.size !== 0 || !socket.writable) return;
-    calls.delete(socket);
+    if (connections.get(socket)?.open.size !== 0 || !socket.writable) return;
+    connections.delete(socket);
     endWith(socket, 503, goodbye);
+  }
+  function makeRoom(socket: Socket): void {
+    endWhenIdle(socket);
+    if (connections.delete(socket)) reset(socket);
   }
   function announce(): void {
     state.announced = true;
-    for (const call of [...calls.values()].flatMap((own) => [...own])) makeLast(call);
+    for (const call of [...connections.values()].flatMap(({ open }) => [...open])) makeLast(call);
   }
   return {
-    count,
     admit(call) {
       const { request, response } = call;
-      const own = calls.get(request.socket);
-      if (own === undefined) return false;
-      own.add(call);
+      const connection = connections.get(request.socket);
+      if (connection === undefined) return false;
+      connection.open.add(call);
       if (state.announced) makeLast(call);
-      const open = new Set([request, response]);
-      for (const part of open) {
+      const parts = new Set([request, response]);
+      for (const part of parts) {
         part.once("close", () => {
-          open.delete(part);
-          if (open.size > 0) return;
-          own.delete(call);
+          parts.delete(part);
+          if (parts.size > 0) return;
+          connection.open.delete(call);
+          places.use(connection);
           if (state.closing) endWhenIdle(request.socket);
         });
       }
       return true;
     },
     isFree(socket) {
-      const own = [...(calls.get(socket) ?? [])];
-      return own.every(({ request, response }) => !request.complete && !response.headersSent);
+      const open = [...(connections.get(socket)?.open ?? [])];
+      return open.every(({ request, response }) => !request.complete && !response.headersSent);
     },
     announce,
     async drain() {
       announce();
       const { closed } = await closeListener(server);
       state.closing = true;
-      for (const socket of calls.keys()) endWhenIdle(socket);
+      for (const socket of connections.keys()) endWhenIdle(socket);
       await closed;
     },
     destroy: () => server.closeAllConnections(),

@@ -1,7 +1,8 @@
 import { constants, type Http2Server } from "node:http2";
 import { createStallClock } from "../lib/stall-clock.ts";
 import { reset } from "./farewell.ts";
-import type { Http2Connection, Http2Connections } from "./http2-connections.ts";
+import { type Http2Connection, leave } from "./http2-connection.ts";
+import type { Http2Connections } from "./http2-connections.ts";
 import type { ListenerBounds } from "./listener-bounds.ts";
 
 interface Ping {
@@ -13,15 +14,13 @@ export interface Http2BoundsOptions {
   readonly server: Http2Server;
   readonly connections: Http2Connections;
   readonly bounds: ListenerBounds;
-  /** Ends a connection without a call being lost. */
-  readonly leave: (connection: Http2Connection) => void;
 }
 
 /**
  * Ends what a client holds without using it. Node bounds none of it: a session may stay without a preface, or be kept
  * open by pings alone, and an answer may wait for its reader for ever.
  */
-export function boundHttp2({ server, connections, bounds, leave }: Http2BoundsOptions): void {
+export function boundHttp2({ server, connections, bounds }: Http2BoundsOptions): void {
   const stalls = createStallClock();
   const pings = new WeakMap<Http2Connection, Ping>();
   /** When a connection was first seen ended and without calls. */
@@ -39,7 +38,7 @@ export function boundHttp2({ server, connections, bounds, leave }: Http2BoundsOp
       } else if (!connection.isReady) {
         if (nowMs - connection.openedMs > bounds.settingsMs) reset(socket);
       } else if (nowMs - connection.usedMs > bounds.idleMs) {
-        leave(connection);
+        void leave(connection);
       }
       return;
     }

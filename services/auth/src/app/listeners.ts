@@ -1,18 +1,20 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import http2 from "node:http2";
+import http2, { constants, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { refuse } from "../http/refuse.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
-import type { Farewell } from "./farewell.ts";
+import { createConnectionPlaces } from "./connection-places.ts";
+import { type Farewell, reset } from "./farewell.ts";
 import { boundHttp1 } from "./http1-bounds.ts";
 import { createHttp1Farewell } from "./http1-farewell.ts";
 import { boundHttp2 } from "./http2-bounds.ts";
+import type { Http2Connection } from "./http2-connection.ts";
 import { trackHttp2Connections } from "./http2-connections.ts";
 import { createHttp2Farewell } from "./http2-farewell.ts";
 import { type ConnectionCount, type ListenerBounds, listenerBounds } from "./listener-bounds.ts";
 import { refusalsAtOnce } from "./listener-limits.ts";
 import type { Address } from "./parsers/address.ts";
-import type { PublicCalls } from "./public-calls.ts";
+import type { PublicCall, PublicCalls } from "./public-calls.ts";
 import { framingMayDiffer, settleHttp1, settleHttp2 } from "./request-form.ts";
 import { refuseUnreadable } from "./unreadable-requests.ts";
 
@@ -52,28 +54,26 @@ export async function listenHttp(address: Address, options: ListenerOptions): Pr
         request.resume();
         return;
       }
-      const release = options.publicCalls.reserve(request.socket);
-      if (release === undefined) {
-        refuse(response.setHeader("connection", "close"), 503);
-        return;
-      }
-      response.once("close", release);
-      // Node would drop the headers above a limit in silence, the credential among them.
-      const tooMany = request.rawHeaders.length > 2 * maxHeaderPairs;
-      const status = tooMany ? 431 : settleHttp1(request);
-      if (status === undefined) handler(request, response);
-      else response.writeHead(status, framingMayDiffer(request) ? { connection: "close" } : {}).end();
+      const call = http1Call(request, response, () => {
+        // Node would drop the headers above a limit in silence, the credential among them.
+        const tooMany = request.rawHeaders.length > 2 * maxHeaderPairs;
+        const status = tooMany ? 431 : settleHttp1(request);
+        if (status === undefined) handler(request, response);
+        else response.writeHead(status, framingMayDiffer(request) ? { connection: "close" } : {}).end();
+      });
+      response.once("close", options.publicCalls.open(call));
     },
   );
   server.maxHeadersCount = 0;
   const bounds = boundHttp1(server, { ...listenerBounds, ...options.bounds });
-  const farewell = createHttp1Farewell(server, options.maxConnections);
+  const places = createConnectionPlaces(options.maxConnections, options.publicCalls.isTrusted);
+  const farewell = createHttp1Farewell(server, places);
   refuseUnreadable(server, farewell.isFree);
   const url = await bind(server, address, options.maxConnections);
   return {
     ...farewell,
     url,
-    connections: farewell.count,
+    connections: places.count,
     handle: (next) => {
       handler = next;
     },
@@ -97,43 +97,67 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
     },
     (request, response) => {
       const { stream } = request;
-      if (stream.session === undefined) return;
-      const mayBeAnswered = connections.addCall(stream);
-      const release = mayBeAnswered ? options.publicCalls.reserve(stream.session) : undefined;
-      if (release === undefined) {
-        const refused = options.publicCalls.reserveRefusal();
-        if (refused === undefined) {
-          connections.reset(stream);
-          return;
-        }
-        stream.once("close", refused);
-        // Not REFUSED_STREAM, which Connect's client takes for a fault of the server.
-        refuse(response as unknown as ServerResponse, 503);
-        stream.close();
-        return;
-      }
-      stream.once("close", release);
-      farewell.admit(stream, () => {
+      const connection = connections.addCall(stream);
+      if (connection === undefined) return;
+      const start = () => {
         const status = settleHttp2(request);
         if (status === undefined) handler(request, response);
         else response.writeHead(status).end();
-      });
+      };
+      const call = http2Call(response, connection, () => farewell.admit(stream, start));
+      const { publicCalls } = options;
+      stream.once("close", connection.isRefused ? publicCalls.refuse(call) : publicCalls.open(call));
     },
   );
   server.on("session", (session) => session.on("error", () => session.destroy()));
   server.on("stream", (stream) => stream.on("error", () => stream.close()));
-  const connections = trackHttp2Connections(server, options.maxConnections);
+  const places = createConnectionPlaces(options.maxConnections, options.publicCalls.isTrusted);
+  const connections = trackHttp2Connections(server, places);
   const farewell = createHttp2Farewell(server, connections);
   const bounds = { ...listenerBounds, ...options.bounds };
-  boundHttp2({ server, connections, bounds, leave: farewell.leave });
+  boundHttp2({ server, connections, bounds });
   const url = await bind(server, address, options.maxConnections);
   return {
     ...farewell,
     url,
-    connections: connections.count,
+    connections: places.count,
     handle: (next) => {
       handler = next;
     },
+  };
+}
+
+function http1Call({ socket }: IncomingMessage, response: ServerResponse, start: () => void): PublicCall {
+  return {
+    connection: socket,
+    start,
+    refuse() {
+      if (response.headersSent) reset(socket);
+      else refuse(response.setHeader("connection", "close"), 503);
+    },
+    reset: () => reset(socket),
+  };
+}
+
+function http2Call(
+  response: Http2ServerResponse,
+  { session, socket }: Http2Connection,
+  start: () => void,
+): PublicCall {
+  return {
+    connection: session,
+    start,
+    refuse() {
+      const { stream } = response;
+      if (stream.headersSent) {
+        stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+      }
+      // Not REFUSED_STREAM, which Connect's client takes for a fault of the server.
+      refuse(response as unknown as ServerResponse, 503);
+      stream.close();
+    },
+    reset: () => reset(socket),
   };
 }
 

@@ -111,12 +111,12 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     ),
     refusedConnections: counter(
       "postern_connections_refused_total",
-      "Connections refused because their listener had its maximum. Alert on any increase.",
+      "Connections refused, or ended to make room, because their listener had its maximum. Alert on any increase.",
       ["listener"],
     ),
     refusedPublicCalls: counter(
       "postern_public_calls_refused_total",
-      "Calls refused because too many were open on connections without a credential. Alert on any increase.",
+      "Calls refused or ended because too many were open on connections without a credential. Alert on any increase.",
     ),
     poolConnections: gauge(
       "postern_pool_connections",

@@ -180,7 +180,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     onFault: (error) => log.error({ event: "forward_auth_failed", error }),
   });
   const watches = createHealthWatches({
-    max: Math.floor(publicCalls.slots / 2),
+    max: Math.floor(publicCalls.slots / 8),
     isTrusted: publicCalls.isTrusted,
     random: Math.random,
     after(ms, callBack) {

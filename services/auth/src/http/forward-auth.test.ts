@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { foldedIdentityNames } from "../../../../test/support/clients/folded-names.ts";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
 import { PosternError } from "../domain/errors.ts";
+import { serveForwardAuth } from "./forward-auth.ts";
 import { createHttpRoutes } from "./routes.ts";
 
 type Header = readonly [name: string, value: string];
@@ -174,3 +175,40 @@ describe("the answer", () => {
     },
   );
 });
+
+test.each<[string, () => Verdict]>([
+  ["may pass", () => pass],
+  ["may not pass", () => ({ kind: "refuse", status: 401, challenge: "Bearer" })],
+  [
+    "cannot be judged",
+    () => {
+      throw new PosternError("UNAVAILABLE");
+    },
+  ],
+])(
+  "a call that the listener has refused in the meantime is left alone when its request %s",
+  async (_, judge) => {
+    const refused = Promise.withResolvers<void>();
+    const authorize = async () => {
+      await refused.promise;
+      return judge();
+    };
+    const handled: Promise<void>[] = [];
+    const busy = createServer((request, response) => {
+      handled.push(
+        serveForwardAuth({ authorize, onFault: (error) => faults.push(error) }, request, response),
+      );
+      response.writeHead(503).end();
+      refused.resolve();
+    });
+    busy.listen(0, "127.0.0.1");
+    await once(busy, "listening");
+    const { port: busyPort } = busy.address() as AddressInfo;
+    expect(
+      (await fetch(`http://127.0.0.1:${busyPort}`, { headers: forwarded as [string, string][] })).status,
+    ).toBe(503);
+    await Promise.all(handled);
+    expect(faults).toEqual([]);
+    busy.close();
+  },
+);

@@ -16,7 +16,7 @@ const patienceMs = 10_000;
 /**
  * `/forward-auth`: whether the request that a proxy holds may pass. 200 with every identity header, an empty one where
  * there is nothing to tell, so that a proxy which copies them overwrites what the client has sent; 400, 401 or 403 where
- * it may not pass, 503 where that cannot be known.
+ * it may not pass, 503 where that cannot be known. Nothing where the listener has refused the call in the meantime.
  */
 export async function serveForwardAuth(
   deps: ForwardAuthDeps,
@@ -30,6 +30,7 @@ export async function serveForwardAuth(
       proxied === undefined
         ? ({ kind: "refuse", status: 400, challenge: undefined } as const)
         : await withDeadline(performance.now() + patienceMs, () => deps.authorize(proxied));
+    if (response.headersSent) return;
     if (verdict.kind === "pass") {
       for (const [name, value] of Object.entries(describeIdentity(verdict.claims))) {
         response.setHeader(name, value);
@@ -42,6 +43,7 @@ export async function serveForwardAuth(
   } catch (error) {
     const isLost = error instanceof PosternError && error.reason === "UNAVAILABLE";
     if (!isLost) deps.onFault(error);
+    if (response.headersSent) return;
     refuse(response, isLost ? 503 : 500);
   }
 }

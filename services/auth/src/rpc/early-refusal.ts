@@ -29,7 +29,8 @@ export function refuseEarly(request: NodeRequest, response: NodeResponse, reques
   if (request.method !== "POST" || (grpcType === undefined && !isConnect)) return false;
   request.resume();
   setTimeout(() => {
-    if (response.destroyed) return;
+    // The listener may have refused the call in the meantime.
+    if (response.destroyed || response.headersSent) return;
     if (grpcType !== undefined) {
       answerTrailersOnly(request, response, { type: grpcType, error, requestId });
       return;

@@ -72,3 +72,13 @@ test("a watch whose client has gone leaves no timer", () => {
   watches.open({})[Symbol.dispose]();
   expect(timers.size).toBe(0);
 });
+
+test("watches with a credential stay however many are opened without one, and none of them is ended twice", () => {
+  const { watches, trusted } = open(4);
+  const known = {};
+  const kept = Array.from({ length: 2 }, () => watches.open(known));
+  trusted.add(known);
+  const others = Array.from({ length: 100 }, () => watches.open({}));
+  expect(kept.map(({ ended }) => ended.aborted)).toEqual([false, false]);
+  expect(others.filter(({ ended }) => !ended.aborted)).toEqual(others.slice(-2));
+});

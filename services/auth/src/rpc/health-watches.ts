@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { takeOldest } from "../lib/take-oldest.ts";
 
 /** Watches of one connection: as many as there are services to ask for. */
 const maxPerConnection = 4;
@@ -20,6 +21,11 @@ export interface HealthWatch extends Disposable {
   readonly ended: AbortSignal;
 }
 
+interface Watch {
+  readonly connection: object;
+  end(error: ConnectError): void;
+}
+
 /** Bounds the watches of health: anybody may open one, and none ends by itself. */
 export interface HealthWatches {
   /** @throws {ConnectError} RESOURCE_EXHAUSTED: the connection, or the server, has too many */
@@ -27,18 +33,21 @@ export interface HealthWatches {
 }
 
 /**
- * A watch ends after an hour, give or take a fifth. Of a server that has no more room, the oldest watch of a connection
- * without a credential makes way, so that clients without one cannot keep others out.
+ * A watch ends after an hour, give or take a fifth. When the server has no more room, a new watch takes the place of the
+ * oldest one on a connection without a credential. So clients without a credential cannot keep others out, and watches
+ * on connections with a credential stay.
  */
 export function createHealthWatches({ max, isTrusted, random, after }: HealthWatchesDeps): HealthWatches {
-  const watches = new Set<{ readonly connection: object; end(error: ConnectError): void }>();
+  const watches = new Set<Watch>();
+  /** Those that may have to give way. */
+  const untrusted = new Set<Watch>();
   const counts = new WeakMap<object, number>();
   return {
     open(connection) {
       const own = counts.get(connection) ?? 0;
       if (own >= maxPerConnection) throw full(`a connection may have ${maxPerConnection} watches`);
       if (watches.size >= max) {
-        const oldest = [...watches].find((other) => !isTrusted(other.connection));
+        const oldest = takeOldest(untrusted, (other) => isTrusted(other.connection));
         if (oldest === undefined) throw full("the server has no room for another watch");
         oldest.end(full("another watch needs the room: open a new one later"));
       }
@@ -55,10 +64,12 @@ export function createHealthWatches({ max, isTrusted, random, after }: HealthWat
       };
       const close = () => {
         cancel();
+        untrusted.delete(watch);
         if (!watches.delete(watch)) return;
         counts.set(connection, (counts.get(connection) ?? 0) - 1);
       };
       watches.add(watch);
+      untrusted.add(watch);
       counts.set(connection, own + 1);
       return { ended: ended.signal, [Symbol.dispose]: close };
     },
