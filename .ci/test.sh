@@ -12,7 +12,7 @@ fi
 
 .ci/check.sh >"$temp/check" &
 checks=$!
-vitest run --reporter=default --reporter=./test/support/slowest-files.ts \
+vitest run --reporter=default --reporter=./test/support/run/slowest-files.ts \
   --reporter=json --outputFile.json="$temp/vitest.json"
 code=$?
 node test/support/run/vitest-totals.ts "$temp/vitest.json" >"$temp/totals" || echo "0 0" >"$temp/totals"
