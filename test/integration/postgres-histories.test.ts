@@ -12,7 +12,7 @@ import { startTwoServers, type TwoServers } from "../support/servers/two-servers
 const hour = { POSTERN_ACCESS_TTL: "1h" };
 
 /** Operations under each fault; 800 are enough to find a planted fault. */
-const operations = (count: number) => scaled(count, { atLeast: 400 });
+const operations = (count: number) => scaled(count, { atLeast: 200 });
 
 test("C04 N02: no operation has a wrong answer while connections are cut, a server is killed and a server is restarted", {
   timeout: 300_000,

@@ -10,7 +10,7 @@ import { startTwoServers, type TwoServers } from "../support/servers/two-servers
 
 const timeout = 600_000;
 /** Operations under each fault; with fewer, the fault could not be noticed and end in time. */
-const operations = (count: number) => scaled(count, { atLeast: 400 });
+const operations = (count: number) => scaled(count, { atLeast: 200 });
 /** How often a momentary fault happens. */
 const times = (count: number) => scaled(count, { atLeast: 3 });
 let [checked, requested] = [0, 0];

@@ -3,6 +3,7 @@ import { setTimeout as delay, setImmediate } from "node:timers/promises";
 import { copyUsers } from "../people/copy-users.ts";
 import { createUser } from "../people/people.ts";
 import { openSessionSource } from "../people/session-source.ts";
+import { scaled } from "../run/scale.ts";
 import { TOKENS } from "../servers/server-process.ts";
 import type { TwoServers } from "../servers/two-servers.ts";
 import { type ActionName, createActions, defaultWeights } from "./actions.ts";
@@ -54,7 +55,8 @@ const restMs = 200;
  * life of an hour (`POSTERN_ACCESS_TTL`), for none is meant to expire.
  */
 export async function startMixedLoad(two: TwoServers, options: MixedLoadOptions = {}): Promise<MixedLoad> {
-  const { lanes = 32, users = 60, sessions = 240, seed = randomInt(2 ** 31) } = options;
+  const { lanes = 32, seed = randomInt(2 ** 31) } = options;
+  const { users = scaled(60, { atLeast: 20 }), sessions = scaled(240, { atLeast: 80 }) } = options;
   const urls = options.urls ?? [() => two.a.server.http, () => two.b.server.http];
   const servers = openServers(urls, options);
   const pool = new SessionPool(await copyUsers(two, await createUser(two.a.users), users));
