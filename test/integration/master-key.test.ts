@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Clients, createClients } from "../support/clients/clients.ts";
@@ -84,6 +85,7 @@ test("O05: another master key, in three steps under load: nobody is logged out, 
   const load = before.map(async ({ tokens }) => {
     let { refreshToken = "" } = tokens ?? {};
     while (!stop) {
+      await wait(50);
       const given = refreshToken;
       const { tokens: next } = await call(({ auth }) => auth.refresh({ refreshToken: given }));
       ({ refreshToken = "" } = next ?? {});
@@ -106,8 +108,11 @@ test("O05: another master key, in three steps under load: nobody is logged out, 
   expect(await sealedUnder(`${oldKey},${newKey}`)).toEqual(new Set([oldId]));
   await step(rollOut(`${newKey},${oldKey}`));
   await step(
-    poll("every key is sealed under the new one", 40_000, async () =>
-      (await sealedUnder(newKey)).has(oldId ?? "") ? undefined : true,
+    poll(
+      "every key is sealed under the new one",
+      40_000,
+      async () => ((await sealedUnder(newKey)).has(oldId ?? "") ? undefined : true),
+      1_000,
     ),
   );
   await step(rollOut(newKey));

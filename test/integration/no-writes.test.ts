@@ -10,6 +10,7 @@ import { each } from "../support/each.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
 import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { scaled } from "../support/run/scale.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
 import { filesOpenForWriting } from "../support/servers/open-files.ts";
 import {
@@ -60,11 +61,11 @@ async function useSession({ grpc }: ServerProcess): Promise<void> {
 }
 
 /** Calls of a stranger: each is a line of the log. */
-async function fillLog({ http }: ServerProcess): Promise<void> {
+async function fillLog({ http }: ServerProcess, count = refusals): Promise<void> {
   using stranger = createLeanClient({
     ...{ url: () => http, credential: "nobody's", deadlineMs: 9_000, slackMs: 11_000 },
   });
-  const answers = await each(Array(refusals).fill(undefined), 50, () => stranger.call("Introspect", {}));
+  const answers = await each(Array(count).fill(undefined), 50, () => stranger.call("Introspect", {}));
   for (const answer of answers) expect(answer).toEqual({ ok: false, reason: "INVALID_CLIENT" });
 }
 
@@ -132,12 +133,13 @@ describe("O10: its log", () => {
 
   test("in a pipe that is read: every line is told, in order", async () => {
     const server = await start();
-    await fillLog(server);
+    const count = scaled(refusals, { atLeast: 1_000 });
+    await fillLog(server, count);
     await useSession(server);
     expect(await droppedLines(server)).toBe(0);
     expect(await server.stop()).toBe(0);
     await expect.poll(() => server.logs.at(-1), patience).toMatchObject({ event: "stopped" });
-    expect(server.logs.filter(({ reason }) => reason === "INVALID_CLIENT")).toHaveLength(refusals);
+    expect(server.logs.filter(({ reason }) => reason === "INVALID_CLIENT")).toHaveLength(count);
     const times = server.logs.map(({ time }) => String(time));
     expect(times).toEqual([...times].sort());
   }, 120_000);

@@ -2,12 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /**
  * Asks until the answer is neither `undefined` nor a throw.
+ * @param everyMs between two questions; long where one starts a process
  * @throws after `timeoutMs`: an error that names `what`, with the last fault as its cause.
  */
 export async function poll<T>(
   what: string,
   timeoutMs: number,
   ask: () => Promise<T | undefined>,
+  everyMs = 25,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -21,6 +23,6 @@ export async function poll<T>(
     if (performance.now() > deadline) {
       throw new Error(`gave up after ${timeoutMs} ms: ${what}`, { cause: fault });
     }
-    await delay(25);
+    await delay(everyMs);
   }
 }
