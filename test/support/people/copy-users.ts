@@ -1,6 +1,7 @@
+import { hash } from "@node-rs/argon2";
 import { formatId } from "../../../services/auth/src/lib/type-id.ts";
 import type { TwoServers } from "../servers/two-servers.ts";
-import type { TestUser } from "./people.ts";
+import { createUser, PASSWORD, type TestUser } from "./people.ts";
 
 /** Creates users with the password of one user, which is hashed once. */
 export async function copyUsers({ query }: TwoServers, model: TestUser, count: number): Promise<TestUser[]> {
@@ -14,4 +15,15 @@ export async function copyUsers({ query }: TwoServers, model: TestUser, count: n
     [model.email, count],
   );
   return rows.map((row) => ({ id: formatId("usr", String(row["id"])), email: String(row["email"]) }));
+}
+
+/**
+ * Creates a user whose password, `PASSWORD`, takes half a millisecond to check instead of many: for tests of what is
+ * counted, and not of how it is hashed. `copyUsers` copies this, too.
+ */
+export async function createCheapUser(two: TwoServers): Promise<TestUser> {
+  const user = await createUser(two.a.users);
+  const cheap = await hash(PASSWORD, { memoryCost: 1_024, timeCost: 1, parallelism: 1 });
+  await two.query("update postern.users set password_hash = $1 where email = $2", [cheap, user.email]);
+  return user;
 }
