@@ -143,8 +143,8 @@ test("D05: many accounts through one back end's address", { timeout }, async ({ 
 });
 
 test("many accounts by one password from 200 addresses", { timeout }, async ({ annotate }) => {
-  // Spans that outlast the test on a slow machine, too; counts to match.
-  const limits = "account=10/30m,account_all=100/1h,address=10/30m,total=200/30m";
+  // Spans that outlast the test on a slow machine; counts that are refused even if each server counts by itself.
+  const limits = "account=10/30m,account_all=100/1h,address=5/30m,total=150/30m";
   await using two = await startTwoServers({ POSTERN_REDIS_URL: redis.url, POSTERN_LOGIN_LIMITS: limits });
   const { identifier, deviceToken = "" } = await victimOf(two, newAddress());
   const users = await copyUsers(two, await createCheapUser(two), scaled(3_000, { atLeast: 450 }));
@@ -162,7 +162,7 @@ test("many accounts by one password from 200 addresses", { timeout }, async ({ a
   await annotate(
     `${describeAttack(result)}; refused by \`address\` and by \`total\`: ${refused.join(" and ")}`,
   );
-  expectBounds(result, 200);
+  expectBounds(result, 150);
   expectLetIn(result);
   for (const one of refused) expect(one).toBeGreaterThan(0);
 
