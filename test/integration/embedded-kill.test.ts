@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startEmbedded } from "../../services/auth/src/app/embedded/embedded.ts";
+import { startEmbedded } from "../../services/auth/src/embedded/embedded.ts";
 import { poll } from "../support/poll.ts";
 import { childrenOf } from "../support/postgres/postgres-processes.ts";
 import {

@@ -2,7 +2,7 @@ import { lstat, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
 import { describe, expect, test } from "vitest";
-import { EmbeddedError, openEmbedded, startEmbedded } from "../../services/auth/src/app/embedded/embedded.ts";
+import { EmbeddedError, openEmbedded, startEmbedded } from "../../services/auth/src/embedded/embedded.ts";
 import { poll } from "../support/poll.ts";
 import { signal } from "../support/postgres/postgres-processes.ts";
 import {

@@ -1,8 +1,8 @@
 import { chown, lstat, mkdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startEmbedded } from "../../services/auth/src/app/embedded/embedded.ts";
-import { firstUser } from "../../services/auth/src/app/embedded/system-user.ts";
+import { startEmbedded } from "../../services/auth/src/embedded/embedded.ts";
+import { firstUser } from "../../services/auth/src/embedded/system-user.ts";
 import {
   gone,
   hold,

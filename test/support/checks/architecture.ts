@@ -20,6 +20,7 @@ const LAYERS: readonly Layer[] = [
   { name: "client", path: "services/client/src/", allow: ["gen", "client core"] },
   { name: "bin", path: "services/auth/bin/", allow: ["main"] },
   { name: "main", path: "services/auth/src/main.ts", allow: ["app", "domain"] },
+  { name: "embedded", path: "services/auth/src/embedded/", allow: ["lib"] },
   { name: "app", path: "services/auth/src/app/", allow: "any" },
   {
     name: "domain",

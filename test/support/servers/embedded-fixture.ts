@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
-import { sharedPlace } from "../../../services/auth/src/app/embedded/binaries.ts";
+import { sharedPlace } from "../../../services/auth/src/embedded/binaries.ts";
 import { poll } from "../poll.ts";
 import { isAlive, postmasterPid } from "../postgres/postgres-processes.ts";
 

@@ -3,7 +3,7 @@
 // disposes of it.
 import { once } from "node:events";
 import { Client } from "pg";
-import { openEmbedded, startEmbedded } from "../../../services/auth/src/app/embedded/embedded.ts";
+import { openEmbedded, startEmbedded } from "../../../services/auth/src/embedded/embedded.ts";
 
 const [, , dataDir = "", holder] = process.argv;
 const open = holder === "server" ? startEmbedded : openEmbedded;

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
+import { EmbeddedError } from "../../embedded/embedded-error.ts";
 import { describeFault, innermost, lastingFault } from "../../store/postgres/connection-faults.ts";
 import type { Config } from "../config.ts";
 import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
-import { EmbeddedError } from "../embedded/embedded-error.ts";
 import type { ReadyConfig } from "../embedded-config.ts";
 import { CommandError } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -33,7 +33,7 @@ export async function withDatabase<T>(
   if (mustExist) await demandEmbedded(config.dataDir);
   // Loaded only here: most commands, and every --help, need none of it.
   const [{ openEmbedded }, { withEmbedded }, { newSecretToken }] = await Promise.all([
-    import("../embedded/embedded.ts"),
+    import("../../embedded/embedded.ts"),
     import("../embedded-config.ts"),
     import("../../domain/keys/secret-token.ts"),
   ]);

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { link, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { findRepeatedMember } from "../../lib/repeated-member.ts";
+import { findRepeatedMember } from "../lib/repeated-member.ts";
 import { EmbeddedError } from "./embedded-error.ts";
 import { temporaryPath } from "./temporary.ts";
 
