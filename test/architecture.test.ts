@@ -93,7 +93,7 @@ describe("what the rules allow is not reported:", () => {
     ],
     ["pg in the store", "store/postgres/a.ts", `import { Pool } from "pg";`],
     ["anything of ours in app", "app/a.ts", `import { b } from "../rpc/b.ts";`],
-    ["the environment in env.ts", "app/env.ts", "export const env = process.env;"],
+    ["the environment in env.ts", "config/env.ts", "export const env = process.env;"],
     ["the environment in a comment", "app/a.ts", "// process.env is read by env.ts\nexport {};"],
     [
       "test support in a test",

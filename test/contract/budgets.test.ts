@@ -1,6 +1,6 @@
 import type { Redis as Client, Cluster } from "ioredis";
 import { describe, expect, test } from "vitest";
-import { parseRedisUrl } from "../../services/auth/src/app/parsers/redis-url.ts";
+import { parseRedisUrl } from "../../services/auth/src/config/parsers/redis-url.ts";
 import { createMac } from "../../services/auth/src/crypto/mac.ts";
 import { type Budget, reservationMs } from "../../services/auth/src/domain/ports/budget-store.ts";
 import { createOwnBudgets } from "../../services/auth/src/domain/session/own-budgets.ts";

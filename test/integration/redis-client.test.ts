@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { parseRedisUrl } from "../../services/auth/src/app/parsers/redis-url.ts";
+import { parseRedisUrl } from "../../services/auth/src/config/parsers/redis-url.ts";
 import { warnOfEviction } from "../../services/auth/src/store/redis/eviction.ts";
 import { openRedis, type Redis, RedisDownError } from "../../services/auth/src/store/redis/redis.ts";
 import { poll } from "../support/poll.ts";

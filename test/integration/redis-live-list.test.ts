@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { parseRedisUrl } from "../../services/auth/src/app/parsers/redis-url.ts";
+import { parseRedisUrl } from "../../services/auth/src/config/parsers/redis-url.ts";
 import { createMac } from "../../services/auth/src/crypto/mac.ts";
 import type { LiveList } from "../../services/auth/src/domain/ports/live-list.ts";
 import type { LogEntry } from "../../services/auth/src/domain/ports/revocation-log.ts";

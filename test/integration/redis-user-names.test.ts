@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { parseRedisUrl } from "../../services/auth/src/app/parsers/redis-url.ts";
+import { parseRedisUrl } from "../../services/auth/src/config/parsers/redis-url.ts";
 import { createMac } from "../../services/auth/src/crypto/mac.ts";
 import { keys } from "../../services/auth/src/store/redis/keys.ts";
 import { openRedis, type Redis } from "../../services/auth/src/store/redis/redis.ts";

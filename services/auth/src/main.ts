@@ -4,7 +4,7 @@ import { type Io, processIo } from "./app/commands/io.ts";
 import { printAnswer } from "./app/commands/output.ts";
 import { findCommand, parseCommandArgs } from "./app/commands/parse-command-line.ts";
 import { commands as allCommands } from "./app/commands/table.ts";
-import { ConfigError } from "./app/config-error.ts";
+import { ConfigError } from "./config/error.ts";
 import { PosternError } from "./domain/errors.ts";
 
 const exitCodes = { success: 0, failure: 1, misuse: 2 } as const;

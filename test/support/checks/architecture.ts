@@ -19,8 +19,9 @@ const LAYERS: readonly Layer[] = [
   { name: "client core", path: "services/client/src/core/", allow: [], packages: [] },
   { name: "client", path: "services/client/src/", allow: ["gen", "client core"] },
   { name: "bin", path: "services/auth/bin/", allow: ["main"] },
-  { name: "main", path: "services/auth/src/main.ts", allow: ["app", "domain"] },
+  { name: "main", path: "services/auth/src/main.ts", allow: ["app", "config", "domain"] },
   { name: "embedded", path: "services/auth/src/embedded/", allow: ["lib"] },
+  { name: "config", path: "services/auth/src/config/", allow: ["domain", "lib"] },
   { name: "app", path: "services/auth/src/app/", allow: "any" },
   {
     name: "domain",
@@ -101,7 +102,7 @@ function packageFault(layer: Layer, specifier: string, isTest: boolean): string 
 }
 
 function mayReadEnvironment(path: string): boolean {
-  return path === "services/auth/src/app/env.ts" || path.startsWith("test/");
+  return path === "services/auth/src/config/env.ts" || path.startsWith("test/");
 }
 
 function layerOf(path: string): Layer | undefined {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
+import type { Config } from "../config/config.ts";
 import { createPasswordHasher, type HashQueue } from "../crypto/argon2.ts";
 import type { AuditStore } from "../domain/ports/audit-store.ts";
 import type { Cleaner } from "../domain/ports/cleaner.ts";
@@ -19,7 +20,6 @@ import { createRevocationLog } from "../store/postgres/revocation-log.ts";
 import { createSessionStore } from "../store/postgres/session-store.ts";
 import { createUserNames } from "../store/postgres/user-names.ts";
 import { createUserStore } from "../store/postgres/user-store.ts";
-import type { Config } from "./config.ts";
 
 /** Stores and their like: what the use cases of the server and of the commands stand on. */
 export interface Context extends AsyncDisposable {

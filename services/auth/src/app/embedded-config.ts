@@ -1,8 +1,8 @@
+import type { Config } from "../config/config.ts";
 import { permissions } from "../domain/access/permission.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { Embedded } from "../embedded/embedded.ts";
 import { sha256Of } from "../lib/sha256.ts";
-import type { Config } from "./config.ts";
 
 /** A configuration with all that a server needs: its database, and a key to seal with. */
 export interface ReadyConfig extends Config {

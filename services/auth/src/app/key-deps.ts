@@ -1,7 +1,7 @@
+import type { Config } from "../config/config.ts";
 import { createKeyMaterial } from "../crypto/key-material.ts";
 import type { KeyPolicy } from "../domain/keys/key-policy.ts";
 import type { KeyMaterial } from "../domain/ports/key-material.ts";
-import type { Config } from "./config.ts";
 
 /** What the use cases of keys stand on beside the context. */
 export function keyDeps({

@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2, { constants, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
+import type { Address } from "../config/parsers/address.ts";
 import { refuse } from "../http/refuse.ts";
 import type { NodeHandler } from "../rpc/node-types.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
@@ -13,7 +14,6 @@ import { trackHttp2Connections } from "./http2-connections.ts";
 import { createHttp2Farewell } from "./http2-farewell.ts";
 import { type ConnectionCount, type ListenerBounds, listenerBounds } from "./listener-bounds.ts";
 import { refusalsAtOnce } from "./listener-limits.ts";
-import type { Address } from "./parsers/address.ts";
 import type { PublicCall, PublicCalls } from "./public-calls.ts";
 import { framingMayDiffer, settleHttp1, settleHttp2 } from "./request-form.ts";
 import { refuseUnreadable } from "./unreadable-requests.ts";

@@ -1,6 +1,6 @@
-import { isCommonPassword } from "../crypto/common-passwords.ts";
+import type { Config } from "../config/config.ts";
 import type { PasswordDeps } from "../domain/user/new-password.ts";
-import type { Config } from "./config.ts";
+import { isCommonPassword } from "../lib/common-passwords.ts";
 
 /** What the use cases that set a password stand on beside the context. */
 export function passwordDeps({

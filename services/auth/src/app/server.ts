@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
+import { ConfigError } from "../config/error.ts";
 import { thisMachine } from "../crypto/argon2.ts";
 import { workersFor } from "../crypto/argon2-workers.ts";
 import { PosternError } from "../domain/errors.ts";
@@ -10,7 +11,6 @@ import { describeFault, lastingFault, mayPass } from "../store/postgres/connecti
 import type { LockHolder } from "../store/postgres/lock-watch.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type PublicRights, readPublicRights } from "../store/postgres/public-rights.ts";
-import { ConfigError } from "./config-error.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { type ListenerLimits, listenerLimits, readProcessLimits } from "./listener-limits.ts";

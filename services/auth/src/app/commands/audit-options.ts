@@ -1,3 +1,6 @@
+import { SettingError } from "../../config/error.ts";
+import { nearestName } from "../../config/nearest-name.ts";
+import { parseSpan } from "../../config/parsers/span.ts";
 import { auditEvents } from "../../domain/audit/audit-events.ts";
 import { spellingsOf } from "../../domain/audit/list-audit-events.ts";
 import type { AuditFilter } from "../../domain/ports/audit-store.ts";
@@ -5,9 +8,6 @@ import type { UserStore } from "../../domain/ports/user-store.ts";
 import type { GetUserInput } from "../../domain/user/get-user.ts";
 import { dropBlanks } from "../../lib/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
-import { SettingError } from "../config-error.ts";
-import { nearestName } from "../nearest-name.ts";
-import { parseSpan } from "../parsers/span.ts";
 import { type Args, type Option, textOption, textOptions, UsageError } from "./command.ts";
 import { findUser, guessKey } from "./user-key.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { settingNames } from "../../config/settings.ts";
 import { main } from "../../main.ts";
-import { settingNames } from "../settings.ts";
 import { checkConfig } from "./check-config.ts";
 import { fakeIo } from "./io.fixture.ts";
 

@@ -1,4 +1,4 @@
-import { type Setting, settingNames, settings } from "../settings.ts";
+import { type Setting, settingNames, settings } from "../../config/settings.ts";
 import { type Command, flag } from "./command.ts";
 import { readConfig } from "./read-config.ts";
 

@@ -1,4 +1,4 @@
-import type { Env } from "../env.ts";
+import type { Env } from "../../config/env.ts";
 import type { Io } from "./io.ts";
 
 /** An `Io` that keeps what is written. */

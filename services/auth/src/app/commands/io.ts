@@ -1,4 +1,4 @@
-import { type Env, processEnv } from "../env.ts";
+import { type Env, processEnv } from "../../config/env.ts";
 
 /** A stream that text is written to. */
 export interface Output {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { ConfigError } from "../../config/error.ts";
 import { type KeyRing, openKeyRing } from "../../domain/keys/key-ring.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
-import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
 import type { ReadyConfig } from "../embedded-config.ts";
 

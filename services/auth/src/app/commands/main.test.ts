@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { ConfigError } from "../../config/error.ts";
 import { PosternError } from "../../domain/errors.ts";
 import { main } from "../../main.ts";
-import { ConfigError } from "../config-error.ts";
 import { type Command, CommandError, UsageError } from "./command.ts";
 import { fakeIo } from "./io.fixture.ts";
 import { commands } from "./table.ts";

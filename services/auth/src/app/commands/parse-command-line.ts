@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { nearestName } from "../nearest-name.ts";
+import { nearestName } from "../../config/nearest-name.ts";
 import { type Args, type Command, type Option, UsageError } from "./command.ts";
 
 /** The options of every command. */

@@ -1,5 +1,5 @@
-import { type Config, parseConfig } from "../config.ts";
-import { type RawSettings, readEnv } from "../env.ts";
+import { type Config, parseConfig } from "../../config/config.ts";
+import { type RawSettings, readEnv } from "../../config/env.ts";
 import type { Io } from "./io.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { ConfigError } from "../../config/error.ts";
 import { newSecretToken } from "../../domain/keys/secret-token.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
 import { type Embedded, startEmbedded } from "../../embedded/embedded.ts";
 import { lastingFault } from "../../store/postgres/connection-faults.ts";
 import { SchemaError } from "../../store/postgres/migrate.ts";
-import { ConfigError } from "../config-error.ts";
 import { type ReadyConfig, withEmbedded } from "../embedded-config.ts";
 import { createLogger } from "../log.ts";
 import { openStderrSink } from "../log-sink.ts";

@@ -1,5 +1,5 @@
+import type { Config } from "../../config/config.ts";
 import type { Embedded } from "../../embedded/embedded.ts";
-import type { Config } from "../config.ts";
 import type { Server } from "../server.ts";
 
 /** What someone who tries Postern out needs: the administrator (once), the secret token, a call to paste. */

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
+import type { Config } from "../../config/config.ts";
+import { ConfigError } from "../../config/error.ts";
 import { EmbeddedError } from "../../embedded/embedded-error.ts";
 import { describeFault, innermost, lastingFault } from "../../store/postgres/connection-faults.ts";
-import type { Config } from "../config.ts";
-import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
 import type { ReadyConfig } from "../embedded-config.ts";
 import { CommandError } from "./command.ts";

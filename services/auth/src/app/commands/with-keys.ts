@@ -1,6 +1,6 @@
+import { ConfigError } from "../../config/error.ts";
 import type { KeyPolicy } from "../../domain/keys/key-policy.ts";
 import { type KeyMaterial, MasterKeyError } from "../../domain/ports/key-material.ts";
-import { ConfigError } from "../config-error.ts";
 import type { Context } from "../context.ts";
 import { type Args, flag } from "./command.ts";
 import type { Io } from "./io.ts";

@@ -1,4 +1,4 @@
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { isLoopback } from "./address.ts";
 
 const maxIssuerLength = 255;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { TextFileError, textOfFile } from "../lib/text-of-file.ts";
-import type { ConfigFault } from "./config-error.ts";
+import type { ConfigFault } from "./error.ts";
 import { nearestName } from "./nearest-name.ts";
 import { isSettingName, laterSettings, type SettingName, settingNames } from "./settings.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RedisTarget } from "../../domain/ports/redis-target.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 
 const single: RedisTarget = {

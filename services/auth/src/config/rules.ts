@@ -1,9 +1,9 @@
 import { isIPv6 } from "node:net";
-import { isCommonPassword } from "../crypto/common-passwords.ts";
 import { PosternError } from "../domain/errors.ts";
 import { checkNewPassword } from "../domain/user/password-policy.ts";
+import { isCommonPassword } from "../lib/common-passwords.ts";
 import { sha256Of } from "../lib/sha256.ts";
-import type { ConfigFault } from "./config-error.ts";
+import type { ConfigFault } from "./error.ts";
 import { type Address, isLoopback, normalHost } from "./parsers/address.ts";
 import { databasePassword } from "./parsers/database-url.ts";
 import type { SettingName, SettingValues } from "./settings.ts";

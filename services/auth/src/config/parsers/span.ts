@@ -1,4 +1,4 @@
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

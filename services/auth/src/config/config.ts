@@ -4,12 +4,12 @@ import type { RedisTarget } from "../domain/ports/redis-target.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { SessionPolicy } from "../domain/ports/session-store.ts";
 import type { LoginLimits } from "../domain/session/login-limits.ts";
-import { ConfigError, type ConfigFault, SettingError } from "./config-error.ts";
-import { checkRules } from "./config-rules.ts";
 import type { RawSettings } from "./env.ts";
+import { ConfigError, type ConfigFault, SettingError } from "./error.ts";
 import type { Address } from "./parsers/address.ts";
 import { toRoutes } from "./parsers/routes.ts";
 import { toSecretToken } from "./parsers/secret-tokens.ts";
+import { checkRules } from "./rules.ts";
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from "./settings.ts";
 
 /** What the process was told, checked; nothing after it reads settings again. Spans are milliseconds. */

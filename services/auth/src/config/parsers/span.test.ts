@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { parseSpan } from "./span.ts";
 
 const parse = parseSpan("0s", "3650d");

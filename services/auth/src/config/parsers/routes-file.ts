@@ -1,5 +1,5 @@
 import { TextFileError, textOfFile } from "../../lib/text-of-file.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { readNamedFile } from "./named-file.ts";
 import { parseRoutes, type RouteEntry } from "./routes.ts";
 import { parseText } from "./text.ts";

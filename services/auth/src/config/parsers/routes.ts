@@ -12,7 +12,7 @@ import {
 import { canonicalHost, readHost } from "../../domain/access/request-host.ts";
 import { coveredBy, type RoutePath, type RoutePlace, readRoutePath } from "../../domain/access/route-path.ts";
 import type { Route, RouteAuth } from "../../domain/access/route-table.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 /** One entry of the routes file, before the default audience is filled in. */
 export interface RouteEntry extends Omit<Route, "audiences"> {

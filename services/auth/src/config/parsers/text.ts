@@ -1,6 +1,6 @@
 import { PosternError } from "../../domain/errors.ts";
 import { parseEmail } from "../../domain/user/identifier.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 /** Any text that is not empty and has no control character. */
 export function parseText(text: string): string {

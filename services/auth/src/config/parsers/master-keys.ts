@@ -1,4 +1,4 @@
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 const how = "make one with `openssl rand -base64 32`";
 

@@ -1,4 +1,4 @@
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { nearestName } from "../nearest-name.ts";
 import { checkDatabaseTls } from "./database-tls.ts";
 

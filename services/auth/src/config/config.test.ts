@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parseConfig } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
 import { type Env, readEnv } from "./env.ts";
+import { ConfigError } from "./error.ts";
 
 const masterKey = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 3)).toString("base64");
 const token = "0123456789-0123456789-0123456789";

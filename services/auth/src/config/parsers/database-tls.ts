@@ -1,4 +1,4 @@
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { readCertificates, readPrivateKey } from "./pem-files.ts";
 
 type Parameters = ReadonlyMap<string, string>;

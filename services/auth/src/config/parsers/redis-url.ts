@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from "node:net";
 import type { RedisTarget } from "../../domain/ports/redis-target.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { normalHost } from "./address.ts";
 
 const how =

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { defaultLoginLimits, parseLoginLimits } from "./login-limits.ts";
 
 const defaults = {

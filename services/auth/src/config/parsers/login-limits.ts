@@ -1,5 +1,5 @@
 import type { Limit, LoginLimits } from "../../domain/session/login-limits.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { parseSpan } from "./span.ts";
 import { parseInteger } from "./text.ts";
 

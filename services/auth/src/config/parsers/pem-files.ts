@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { readNamedFile } from "./named-file.ts";
 
 const mostBytes = 1024 * 1024;

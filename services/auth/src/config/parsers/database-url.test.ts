@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll, describe, expect, test } from "vitest";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { databasePassword, parseDatabaseUrl } from "./database-url.ts";
 
 const folder = mkdtempSync(`${tmpdir()}/postern-database-url-`);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { isLoopback, parseAddress } from "./address.ts";
 
 test.each([

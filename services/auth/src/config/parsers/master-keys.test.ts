@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { parseMasterKeys } from "./master-keys.ts";
 
 const key = (seed: number) => Uint8Array.from({ length: 32 }, (_, index) => (index * 7 + seed) % 256);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { parseRoutes } from "./routes.ts";
 
 const entry = (fields: string) => `- path: /a\n  auth: required\n  ${fields}\n`;

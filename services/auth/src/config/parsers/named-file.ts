@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 /**
  * Reads the file that a setting names.

@@ -1,6 +1,6 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { canonicalAddress } from "../../lib/ip-address.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 /** Where a listener listens; port 0 picks a free one. */
 export interface Address {

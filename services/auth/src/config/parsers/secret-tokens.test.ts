@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { permissions } from "../../domain/access/permission.ts";
 import { sha256Of } from "../../lib/sha256.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 import { secretTokensExample } from "../settings-doc.ts";
 import { parseSecretTokens, toSecretToken } from "./secret-tokens.ts";
 

@@ -2,7 +2,7 @@ import { type Permission, permissions } from "../../domain/access/permission.ts"
 import type { SecretToken } from "../../domain/ports/secret-token-directory.ts";
 import { findRepeatedMember } from "../../lib/repeated-member.ts";
 import { sha256Of } from "../../lib/sha256.ts";
-import { SettingError } from "../config-error.ts";
+import { SettingError } from "../error.ts";
 
 /** One entry of `POSTERN_SECRET_TOKENS`, before absent maxima are filled in. */
 export interface SecretTokenEntry {
