@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_auth_pb.js";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { listenerLimits } from "../../services/auth/src/app/listener-limits.ts";
+import { listenerLimits } from "../../services/auth/src/listen/listener-limits.ts";
 import { type Clients, createClients } from "../support/clients/clients.ts";
 import {
   answer,

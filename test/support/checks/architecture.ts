@@ -22,6 +22,9 @@ const LAYERS: readonly Layer[] = [
   { name: "main", path: "services/auth/src/main.ts", allow: ["app", "config", "domain"] },
   { name: "embedded", path: "services/auth/src/embedded/", allow: ["lib"] },
   { name: "config", path: "services/auth/src/config/", allow: ["domain", "lib"] },
+  { name: "listen", path: "services/auth/src/listen/", allow: ["lib"] },
+  { name: "telemetry", path: "services/auth/src/telemetry/", allow: ["call", "domain", "lib", "listen"] },
+  { name: "call", path: "services/auth/src/call/", allow: ["domain", "lib"] },
   { name: "app", path: "services/auth/src/app/", allow: "any" },
   {
     name: "domain",
@@ -32,7 +35,7 @@ const LAYERS: readonly Layer[] = [
   { name: "store", path: "services/auth/src/store/postgres/", allow: ["domain", "lib"] },
   { name: "redis", path: "services/auth/src/store/redis/", allow: ["domain", "lib"] },
   { name: "crypto", path: "services/auth/src/crypto/", allow: ["domain", "lib", "client core"] },
-  { name: "rpc", path: "services/auth/src/rpc/", allow: ["domain", "gen", "lib"] },
+  { name: "rpc", path: "services/auth/src/rpc/", allow: ["call", "domain", "gen", "lib"] },
   { name: "http", path: "services/auth/src/http/", allow: ["domain", "lib"] },
   { name: "lib", path: "services/auth/src/lib/", allow: [] },
   { name: "test", path: "test/", allow: "any" },

@@ -1,8 +1,8 @@
 // One listener in a process of its own, with answers and bounds of a test's choice. On stdin: `drain`.
 import { createInterface } from "node:readline";
-import type { ListenerBounds } from "../../../services/auth/src/app/listener-bounds.ts";
-import { listenGrpc, listenHttp } from "../../../services/auth/src/app/listeners.ts";
-import { createPublicCalls } from "../../../services/auth/src/app/public-calls.ts";
+import type { ListenerBounds } from "../../../services/auth/src/listen/listener-bounds.ts";
+import { listenGrpc, listenHttp } from "../../../services/auth/src/listen/listeners.ts";
+import { createPublicCalls } from "../../../services/auth/src/listen/public-calls.ts";
 import type { StationLimits } from "./station.ts";
 
 const [, , kind, bounds = "{}", limits = "{}"] = process.argv;

@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import type { ListenerBounds } from "../../../services/auth/src/app/listener-bounds.ts";
+import type { ListenerBounds } from "../../../services/auth/src/listen/listener-bounds.ts";
 import { childEnv } from "./child-env.ts";
 
 /** A listener in a process of its own, which may crash. */

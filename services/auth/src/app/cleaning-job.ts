@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { clean } from "../domain/cleaning/clean.ts";
 import { type Cleaner, cleanedKinds } from "../domain/ports/cleaner.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { Job } from "./jobs.ts";
-import type { Metrics } from "./metrics.ts";
 
 /** Deletes what nobody needs any more. */
 export function cleaningJob(cleaner: Cleaner, metrics: Pick<Metrics, "cleanedRows">): Job {

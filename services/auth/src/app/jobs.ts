@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { repeat } from "../lib/repeat.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** Work that goes on beside the calls, on every replica: what must be done by one at a time is decided in Postgres. */
 export interface Job {

@@ -7,18 +7,18 @@ import { workersFor } from "../crypto/argon2-workers.ts";
 import { PosternError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import { createOpsRoutes, type Readiness } from "../http/ops.ts";
+import { type ListenerLimits, listenerLimits, readProcessLimits } from "../listen/listener-limits.ts";
+import { type Listener, listenGrpc, listenHttp } from "../listen/listeners.ts";
+import { createPublicCalls } from "../listen/public-calls.ts";
 import { describeFault, lastingFault, mayPass } from "../store/postgres/connection-faults.ts";
 import type { LockHolder } from "../store/postgres/lock-watch.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type PublicRights, readPublicRights } from "../store/postgres/public-rights.ts";
+import type { LogSink } from "../telemetry/log-sink.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 import { type Context, openContext } from "./context.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
-import { type ListenerLimits, listenerLimits, readProcessLimits } from "./listener-limits.ts";
-import { type Listener, listenGrpc, listenHttp } from "./listeners.ts";
-import type { LogSink } from "./log-sink.ts";
-import { createMetrics } from "./metrics.ts";
 import { passwordDeps } from "./password-deps.ts";
-import { createPublicCalls } from "./public-calls.ts";
 import { openService, type Service } from "./service.ts";
 
 export interface Server {

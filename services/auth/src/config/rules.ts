@@ -1,10 +1,11 @@
 import { isIPv6 } from "node:net";
 import { PosternError } from "../domain/errors.ts";
 import { checkNewPassword } from "../domain/user/password-policy.ts";
+import type { Address } from "../lib/address.ts";
 import { isCommonPassword } from "../lib/common-passwords.ts";
 import { sha256Of } from "../lib/sha256.ts";
 import type { ConfigFault } from "./error.ts";
-import { type Address, isLoopback, normalHost } from "./parsers/address.ts";
+import { isLoopback, normalHost } from "./parsers/address.ts";
 import { databasePassword } from "./parsers/database-url.ts";
 import type { SettingName, SettingValues } from "./settings.ts";
 

@@ -3,7 +3,7 @@ import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request
 import { describeIdentity, identityHeaders, looksLikeIdentity } from "../domain/access/identity-headers.ts";
 import { PosternError } from "../domain/errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
-import { refuse } from "./refuse.ts";
+import { refuse } from "../lib/refuse.ts";
 
 export interface ForwardAuthDeps {
   readonly authorize: (request: ProxiedRequest) => Promise<Verdict>;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isRead, refuse, refuseMethod } from "./refuse.ts";
+import { isRead, refuse, refuseMethod } from "../lib/refuse.ts";
 
 /** `ready`: migrated, keys and revocations loaded; `draining`: told to stop, calls are still answered. */
 export type Readiness = "not ready" | "ready" | "draining";

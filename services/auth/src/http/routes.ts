@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { KeyRing } from "../domain/keys/key-ring.ts";
+import { isRead, refuse, refuseMethod } from "../lib/refuse.ts";
 import { type ForwardAuthDeps, serveForwardAuth } from "./forward-auth.ts";
 import { jwksPaths, serveJwks } from "./jwks.ts";
 import { metadataPaths, serveMetadata } from "./metadata.ts";
-import { isRead, refuse, refuseMethod } from "./refuse.ts";
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 

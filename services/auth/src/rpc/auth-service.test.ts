@@ -7,12 +7,12 @@ import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import type { Revocation } from "@postern/proto/postern/auth/v1/revocation_pb.js";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { FinishedCall } from "../call/finished-call.ts";
 import type { Permission } from "../domain/access/permission.ts";
 import { PosternError } from "../domain/errors.ts";
 import type { LogEntry } from "../domain/ports/revocation-log.ts";
 import { createRevocationFeed } from "../domain/revocation/revocation-feed.ts";
 import { type AuthServiceDeps, createAuthService } from "./auth-service.ts";
-import type { FinishedCall } from "./chain.ts";
 import { createRpcListener } from "./listener.ts";
 import { encodeEntry } from "./revocation-messages.ts";
 

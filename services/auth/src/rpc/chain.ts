@@ -1,18 +1,10 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation, violationsToProto } from "@bufbuild/protovalidate";
 import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { FinishedCall } from "../call/finished-call.ts";
 import { PosternError } from "../domain/errors.ts";
 import { begunKey, requestIdKey } from "./context.ts";
-import { toConnectError, withRequestId } from "./errors.ts";
-
-/** One finished call, for the log and the metrics. */
-export interface FinishedCall {
-  readonly method: DescMethod;
-  readonly requestId: string;
-  /** What was thrown; undefined for success. */
-  readonly error: unknown;
-  readonly durationMs: number;
-}
+import { outcomeOf, toConnectError, withRequestId } from "./errors.ts";
 
 /** `<service>/<method>`, as in the path of its URL. */
 export function methodName({ parent, name }: DescMethod): string {
@@ -39,8 +31,9 @@ export function createChain(onFinished: (call: FinishedCall) => void): Intercept
     request.contextValues.get(begunKey).begun = true;
     const finished = (error: unknown) =>
       onFinished({
-        method: request.method,
-        requestId,
+        operation: methodName(request.method),
+        id: requestId,
+        ...outcomeOf(error),
         error,
         durationMs: performance.now() - startedAt,
       });

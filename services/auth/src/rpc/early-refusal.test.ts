@@ -3,8 +3,8 @@ import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
+import type { NodeHandler } from "../lib/node-http.ts";
 import { refuseEarly } from "./early-refusal.ts";
-import type { NodeHandler } from "./node-types.ts";
 
 afterEach(() => void vi.useRealTimers());
 

@@ -1,7 +1,7 @@
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { PosternError } from "../domain/errors.ts";
+import type { NodeRequest, NodeResponse } from "../lib/node-http.ts";
 import { toConnectError } from "./errors.ts";
-import type { NodeRequest, NodeResponse } from "./node-types.ts";
 import { answerTrailersOnly, grpcTypeOf } from "./trailers-only.ts";
 
 /**

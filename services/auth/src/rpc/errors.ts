@@ -38,6 +38,16 @@ export function toConnectError(error: unknown): ConnectError {
   return result;
 }
 
+/** How a call ended, by what it threw; undefined for success. */
+export function outcomeOf(error: unknown): { readonly outcome: string; readonly isFault: boolean } {
+  if (error === undefined) return { outcome: "ok", isFault: false };
+  if (error instanceof PosternError) return { outcome: error.reason, isFault: error.reason === "INTERNAL" };
+  if (error instanceof ConnectError) {
+    return { outcome: Code[error.code], isFault: error.code === Code.Internal };
+  }
+  return { outcome: "INTERNAL", isFault: true };
+}
+
 /** The call's name travels with its error, so that a report of one leads to the log. */
 export function withRequestId(error: ConnectError, requestId: string): ConnectError {
   error.metadata.set("x-request-id", requestId);

@@ -7,13 +7,15 @@ import {
   createContextValues,
 } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { FinishedCall } from "../call/finished-call.ts";
+import type { NodeHandler, NodeRequest, NodeResponse } from "../lib/node-http.ts";
 import { demandRules } from "./access-table.ts";
-import { createChain, type FinishedCall } from "./chain.ts";
+import { createChain, methodName } from "./chain.ts";
 import { begunKey, connectionKey, onAcceptedKey, requestIdKey } from "./context.ts";
 import { refuseEarly } from "./early-refusal.ts";
+import { outcomeOf } from "./errors.ts";
 import { type Authenticate, gate } from "./gate.ts";
 import { gzip } from "./gzip.ts";
-import type { NodeHandler, NodeRequest, NodeResponse } from "./node-types.ts";
 import { strictJson } from "./strict-json.ts";
 import { refuseUnknown } from "./unknown-call.ts";
 
@@ -58,7 +60,13 @@ export function createRpcListener(options: RpcListenerOptions): NodeHandler {
     router.handlers.map((handler) => {
       const { method, allowedMethods } = handler;
       const refused = (error: unknown, values: ContextValues) =>
-        options.onFinished({ method, requestId: values.get(requestIdKey), error, durationMs: 0 });
+        options.onFinished({
+          operation: methodName(method),
+          id: values.get(requestIdKey),
+          ...outcomeOf(error),
+          error,
+          durationMs: 0,
+        });
       const call = gate(handler, options.authenticate, refused);
       return [handler.requestPath, { method, allowedMethods, call }];
     }),

@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import type { NodeRequest, NodeResponse } from "./node-types.ts";
+import type { NodeRequest, NodeResponse } from "../lib/node-http.ts";
 
 /** The content type of a gRPC or gRPC-Web call; undefined for any other request. */
 export function grpcTypeOf(request: NodeRequest): string | undefined {

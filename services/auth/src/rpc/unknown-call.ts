@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { NodeRequest, NodeResponse } from "./node-types.ts";
+import type { NodeRequest, NodeResponse } from "../lib/node-http.ts";
 import { answerTrailersOnly, grpcTypeOf } from "./trailers-only.ts";
 
 const error = new ConnectError("Postern does not serve this method", Code.Unimplemented);

@@ -1,13 +1,7 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
+import type { Address } from "../../lib/address.ts";
 import { canonicalAddress } from "../../lib/ip-address.ts";
 import { SettingError } from "../error.ts";
-
-/** Where a listener listens; port 0 picks a free one. */
-export interface Address {
-  /** A name or an IP address, an IPv6 one without its brackets. */
-  readonly host: string;
-  readonly port: number;
-}
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");

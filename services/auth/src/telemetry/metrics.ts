@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { ConnectionCount } from "./listener-bounds.ts";
+import type { ConnectionCount } from "../listen/listener-bounds.ts";
 
 /** What is read when `/metrics` is asked for, rather than counted as it happens. */
 export interface MetricSources {

@@ -1,7 +1,6 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import pino, { type Logger } from "pino";
+import type { FinishedCall } from "../call/finished-call.ts";
 import { PosternError } from "../domain/errors.ts";
-import { type FinishedCall, methodName } from "../rpc/chain.ts";
 import type { LogSink } from "./log-sink.ts";
 
 /** Whatever is logged under these names, at the top or one level down, is a secret. */
@@ -29,20 +28,16 @@ export function createLogger(level: string, sink: LogSink): Logger {
   );
 }
 
-/** A call that went wrong is worth a line; one that went well only when somebody looks closely. */
-export function logCall(log: Logger, { method, requestId, error, durationMs }: FinishedCall): void {
-  const line = {
-    event: "rpc",
-    method: methodName(method),
-    request_id: requestId,
-    ms: Math.round(durationMs * 10) / 10,
-  };
+/** A call that failed is worth a line; one that succeeded only at the level `debug`. */
+export function logCall(
+  log: Logger,
+  { operation, id, outcome, isFault, error, durationMs }: FinishedCall,
+): void {
+  const line = { event: "rpc", method: operation, request_id: id, ms: Math.round(durationMs * 10) / 10 };
   if (error === undefined) log.debug(line);
-  else if (error instanceof PosternError && error.reason !== "INTERNAL")
-    log.info({ ...line, reason: error.reason });
-  else if (error instanceof ConnectError && error.code !== Code.Internal)
-    log.info({ ...line, code: Code[error.code] });
-  else log.error({ ...line, error });
+  else if (isFault) log.error({ ...line, error });
+  else if (error instanceof PosternError) log.info({ ...line, reason: outcome });
+  else log.info({ ...line, code: outcome });
 }
 
 /**

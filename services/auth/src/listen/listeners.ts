@@ -1,9 +1,9 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2, { constants, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { Address } from "../config/parsers/address.ts";
-import { refuse } from "../http/refuse.ts";
-import type { NodeHandler } from "../rpc/node-types.ts";
+import type { Address } from "../lib/address.ts";
+import type { NodeHandler } from "../lib/node-http.ts";
+import { refuse } from "../lib/refuse.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
 import { type Farewell, reset } from "./farewell.ts";
 import { boundHttp1 } from "./http1-bounds.ts";
