@@ -48,13 +48,13 @@ describe("a planted fault is reported:", () => {
       "store/postgres/a.ts",
       `import { f } from "../../domain/user/f.ts";`,
     ],
-    ["pg outside the store", "app/a.ts", `import { Pool } from "pg";`],
-    ["the environment outside env.ts", "app/a.ts", "export const home = process.env.HOME;"],
-    ["the environment in brackets", "app/a.ts", `export const home = process["env"]["HOME"];`],
-    ["the environment by its module", "app/a.ts", `import { env } from "node:process";`],
-    ["a long file", "app/a.ts", "export {};\n".repeat(401)],
+    ["pg outside the store", "server/a.ts", `import { Pool } from "pg";`],
+    ["the environment outside env.ts", "server/a.ts", "export const home = process.env.HOME;"],
+    ["the environment in brackets", "server/a.ts", `export const home = process["env"]["HOME"];`],
+    ["the environment by its module", "server/a.ts", `import { env } from "node:process";`],
+    ["a long file", "server/a.ts", "export {};\n".repeat(401)],
     ["a file in no layer", "elsewhere/a.ts", "export {};"],
-    ["an import of a file in no layer", "app/a.ts", `import "../elsewhere/b.ts";`],
+    ["an import of a file in no layer", "server/a.ts", `import "../elsewhere/b.ts";`],
   ])("%s", (_, path, text) => {
     expect(violations([readSource(`${SRC}/${path}`, text)])).toHaveLength(1);
   });
@@ -92,9 +92,9 @@ describe("what the rules allow is not reported:", () => {
       `import type { F } from "../../domain/user/f.ts";`,
     ],
     ["pg in the store", "store/postgres/a.ts", `import { Pool } from "pg";`],
-    ["anything of ours in app", "app/a.ts", `import { b } from "../rpc/b.ts";`],
+    ["anything of ours in server", "server/a.ts", `import { b } from "../rpc/b.ts";`],
     ["the environment in env.ts", "config/env.ts", "export const env = process.env;"],
-    ["the environment in a comment", "app/a.ts", "// process.env is read by env.ts\nexport {};"],
+    ["the environment in a comment", "server/a.ts", "// process.env is read by env.ts\nexport {};"],
     [
       "test support in a test",
       "domain/a.test.ts",

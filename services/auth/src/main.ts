@@ -1,9 +1,9 @@
-import { type Command, CommandError, flag, UsageError } from "./app/commands/command.ts";
-import { commandHelp, groupHelp, usageLine } from "./app/commands/help.ts";
-import { type Io, processIo } from "./app/commands/io.ts";
-import { printAnswer } from "./app/commands/output.ts";
-import { findCommand, parseCommandArgs } from "./app/commands/parse-command-line.ts";
-import { commands as allCommands } from "./app/commands/table.ts";
+import { type Command, CommandError, flag, UsageError } from "./cli/command.ts";
+import { commandHelp, groupHelp, usageLine } from "./cli/help.ts";
+import { type Io, processIo } from "./cli/io.ts";
+import { printAnswer } from "./cli/output.ts";
+import { findCommand, parseCommandArgs } from "./cli/parse.ts";
+import { commands as allCommands } from "./cli/table.ts";
 import { ConfigError } from "./config/error.ts";
 import { PosternError } from "./domain/errors.ts";
 

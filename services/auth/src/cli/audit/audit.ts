@@ -1,0 +1,49 @@
+import { listAuditEvents } from "../../domain/audit/list-audit-events.ts";
+import { type Args, type Command, embeddedOption, flag, UsageError } from "../command.ts";
+import { auditOptions, auditUsage, parseAskedEvents, toFilter } from "../options/audit-options.ts";
+import { pageOptions, parsePage, showPage } from "../options/page-options.ts";
+import { cliCaller } from "../server/cli-caller.ts";
+import { withContext } from "../server/with-context.ts";
+import { printFollowing } from "./follow.ts";
+import { showEvent, showRow } from "./view.ts";
+
+/** Shows what was done, by whom and to whom. */
+export const audit: Command = {
+  path: ["audit"],
+  summary: "Show the audit, the newest first; with --follow what comes, as it comes",
+  usage: `${auditUsage} [--follow] [--page-size N] [--page-token T] [--embedded]`,
+  options: {
+    ...auditOptions,
+    follow: { type: "boolean", help: "print events as they come, the oldest first; with --json one a line" },
+    ...pageOptions,
+    ...embeddedOption,
+  },
+  async run(args, io) {
+    const asked = parseAskedEvents(args);
+    const page = parsePage(args);
+    const json = flag(args, "json");
+    const follows = flag(args, "follow");
+    if (follows) demandNoPages(args);
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+      const filter = await toFilter(asked, context.users, await context.audit.readTime());
+      if (follows) return printFollowing(context, io, filter, { json });
+      const { events, nextPageToken } = await listAuditEvents(
+        { ...context, monotonicMs: () => performance.now() },
+        {
+          ...{ caller: cliCaller, filter, order: "newest first", ...page },
+          patienceMs: Number.POSITIVE_INFINITY,
+        },
+      );
+      const ids = new Set(events.flatMap(({ userId }) => userId ?? []));
+      const names = json ? new Map() : await context.userNames.readMany(ids);
+      const items = events.map((event) => (json ? showEvent(event) : showRow(event, names)));
+      return showPage(args, io, "events", items, nextPageToken);
+    });
+  },
+};
+
+/** @throws {UsageError} */
+function demandNoPages({ values }: Args): void {
+  const without = ["until", "page-size", "page-token"].find((name) => values[name] !== undefined);
+  if (without !== undefined) throw new UsageError(`--follow has no end: leave out --${without}`);
+}

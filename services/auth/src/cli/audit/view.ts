@@ -1,0 +1,54 @@
+import type { AuditEvent } from "../../domain/ports/audit-store.ts";
+import type { Uuid } from "../../domain/ports/ids.ts";
+import { formatId } from "../../lib/type-id.ts";
+import { formatCell } from "../output.ts";
+
+/** All of an event, for programs; the members are those of the RPC's JSON. */
+export function showEvent(event: AuditEvent) {
+  const { id, at, userId, sessionId, keyId, clientId, clientAddress, detail, ...rest } = event;
+  return {
+    ...{ id: formatId("aud", id), at, ...rest },
+    userId: idOrNull("usr", userId),
+    sessionId: idOrNull("ses", sessionId),
+    clientId: clientId ?? null,
+    clientAddress: clientAddress ?? null,
+    keyId: idOrNull("key", keyId),
+    detail,
+  };
+}
+
+/** What a person wants to see of it, in the order of the columns. `names`: what users are called. */
+export function showRow(event: AuditEvent, names: ReadonlyMap<Uuid, string>) {
+  const { userId, sessionId, clientId, clientAddress, keyId, requestId, detail } = event;
+  return {
+    at: event.at,
+    event: event.event,
+    user: userId === undefined ? null : (names.get(userId) ?? formatId("usr", userId)),
+    address: clientAddress ?? null,
+    caller: event.caller,
+    client: clientId ?? null,
+    session: idOrNull("ses", sessionId),
+    key: idOrNull("key", keyId),
+    request: requestId,
+    detail: Object.entries(detail).map(([name, value]) => `${name}=${toText(value)}`),
+  };
+}
+
+/** The same on a line of its own, for where nobody knows yet how wide columns will be. */
+export function showLine(event: AuditEvent, names: ReadonlyMap<Uuid, string>): string {
+  const { at, event: name, ...rest } = showRow(event, names);
+  const members = Object.entries(rest)
+    .map(([member, value]) => [member, formatCell(value)] as const)
+    .filter(([, text]) => text !== "-")
+    .map(([member, text]) => `${member}=${text}`);
+  return `${[formatCell(at), formatCell(name), ...members].join("  ")}\n`;
+}
+
+function idOrNull(prefix: string, id: Uuid | undefined): string | null {
+  return id === undefined ? null : formatId(prefix, id);
+}
+
+function toText(value: unknown): string {
+  if (Array.isArray(value)) return value.join("+");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,20 @@
+import type { Uuid } from "../../domain/ports/ids.ts";
+import type { KeyMaterial } from "../../domain/ports/key-material.ts";
+import type { StoredKey } from "../../domain/ports/key-store.ts";
+import { formatId } from "../../lib/type-id.ts";
+import { findKey } from "../options/named-key.ts";
+import type { KeyContext } from "./with-keys.ts";
+
+/** All that is shown of a key. */
+export function showKey(key: StoredKey, material: Pick<KeyMaterial, "masterKeyOf">) {
+  const { purpose, alg, state, createdAt, activatedAt = null, retiredAt = null } = key;
+  return {
+    ...{ id: formatId("key", key.id), purpose, alg, state, createdAt, activatedAt, retiredAt },
+    masterKey: material.masterKeyOf(key),
+  };
+}
+
+/** The key as it stands now. @throws {PosternError} `NOT_FOUND` */
+export async function showKeyNow({ keys, material }: KeyContext, id: Uuid) {
+  return showKey(await findKey(keys, { id }), material);
+}

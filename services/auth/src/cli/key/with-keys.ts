@@ -1,0 +1,27 @@
+import { ConfigError } from "../../config/error.ts";
+import type { KeyPolicy } from "../../domain/keys/key-policy.ts";
+import { type KeyMaterial, MasterKeyError } from "../../domain/ports/key-material.ts";
+import type { Context } from "../../server/stores.ts";
+import { type Args, flag } from "../command.ts";
+import type { Io } from "../io.ts";
+import { withContext } from "../server/with-context.ts";
+
+/** What the use cases of keys stand on. */
+export type KeyContext = Context & { readonly material: KeyMaterial; readonly keyPolicy: KeyPolicy };
+
+/**
+ * `withContext`, with what the use cases of keys want besides.
+ * @throws {ConfigError} where a key cannot be opened with POSTERN_MASTER_KEY
+ */
+export function withKeys<T>(args: Args, io: Io, work: (context: KeyContext) => Promise<T>): Promise<T> {
+  return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+    const { keyDeps } = await import("../../server/key-deps.ts");
+    try {
+      return await work({ ...context, ...keyDeps(config) });
+    } catch (error) {
+      if (error instanceof MasterKeyError)
+        throw new ConfigError([{ setting: "POSTERN_MASTER_KEY", message: error.message }]);
+      throw error;
+    }
+  });
+}

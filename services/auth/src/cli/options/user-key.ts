@@ -1,0 +1,57 @@
+import { PosternError } from "../../domain/errors.ts";
+import type { User, UserStore } from "../../domain/ports/user-store.ts";
+import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
+import { dropBlanks } from "../../lib/blanks.ts";
+import { parseId } from "../../lib/type-id.ts";
+import { type Args, type Option, textOption, UsageError } from "../command.ts";
+import { cliCaller } from "../server/cli-caller.ts";
+
+/** How a command names a user: by one of these, or by one argument that is any of them. */
+export const userKeyOptions = {
+  id: { type: "string", value: "ID", help: "the user's id (`usr_…`)" },
+  email: { type: "string", value: "E", help: "the user's e-mail address" },
+  username: { type: "string", value: "N", help: "the user's name" },
+} as const satisfies Readonly<Record<string, Option>>;
+
+/** For the usage line. */
+export const userKeyUsage = "(--id ID | --email E | --username N | USER)";
+
+/** @throws {UsageError} where no user is named, or more than one */
+export function parseUserKey(args: Args): GetUserInput["key"] {
+  const [id, email, username] = ["id", "email", "username"].map((name) => textOption(args, name));
+  const [positional] = args.positionals;
+  const given = [id, email, username, positional].filter((text) => text !== undefined);
+  if (given.length !== 1) throw new UsageError("name one user, by --id, --email, --username or one argument");
+  if (id !== undefined) return { id: parseUserId(id) };
+  if (email !== undefined) return { email };
+  if (username !== undefined) return { username };
+  return guessKey(positional ?? "");
+}
+
+/**
+ * No user name looks like an id, and none has an `@`.
+ * @throws {UsageError} where it begins like an id and is none
+ */
+export function guessKey(text: string): GetUserInput["key"] {
+  if (dropBlanks(text).startsWith("usr_")) return { id: parseUserId(text) };
+  return text.includes("@") ? { email: text } : { username: text };
+}
+
+function parseUserId(text: string): string {
+  const id = parseId("usr", dropBlanks(text));
+  if (id === undefined)
+    throw new UsageError("an id is `usr_` and 26 characters: `postern user list` shows them");
+  return id;
+}
+
+/** @throws {PosternError} `NOT_FOUND`, which says where to look */
+export async function findUser(users: Pick<UserStore, "find">, key: GetUserInput["key"]): Promise<User> {
+  try {
+    return await getUser({ users }, { caller: cliCaller, key });
+  } catch (error) {
+    if (!(error instanceof PosternError) || error.reason !== "NOT_FOUND") throw error;
+    const message =
+      "no such user: `postern user list --query TEXT` shows those whose name or address begins so";
+    throw new PosternError("NOT_FOUND", { message });
+  }
+}

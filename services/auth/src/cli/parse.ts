@@ -1,0 +1,87 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { nearestName } from "../config/nearest-name.ts";
+import { type Args, type Command, type Option, UsageError } from "./command.ts";
+
+/** The options of every command. */
+export const commonOptions = {
+  json: { type: "boolean", help: "print JSON" },
+  help: { type: "boolean", help: "print this help" },
+} as const satisfies Readonly<Record<string, Option>>;
+
+/** What the words before the first option name: a command, or the commands that begin with them. */
+export type Found =
+  | { readonly kind: "command"; readonly command: Command; readonly rest: readonly string[] }
+  | { readonly kind: "group"; readonly words: readonly string[]; readonly rest: readonly string[] };
+
+/** @throws {UsageError} where no command begins so, with the name that was probably meant */
+export function findCommand(commands: readonly Command[], argv: readonly string[]): Found {
+  let candidates = commands;
+  let depth = 0;
+  for (const word of argv) {
+    const exact = candidates.find(({ path }) => path.length === depth);
+    if (exact !== undefined) return { kind: "command", command: exact, rest: argv.slice(depth) };
+    if (word.startsWith("-")) break;
+    const next = candidates.filter(({ path }) => path[depth] === word);
+    if (next.length === 0) throw unknownCommand(candidates, depth, word);
+    candidates = next;
+    depth++;
+  }
+  const exact = candidates.find(({ path }) => path.length === depth);
+  if (exact !== undefined) return { kind: "command", command: exact, rest: argv.slice(depth) };
+  return { kind: "group", words: argv.slice(0, depth), rest: argv.slice(depth) };
+}
+
+function unknownCommand(candidates: readonly Command[], depth: number, word: string): UsageError {
+  const names = candidates.map(({ path }) => path[depth] ?? "");
+  const nearest = nearestName(word, names);
+  return new UsageError(
+    nearest === undefined ? "no such command" : `no such command; did you mean \`${nearest}\`?`,
+  );
+}
+
+/** @throws {UsageError} on an option that is unknown, lacks its value or stands twice, or an argument too many */
+export function parseCommandArgs(command: Command, argv: readonly string[]): Args {
+  const options: Readonly<Record<string, Option>> = { ...command.options, ...commonOptions };
+  const { values, positionals, tokens } = parseStrictly(argv, options);
+  const seen = new Set<string>();
+  for (const token of tokens ?? []) {
+    if (token.kind !== "option") continue;
+    if (seen.has(token.name) && options[token.name]?.multiple !== true) {
+      throw new UsageError(`--${token.name} may be given once`);
+    }
+    seen.add(token.name);
+    const { choices } = options[token.name] ?? {};
+    if (choices !== undefined && !choices.includes(token.value ?? "")) {
+      throw new UsageError(`--${token.name} takes one of: ${choices.join(", ")}`);
+    }
+  }
+  const most = command.maxPositionals ?? 0;
+  // `--help` answers whatever stands beside it.
+  if (positionals.length > most && values["help"] !== true) {
+    throw new UsageError(
+      most === 0 ? "takes options only, no further arguments" : "there are too many arguments",
+    );
+  }
+  return { values, positionals };
+}
+
+function parseStrictly(argv: readonly string[], options: Readonly<Record<string, Option>>) {
+  const config = Object.entries(options).map(
+    ([name, { type, multiple = false }]) => [name, { type, multiple }] as const,
+  );
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: Object.fromEntries(config) satisfies ParseArgsConfig["options"],
+      allowPositionals: true,
+      tokens: true,
+    });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    // Its first sentence names the option, never the value.
+    const [text = ""] = error.message.split(". ", 1);
+    const unknown = /^Unknown option '--([^']*)'$/.exec(text)?.[1];
+    const meant = unknown === undefined ? undefined : nearestName(unknown, Object.keys(options));
+    throw new UsageError(meant === undefined ? text : `${text}; did you mean \`--${meant}\`?`);
+  }
+}

@@ -1,0 +1,20 @@
+import { type Command, embeddedOption, flag } from "../command.ts";
+import { cliActor } from "./cli-caller.ts";
+import { withContext } from "./with-context.ts";
+
+/** After a restore of the database: everything that was ever issued is over, in histories it lost as well. */
+export const recover: Command = {
+  path: ["recover"],
+  summary: "After a restore of the database: end everything that was issued before",
+  usage: "[--embedded]",
+  options: embeddedOption,
+  run(args, io) {
+    return withContext(io, { embedded: flag(args, "embedded") }, async ({ revocations, newId }) => {
+      const { seq } = await revocations.recover(cliActor(newId));
+      io.stderr.write(
+        "keys are as old as the backup too: `postern key list`, and taint what was tainted since\n",
+      );
+      return { sequence: seq };
+    });
+  },
+};

@@ -1,0 +1,32 @@
+import type { Config } from "../../config/config.ts";
+import type { Embedded } from "../../embedded/embedded.ts";
+import type { Server } from "../../server/server.ts";
+
+/** What someone who tries Postern out needs: the administrator (once), the secret token, a call to paste. */
+export async function tryOutLines(
+  { urls, context, madeAdmin }: Server,
+  { secrets }: Embedded,
+  bootstrap: Config["bootstrap"],
+): Promise<string[]> {
+  const { adminEmail: email, adminPassword: password, secretToken } = secrets;
+  // An administrator that the environment names has a password that is not ours to print.
+  const isOurs = bootstrap?.email === email && bootstrap.password === password;
+  const user = isOurs ? await context.users.readForLogin({ emailKey: email }) : undefined;
+  // Nor can one whose password was changed since be logged in by the one that we know.
+  const canLogIn =
+    user !== undefined &&
+    (await context.passwordHasher.verify(password, user.passwordHash, AbortSignal.timeout(10_000)));
+  const [method, message] = canLogIn
+    ? ["postern.auth.v1.AuthService/Login", { identifier: email, password }]
+    : ["postern.admin.v1.AdminService/ListUsers", {}];
+  return [
+    ...(madeAdmin && isOurs ? [`admin ${email} ${password}`] : []),
+    `token ${secretToken}`,
+    [
+      `curl -sS ${urls.http}/${method}`,
+      "-H 'content-type: application/json'",
+      `-H 'authorization: Bearer ${secretToken}'`,
+      `-d '${JSON.stringify(message)}'`,
+    ].join(" "),
+  ];
+}

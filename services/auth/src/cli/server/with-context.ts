@@ -1,0 +1,127 @@
+import { randomBytes } from "node:crypto";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "../../config/config.ts";
+import { ConfigError } from "../../config/error.ts";
+import { EmbeddedError } from "../../embedded/embedded-error.ts";
+import type { ReadyConfig } from "../../server/embedded-config.ts";
+import { describeFault, innermost, lastingFault } from "../../server/schema.ts";
+import type { Context } from "../../server/stores.ts";
+import { CommandError } from "../command.ts";
+import type { Io } from "../io.ts";
+import { readConfig } from "./read-config.ts";
+
+/** Whoever has typed a command would rather wait than type it again; and it hashes one password at the most. */
+const forPeople = { patienceMs: 10_000, hashWorkers: 1 };
+
+interface Options {
+  /** Act on the embedded database in the data folder, also while a server runs on it. */
+  readonly embedded: boolean;
+}
+
+/**
+ * Gives `work` the configuration with a database to act on; the embedded one is there for as long as it runs.
+ * @throws {ConfigError}, {CommandError} where the embedded database cannot be used
+ */
+export async function withDatabase<T>(
+  io: Io,
+  { embedded, mustExist = false }: Options & { readonly mustExist?: boolean },
+  work: (config: ReadyConfig) => Promise<T>,
+): Promise<T> {
+  const { config } = readConfig(io, { embedded });
+  if (!embedded) return work(requireDatabase(config));
+  if (mustExist) await demandEmbedded(config.dataDir);
+  // Loaded only here: most commands, and every --help, need none of it.
+  const [{ openEmbedded }, { withEmbedded }, { newSecretToken }] = await Promise.all([
+    import("../../embedded/embedded.ts"),
+    import("../../server/embedded-config.ts"),
+    import("../../domain/keys/secret-token.ts"),
+  ]);
+  return tellEmbeddedFaults(async () => {
+    await using database = await openEmbedded({
+      dataDir: config.dataDir,
+      newSecretToken: () => newSecretToken(randomBytes),
+    });
+    return await work(withEmbedded(config, database));
+  });
+}
+
+/** In a folder that was mistyped, a new database would not be what anybody looks for. */
+async function demandEmbedded(dataDir: string): Promise<void> {
+  try {
+    await access(join(dataDir, "database"));
+  } catch (error) {
+    throw new CommandError(
+      `there is no embedded database in ${dataDir}: POSTERN_DATA_DIR names its folder, and \`postern serve --embedded\` makes it`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * What a person must mend about the embedded database is no unexpected fault.
+ * @throws {CommandError}
+ */
+export async function tellEmbeddedFaults<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof EmbeddedError) throw new CommandError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Gives `work` the stores, and closes them after it.
+ * @throws {CommandError} where the schema is too old or the database cannot be reached
+ */
+export function withContext<T>(
+  io: Io,
+  options: Options,
+  work: (context: Context, config: ReadyConfig) => Promise<T>,
+): Promise<T> {
+  return withDatabase(io, { ...options, mustExist: true }, async (config) => {
+    const [{ openContext }, { checkSchema }] = await Promise.all([
+      import("../../server/stores.ts"),
+      import("../../server/schema.ts"),
+    ]);
+    await tellDatabaseFaults(() => checkSchema(config.databaseUrl), options);
+    await using context = openContext(config, forPeople);
+    return await work(context, config);
+  });
+}
+
+/**
+ * Runs `work` and reports faults of the database or of the connection to it.
+ * @throws {ConfigError} if only a change of the URL or of the database's configuration helps
+ * @throws {CommandError}
+ */
+export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }: Options): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const lasting = lastingFault(error);
+    if (lasting !== undefined && !embedded) {
+      throw new ConfigError([{ setting: "POSTERN_DATABASE_URL", message: lasting }]);
+    }
+    const fault = innermost(error);
+    if (!(fault instanceof Error)) throw error;
+    const text =
+      fault.name === "SchemaError"
+        ? fault.message.replace("`postern migrate`", embedded ? "`postern migrate --embedded`" : "$&")
+        : `the database cannot be used: ${describeFault(fault) ?? fault.message}${embedded ? "" : hintFor(fault)}`;
+    throw new CommandError(text, { cause: error });
+  }
+}
+
+function hintFor(fault: Error): string {
+  const code = "code" in fault ? String(fault.code) : "";
+  return /^E[A-Z]+$/.test(code) ? "; check that it runs at the address in POSTERN_DATABASE_URL" : "";
+}
+
+/** The configuration where it names its database itself. */
+export function requireDatabase(config: Config): ReadyConfig {
+  const { databaseUrl } = config;
+  if (databaseUrl === undefined) throw new TypeError("a configuration that is not embedded has a database");
+  return { ...config, databaseUrl };
+}

@@ -1,0 +1,26 @@
+import { describeSession } from "../../domain/session/describe-session.ts";
+import { type Command, embeddedOption, flag } from "../command.ts";
+import { sessionArgument } from "../options/session-id.ts";
+import { cliCaller } from "../server/cli-caller.ts";
+import { withContext } from "../server/with-context.ts";
+import { showStory, showStoryLines } from "./view.ts";
+
+/** Tells what became of a session, and why. */
+export const sessionGet: Command = {
+  path: ["session", "get"],
+  summary: "Tell all of a session, living or not: what became of it, why and by whom",
+  usage: "SESSION [--embedded]",
+  options: embeddedOption,
+  maxPositionals: 1,
+  async run(args, io) {
+    const sessionId = sessionArgument(args);
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+      const story = await describeSession(
+        { ...context, monotonicMs: () => performance.now() },
+        { caller: cliCaller, sessionId },
+      );
+      if (flag(args, "json")) return showStory(story);
+      return showStoryLines(story, await context.userNames.readMany(new Set([story.session.userId])));
+    });
+  },
+};

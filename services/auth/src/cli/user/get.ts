@@ -1,0 +1,19 @@
+import { type Command, embeddedOption, flag } from "../command.ts";
+import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
+import { withContext } from "../server/with-context.ts";
+import { showUser } from "./view.ts";
+
+/** Prints a user. */
+export const userGet: Command = {
+  path: ["user", "get"],
+  summary: "Print a user",
+  usage: `${userKeyUsage} [--embedded]`,
+  options: { ...userKeyOptions, ...embeddedOption },
+  maxPositionals: 1,
+  async run(args, io) {
+    const key = parseUserKey(args);
+    return withContext(io, { embedded: flag(args, "embedded") }, async ({ users }) =>
+      showUser(await findUser(users, key)),
+    );
+  },
+};

@@ -1,0 +1,25 @@
+import { listUsers } from "../../domain/user/list-users.ts";
+import { type Command, embeddedOption, flag, textOption } from "../command.ts";
+import { pageOptions, parsePage, showPage } from "../options/page-options.ts";
+import { cliCaller } from "../server/cli-caller.ts";
+import { withContext } from "../server/with-context.ts";
+import { showUser } from "./view.ts";
+
+/** Lists users in the order in which they were added. */
+export const userList: Command = {
+  path: ["user", "list"],
+  summary: "List users",
+  usage: "[--query TEXT] [--page-size N] [--page-token T] [--embedded]",
+  options: {
+    query: { type: "string", value: "TEXT", help: "only whose address or name begins with it" },
+    ...pageOptions,
+    ...embeddedOption,
+  },
+  async run(args, io) {
+    const input = { caller: cliCaller, query: textOption(args, "query") ?? "", ...parsePage(args) };
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+      const { users, nextPageToken } = await listUsers(context, input);
+      return showPage(args, io, "users", users.map(showUser), nextPageToken);
+    });
+  },
+};

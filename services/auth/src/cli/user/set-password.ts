@@ -1,0 +1,31 @@
+import { setPassword } from "../../domain/user/set-password.ts";
+import { type Command, embeddedOption, flag, textOption } from "../command.ts";
+import { makePassword, passwordFileOption, readPassword } from "../options/password.ts";
+import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
+import { cliCaller } from "../server/cli-caller.ts";
+import { withContext } from "../server/with-context.ts";
+import { showIdentity } from "./view.ts";
+
+/** Replaces a user's password and ends the user's sessions; a password that was made is printed this once. */
+export const userSetPassword: Command = {
+  path: ["user", "set-password"],
+  summary: "Replace a user's password and end the user's sessions",
+  usage: `${userKeyUsage} [--password-file PATH] [--embedded]`,
+  options: { ...userKeyOptions, ...passwordFileOption, ...embeddedOption },
+  maxPositionals: 1,
+  async run(args, io) {
+    const key = parseUserKey(args);
+    const given = await readPassword(io, textOption(args, "password-file"));
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+      const password = given ?? makePassword(config.passwordMinLength);
+      // Loaded only here: its list of common passwords is long.
+      const { passwordDeps } = await import("../../server/password-deps.ts");
+      const deps = { ...context, ...passwordDeps(config) };
+      const { id: userId } = await findUser(context.users, key);
+      const { signal } = new AbortController();
+      const input = { caller: cliCaller, requestId: context.newId(), userId, password, signal };
+      const user = showIdentity(await setPassword(deps, input));
+      return given === undefined ? { ...user, password } : user;
+    });
+  },
+};

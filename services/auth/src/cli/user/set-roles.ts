@@ -1,0 +1,32 @@
+import { setRoles } from "../../domain/user/set-roles.ts";
+import { type Command, embeddedOption, flag, UsageError } from "../command.ts";
+import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
+import { parseRoles } from "../options/user-roles.ts";
+import { cliCaller } from "../server/cli-caller.ts";
+import { withContext } from "../server/with-context.ts";
+import { showUser } from "./view.ts";
+
+/** Replaces a user's roles. */
+export const userSetRoles: Command = {
+  path: ["user", "set-roles"],
+  summary: "Replace a user's roles",
+  usage: `${userKeyUsage} (--role R... | --none) [--embedded]`,
+  options: {
+    ...userKeyOptions,
+    role: { type: "string", multiple: true, value: "R", help: "a role that the user has from now on" },
+    none: { type: "boolean", help: "take all roles away" },
+    ...embeddedOption,
+  },
+  maxPositionals: 1,
+  async run(args, io) {
+    const key = parseUserKey(args);
+    const roles = parseRoles(args);
+    if (flag(args, "none") !== (roles.length === 0)) throw new UsageError("give either --role or --none");
+    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+      const { id: userId } = await findUser(context.users, key);
+      return showUser(
+        await setRoles(context, { caller: cliCaller, requestId: context.newId(), userId, roles }),
+      );
+    });
+  },
+};

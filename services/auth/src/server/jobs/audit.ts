@@ -1,0 +1,22 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { purgeAudit } from "../../domain/audit/purge-audit.ts";
+import type { RefusedLogins } from "../../domain/audit/refused-logins.ts";
+import type { AuditStore } from "../../domain/ports/audit-store.ts";
+import type { Job } from "./job.ts";
+
+/** What the audit wants done beside the calls. */
+export function auditJobs(
+  audit: Pick<AuditStore, "purge">,
+  retentionMs: number,
+  refusedLogins: Pick<RefusedLogins, "flush">,
+): readonly Job[] {
+  const pause = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal });
+  return [
+    { name: "note_refused_logins", everyMs: 5_000, run: () => refusedLogins.flush() },
+    {
+      name: "purge_audit",
+      everyMs: 10 * 60_000,
+      run: (signal) => purgeAudit({ audit, retentionMs, pause }, signal),
+    },
+  ];
+}

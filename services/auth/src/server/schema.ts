@@ -1,0 +1,4 @@
+/** What commands need of the database apart from the stores: its schema, and what is wrong with it. */
+export { describeFault, innermost, lastingFault } from "../store/postgres/connection-faults.ts";
+export type { LockHolder } from "../store/postgres/lock-watch.ts";
+export { checkSchema, migrate, SchemaError } from "../store/postgres/migrate.ts";
