@@ -41,6 +41,9 @@ describe("a planted fault is reported:", () => {
       "domain/a.ts",
       `import { A } from "@postern/proto/postern/user/v1/user_pb.js";`,
     ],
+    ["a higher level of the domain", "domain/session/a.ts", `import { b } from "../login/b.ts";`],
+    ["the same level of the domain", "domain/user/a.ts", `import type { B } from "../keys/b.ts";`],
+    ["a folder of the domain without a level", "domain/elsewhere/a.ts", `import "../errors.ts";`],
     ["a package in the domain", "domain/a.ts", `import { z } from "jose";`],
     ["a builtin in the domain", "domain/a.ts", `import { createHash } from "node:crypto";`],
     [
@@ -91,6 +94,7 @@ describe("what the rules allow is not reported:", () => {
       "store/postgres/a.ts",
       `import type { F } from "../../domain/user/f.ts";`,
     ],
+    ["a lower level of the domain", "domain/login/a.ts", `import { b } from "../session/b.ts";`],
     ["pg in the store", "store/postgres/a.ts", `import { Pool } from "pg";`],
     ["anything of ours in server", "server/a.ts", `import { b } from "../rpc/b.ts";`],
     ["the environment in env.ts", "config/env.ts", "export const env = process.env;"],

@@ -3,7 +3,10 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
-import { identityHeaders, identitySpellings } from "../services/auth/src/domain/access/identity-headers.ts";
+import {
+  identityHeaders,
+  identitySpellings,
+} from "../services/auth/src/domain/access/proxy/identity-headers.ts";
 import { envoyContracts } from "./support/clients/envoy.ts";
 import { foldedIdentityNames } from "./support/clients/folded-names.ts";
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseRedisUrl } from "../../services/auth/src/config/parsers/redis-url.ts";
 import { createMac } from "../../services/auth/src/crypto/mac.ts";
 import { type Budget, reservationMs } from "../../services/auth/src/domain/ports/budget-store.ts";
-import { createOwnBudgets } from "../../services/auth/src/domain/session/own-budgets.ts";
+import { createOwnBudgets } from "../../services/auth/src/store/memory/budget-store.ts";
 import { createBudgetStore } from "../../services/auth/src/store/redis/budget-store.ts";
 import { type Redis, RedisDownError } from "../../services/auth/src/store/redis/redis.ts";
 import { connectRedis } from "../../services/auth/src/store/redis/redis-client.ts";

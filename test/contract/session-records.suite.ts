@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Caller } from "../../services/auth/src/domain/access/caller.ts";
+import type { Caller } from "../../services/auth/src/domain/caller/caller.ts";
 import type { AuditStore } from "../../services/auth/src/domain/ports/audit-store.ts";
 import type { NewSession } from "../../services/auth/src/domain/ports/session-store.ts";
 import { describeSession } from "../../services/auth/src/domain/session/describe-session.ts";

@@ -6,7 +6,7 @@ import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.j
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { permissions } from "../../services/auth/src/domain/access/permission.ts";
+import { permissions } from "../../services/auth/src/domain/caller/permission.ts";
 import { accessTable } from "../../services/auth/src/rpc/access-table.ts";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
 import { createUser, login } from "../support/people/people.ts";

@@ -38,6 +38,7 @@ const LAYERS: readonly Layer[] = [
     packages: DOMAIN_PACKAGES,
   },
   { name: "store", path: "services/auth/src/store/postgres/", allow: ["domain", "lib"] },
+  { name: "memory", path: "services/auth/src/store/memory/", allow: ["domain", "lib"] },
   { name: "redis", path: "services/auth/src/store/redis/", allow: ["domain", "lib"] },
   { name: "crypto", path: "services/auth/src/crypto/", allow: ["domain", "lib", "client core"] },
   { name: "rpc", path: "services/auth/src/rpc/", allow: ["call", "domain", "gen", "lib"] },
@@ -46,8 +47,18 @@ const LAYERS: readonly Layer[] = [
   { name: "test", path: "test/", allow: "any" },
 ];
 
+const DOMAIN = "services/auth/src/domain/";
+/** Levels inside the domain: a folder or file imports itself and lower levels only. */
+const LEVELS: readonly (readonly string[])[] = [
+  ["errors.ts", "page.ts", "ports", "caller"],
+  ["keys", "user", "audit", "cleaning"],
+  ["token"],
+  ["revocation", "session"],
+  ["login", "access"],
+];
+
 /** Layers that take types of the domain, and of what runs its errors and ports alone. */
-const TYPES_OF_DOMAIN = ["store", "redis", "crypto"];
+const TYPES_OF_DOMAIN = ["store", "memory", "redis", "crypto"];
 /** Each driver has one layer that speaks it. */
 const DRIVERS: Readonly<Record<string, string>> = { pg: "store", ioredis: "redis" };
 const DOMAIN_VALUES = /^services\/auth\/src\/domain\/(errors\.ts$|ports\/)/;
@@ -82,16 +93,29 @@ function faultOf(path: string, layer: Layer, { specifier, typeOnly }: Import): s
   if (suite !== undefined && suite !== "support" && suite !== suiteOf(path)) {
     return `imports ${target}, though suites share test/support/ only`;
   }
-  // Tests of commands run them as a command line does.
-  if (isTest && (suite === "support" || other.name === "main")) return undefined;
+  // Tests of commands run them as a command line does; tests of the domain use the store that needs nothing.
+  if (isTest && (suite === "support" || ["main", "memory"].includes(other.name))) return undefined;
   if (other !== layer && layer.allow !== "any" && !layer.allow.includes(other.name)) {
     return `${layer.name} imports ${target} of ${other.name}`;
   }
+  const fault = levelFault(path, target);
+  if (fault !== undefined) return fault;
   const isValueOfDomain = other.name === "domain" && !typeOnly && !DOMAIN_VALUES.test(target);
   if (isValueOfDomain && TYPES_OF_DOMAIN.includes(layer.name) && !isTest) {
     return `${layer.name} imports more than types of ${target}`;
   }
   return undefined;
+}
+
+function levelFault(path: string, target: string): string | undefined {
+  if (!path.startsWith(DOMAIN) || !target.startsWith(DOMAIN)) return undefined;
+  const [from = "", to = ""] = [path, target].map((one) => one.slice(DOMAIN.length).split("/", 1)[0]);
+  const [level, other] = [from, to].map((part) => LEVELS.findIndex((names) => names.includes(part)));
+  if (level === undefined || other === undefined || level < 0 || other < 0)
+    return `${from} or ${to} has no level`;
+  // What is on the ground may share its types.
+  if (from === to || other < level || (level === 0 && other === 0)) return undefined;
+  return `${from} imports ${target}, which is on no lower level`;
 }
 
 /** The folder of `test/` that a file belongs to. Helpers point one way: from suites to `support`. */

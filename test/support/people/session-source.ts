@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { createKeyMaterial } from "../../../services/auth/src/crypto/key-material.ts";
 import { openKeyRing } from "../../../services/auth/src/domain/keys/key-ring.ts";
-import { mintTokens } from "../../../services/auth/src/domain/session/mint-tokens.ts";
+import { mintTokens } from "../../../services/auth/src/domain/token/mint-tokens.ts";
 import { formatId, parseId } from "../../../services/auth/src/lib/type-id.ts";
 import { createNewId } from "../../../services/auth/src/lib/uuid.ts";
 import { openDatabase } from "../../../services/auth/src/store/postgres/database.ts";

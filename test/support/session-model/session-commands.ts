@@ -1,8 +1,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import type { Pool } from "pg";
-import type { TokenSet } from "../../../services/auth/src/domain/session/mint-tokens.ts";
-import { parseRefreshToken } from "../../../services/auth/src/domain/session/refresh-token.ts";
+import type { TokenSet } from "../../../services/auth/src/domain/token/mint-tokens.ts";
+import { parseRefreshToken } from "../../../services/auth/src/domain/token/refresh-token.ts";
 import type { ModelSession, Outcome, SessionModel } from "./session-model.ts";
 import {
   acceptedGenerations,

@@ -1,9 +1,9 @@
-import type { Route } from "../domain/access/route-table.ts";
+import type { Route } from "../domain/access/proxy/route-table.ts";
+import type { LoginLimits } from "../domain/login/login-limits.ts";
 import type { SigningAlg } from "../domain/ports/key-store.ts";
 import type { RedisTarget } from "../domain/ports/redis-target.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { SessionPolicy } from "../domain/ports/session-store.ts";
-import type { LoginLimits } from "../domain/session/login-limits.ts";
 import type { Address } from "../lib/address.ts";
 import type { RawSettings } from "./env.ts";
 import { ConfigError, type ConfigFault, SettingError } from "./error.ts";

@@ -1,4 +1,4 @@
-import { permissions } from "../domain/access/permission.ts";
+import { permissions } from "../domain/caller/permission.ts";
 import { type Setting, settingNames, settings } from "./settings.ts";
 
 /** An entry of `POSTERN_SECRET_TOKENS` for the reader; it is refused as it stands, having no digest. */

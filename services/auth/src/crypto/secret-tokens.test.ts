@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Caller } from "../domain/access/caller.ts";
+import type { Caller } from "../domain/caller/caller.ts";
 import { sha256Of } from "../lib/sha256.ts";
 import { createSecretTokenDirectory } from "./secret-tokens.ts";
 

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Caller } from "../domain/access/caller.ts";
+import type { Caller } from "../domain/caller/caller.ts";
 import type { SecretToken, SecretTokenDirectory } from "../domain/ports/secret-token-directory.ts";
 import { sha256Of } from "../lib/sha256.ts";
 

@@ -1,6 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
-import { describeIdentity, identityHeaders, looksLikeIdentity } from "../domain/access/identity-headers.ts";
+import {
+  describeIdentity,
+  identityHeaders,
+  looksLikeIdentity,
+} from "../domain/access/proxy/identity-headers.ts";
 import { PosternError } from "../domain/errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
 import { refuse } from "../lib/refuse.ts";

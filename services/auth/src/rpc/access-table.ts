@@ -3,7 +3,7 @@ import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_aut
 import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
-import type { Permission } from "../domain/access/permission.ts";
+import type { Permission } from "../domain/caller/permission.ts";
 
 /** Who may call a method: anyone, or whoever holds one of these permissions. */
 export type AccessRule = "public" | readonly [Permission, ...Permission[]];

@@ -5,8 +5,8 @@ import {
   AuditEventSchema,
   type AuditEvent as WireAuditEvent,
 } from "@postern/proto/postern/admin/v1/audit_event_pb.js";
-import type { Caller } from "../domain/access/caller.ts";
 import { type ListAuditEventsDeps, listAuditEvents, spellingsOf } from "../domain/audit/list-audit-events.ts";
+import type { Caller } from "../domain/caller/caller.ts";
 import { PosternError } from "../domain/errors.ts";
 import type { AuditEvent, AuditFilter } from "../domain/ports/audit-store.ts";
 import { formatId } from "../lib/type-id.ts";

@@ -8,7 +8,7 @@ import type { Revocation } from "@postern/proto/postern/auth/v1/revocation_pb.js
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { FinishedCall } from "../call/finished-call.ts";
-import type { Permission } from "../domain/access/permission.ts";
+import type { Permission } from "../domain/caller/permission.ts";
 import { PosternError } from "../domain/errors.ts";
 import type { LogEntry } from "../domain/ports/revocation-log.ts";
 import { createRevocationFeed } from "../domain/revocation/revocation-feed.ts";

@@ -1,5 +1,5 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
-import type { Caller } from "../domain/access/caller.ts";
+import type { Caller } from "../domain/caller/caller.ts";
 import { PosternError } from "../domain/errors.ts";
 
 /** Who calls; set before the message is read, and by nobody else. */

@@ -16,7 +16,7 @@ import type { Uuid } from "../domain/ports/ids.ts";
 import type { Session } from "../domain/ports/session-store.ts";
 import type { User } from "../domain/ports/user-store.ts";
 import type { ActiveToken } from "../domain/revocation/introspect.ts";
-import type { TokenSet } from "../domain/session/mint-tokens.ts";
+import type { TokenSet } from "../domain/token/mint-tokens.ts";
 import { formatId, parseId } from "../lib/type-id.ts";
 
 /** proto3 has no absent strings: the empty one stands for it. */

@@ -17,7 +17,11 @@ import {
   type ProxiedRequest,
   type Verdict,
 } from "../domain/access/authorize-request.ts";
-import { describeIdentity, identitySpellings, looksLikeIdentity } from "../domain/access/identity-headers.ts";
+import {
+  describeIdentity,
+  identitySpellings,
+  looksLikeIdentity,
+} from "../domain/access/proxy/identity-headers.ts";
 import { PosternError } from "../domain/errors.ts";
 
 type Answer = MessageInitShape<typeof CheckResponseSchema>;

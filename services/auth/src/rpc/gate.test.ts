@@ -4,7 +4,7 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Permission } from "../domain/access/permission.ts";
+import type { Permission } from "../domain/caller/permission.ts";
 import { PosternError } from "../domain/errors.ts";
 import { callerOf } from "./context.ts";
 import { createRpcListener } from "./listener.ts";

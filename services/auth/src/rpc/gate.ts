@@ -1,6 +1,6 @@
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { type Caller, permits } from "../domain/access/caller.ts";
+import { type Caller, permits } from "../domain/caller/caller.ts";
 import { PosternError } from "../domain/errors.ts";
 import { withDeadline, withoutDeadline } from "../lib/deadline.ts";
 import { type AccessRule, accessTable } from "./access-table.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { parseConfig } from "../config/config.ts";
 import { type Env, readEnv } from "../config/env.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
-import { permissions } from "../domain/access/permission.ts";
+import { permissions } from "../domain/caller/permission.ts";
 import { withEmbedded } from "./embedded-config.ts";
 
 const key = (seed: number) => Buffer.from(Array.from({ length: 32 }, (_, index) => index + seed));

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { permissions } from "../domain/access/permission.ts";
+import { permissions } from "../domain/caller/permission.ts";
 import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { Embedded } from "../embedded/embedded.ts";
 import { sha256Of } from "../lib/sha256.ts";

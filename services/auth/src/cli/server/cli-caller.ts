@@ -1,4 +1,4 @@
-import type { Caller } from "../../domain/access/caller.ts";
+import type { Caller } from "../../domain/caller/caller.ts";
 import type { Actor } from "../../domain/ports/actor.ts";
 import type { NewId } from "../../domain/ports/ids.ts";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { ConfigError } from "../../config/error.ts";
-import { newSecretToken } from "../../domain/keys/secret-token.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
+import { newSecretToken } from "../../domain/token/secret-token.ts";
 import { type Embedded, startEmbedded } from "../../embedded/embedded.ts";
 import { type ReadyConfig, withEmbedded } from "../../server/embedded-config.ts";
 import { lastingFault, SchemaError } from "../../server/schema.ts";

@@ -35,7 +35,7 @@ export async function withDatabase<T>(
   const [{ openEmbedded }, { withEmbedded }, { newSecretToken }] = await Promise.all([
     import("../../embedded/embedded.ts"),
     import("../../server/embedded-config.ts"),
-    import("../../domain/keys/secret-token.ts"),
+    import("../../domain/token/secret-token.ts"),
   ]);
   return tellEmbeddedFaults(async () => {
     await using database = await openEmbedded({

@@ -1,4 +1,4 @@
-import type { Limit, LoginLimits } from "../../domain/session/login-limits.ts";
+import type { Limit, LoginLimits } from "../../domain/login/login-limits.ts";
 import { SettingError } from "../error.ts";
 import { parseSpan } from "./span.ts";
 import { parseInteger } from "./text.ts";

@@ -9,9 +9,14 @@ import {
   type Scalar,
   visit,
 } from "yaml";
-import { canonicalHost, readHost } from "../../domain/access/request-host.ts";
-import { coveredBy, type RoutePath, type RoutePlace, readRoutePath } from "../../domain/access/route-path.ts";
-import type { Route, RouteAuth } from "../../domain/access/route-table.ts";
+import { canonicalHost, readHost } from "../../domain/access/proxy/request-host.ts";
+import {
+  coveredBy,
+  type RoutePath,
+  type RoutePlace,
+  readRoutePath,
+} from "../../domain/access/proxy/route-path.ts";
+import type { Route, RouteAuth } from "../../domain/access/proxy/route-table.ts";
 import { SettingError } from "../error.ts";
 
 /** One entry of the routes file, before the default audience is filled in. */

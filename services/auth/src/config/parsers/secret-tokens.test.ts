@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { permissions } from "../../domain/access/permission.ts";
+import { permissions } from "../../domain/caller/permission.ts";
 import { sha256Of } from "../../lib/sha256.ts";
 import { SettingError } from "../error.ts";
 import { secretTokensExample } from "../settings-doc.ts";

@@ -1,4 +1,4 @@
-import { type Permission, permissions } from "../../domain/access/permission.ts";
+import { type Permission, permissions } from "../../domain/caller/permission.ts";
 import type { SecretToken } from "../../domain/ports/secret-token-directory.ts";
 import { findRepeatedMember } from "../../lib/repeated-member.ts";
 import { sha256Of } from "../../lib/sha256.ts";

@@ -1,9 +1,9 @@
+import type { Caller } from "../caller/caller.ts";
+import { posternAudience } from "../caller/postern-audience.ts";
 import { PosternError } from "../errors.ts";
-import { isOpaque } from "../keys/opaque-token.ts";
 import type { SecretTokenDirectory } from "../ports/secret-token-directory.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
-import type { Caller } from "./caller.ts";
-import { posternAudience } from "./postern-audience.ts";
+import { isOpaque } from "../token/opaque-token.ts";
 
 export interface AuthenticateDeps extends CheckDeps {
   readonly secretTokens: SecretTokenDirectory;

@@ -1,6 +1,6 @@
 import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
-import type { RequestLine, Route, RouteTable } from "./route-table.ts";
+import type { RequestLine, Route, RouteTable } from "./proxy/route-table.ts";
 
 export interface AuthorizeDeps extends CheckDeps {
   readonly routes: RouteTable;

@@ -1,4 +1,4 @@
-import { type Caller, demand } from "../access/caller.ts";
+import { type Caller, demand } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { AuditEvent, AuditFilter, AuditStore } from "../ports/audit-store.ts";
 import type { Uuid } from "../ports/ids.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { AuditEvent, AuditPage, AuditSlice } from "../ports/audit-store.ts";
 import { listAuditEvents } from "./list-audit-events.ts";

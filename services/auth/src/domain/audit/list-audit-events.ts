@@ -1,5 +1,5 @@
 import { canonicalAddress } from "../../lib/ip-address.ts";
-import { type Caller, demand } from "../access/caller.ts";
+import { type Caller, demand } from "../caller/caller.ts";
 import { decodePageToken, encodePageToken, pageOf } from "../page.ts";
 import type { AuditEvent, AuditFilter, AuditPage, AuditStore } from "../ports/audit-store.ts";
 

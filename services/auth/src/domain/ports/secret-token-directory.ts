@@ -1,4 +1,4 @@
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller/caller.ts";
 
 /** A secret token of an internal client, as it is kept: its digest only. */
 export interface SecretToken {

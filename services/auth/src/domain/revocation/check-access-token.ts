@@ -1,7 +1,7 @@
 import { type AccessTokenClaims, checkClaims } from "@postern/client/core/claims.ts";
 import { PosternError as TokenError } from "@postern/client/core/postern-error.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
-import { openAccessToken } from "../session/open-access-token.ts";
+import { openAccessToken } from "../token/open-access-token.ts";
 import type { ReadIndex } from "./read-index.ts";
 
 export interface CheckDeps {

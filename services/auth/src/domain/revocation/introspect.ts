@@ -1,11 +1,11 @@
 import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
-import { allows, type Caller, permits } from "../access/caller.ts";
+import { allows, type Caller, permits } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
-import { isOpaque } from "../keys/opaque-token.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
-import { openRefreshToken } from "../session/open-refresh-token.ts";
+import { isOpaque } from "../token/opaque-token.ts";
+import { openRefreshToken } from "../token/open-refresh-token.ts";
 import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 
 export interface IntrospectDeps extends CheckDeps {

@@ -1,12 +1,12 @@
 import { parseId } from "../../lib/type-id.ts";
-import { type Caller, demand, ownClients, permits } from "../access/caller.ts";
+import { type Caller, demand, ownClients, permits } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { RevocationLog, RevokeOutcome } from "../ports/revocation-log.ts";
-import { openAccessToken } from "../session/open-access-token.ts";
-import { openRefreshToken } from "../session/open-refresh-token.ts";
+import { openAccessToken } from "../token/open-access-token.ts";
+import { openRefreshToken } from "../token/open-refresh-token.ts";
 
 export interface RevokeDeps {
   readonly keyRing: Pick<KeyRing, "findSigningKey" | "findRefreshKey">;

@@ -1,5 +1,5 @@
-import { type Caller, demand } from "../access/caller.ts";
 import { type ListAuditEventsDeps, listAuditEvents } from "../audit/list-audit-events.ts";
+import { type Caller, demand } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { AuditEvent, AuditFilter } from "../ports/audit-store.ts";
 import type { Uuid } from "../ports/ids.ts";

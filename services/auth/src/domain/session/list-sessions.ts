@@ -1,4 +1,4 @@
-import { type Caller, ownClients, permits } from "../access/caller.ts";
+import { type Caller, ownClients, permits } from "../caller/caller.ts";
 import { decodePageToken, pageOf } from "../page.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";

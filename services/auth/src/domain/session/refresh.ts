@@ -1,8 +1,8 @@
-import { allows, type Caller } from "../access/caller.ts";
+import { allows, type Caller } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { SessionStore } from "../ports/session-store.ts";
-import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
-import { openRefreshToken } from "./open-refresh-token.ts";
+import { type MintDeps, mintTokens, type TokenSet } from "../token/mint-tokens.ts";
+import { openRefreshToken } from "../token/open-refresh-token.ts";
 
 export interface RefreshDeps extends MintDeps {
   readonly sessions: Pick<SessionStore, "rotate">;

@@ -1,4 +1,4 @@
-import { type Caller, demand } from "../access/caller.ts";
+import { type Caller, demand } from "../caller/caller.ts";
 import { decodePageToken, pageOf } from "../page.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { SessionRecord, SessionStore } from "../ports/session-store.ts";

@@ -1,4 +1,4 @@
-import { type Caller, demand, permits } from "../access/caller.ts";
+import { type Caller, demand, permits } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { ChangeOptions, ChangeUserOutcome, User } from "../ports/user-store.ts";

@@ -1,4 +1,4 @@
-import { demand } from "../access/caller.ts";
+import { demand } from "../caller/caller.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, changedUser, changeOptions } from "./administration.ts";

@@ -1,4 +1,4 @@
-import { type Caller, demand } from "../access/caller.ts";
+import { type Caller, demand } from "../caller/caller.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { User, UserKey, UserStore } from "../ports/user-store.ts";
 import { unknownUser } from "./administration.ts";

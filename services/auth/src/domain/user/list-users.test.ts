@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import type { Caller } from "../access/caller.ts";
+import type { Caller } from "../caller/caller.ts";
 import type { User } from "../ports/user-store.ts";
 import { listUsers } from "./list-users.ts";
 

@@ -1,5 +1,5 @@
 import { dropBlanks } from "../../lib/blanks.ts";
-import { type Caller, demand } from "../access/caller.ts";
+import { type Caller, demand } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import { decodePageToken, pageOf } from "../page.ts";
 import type { User, UserStore } from "../ports/user-store.ts";

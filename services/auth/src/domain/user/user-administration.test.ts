@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Caller } from "../access/caller.ts";
-import type { Permission } from "../access/permission.ts";
+import type { Caller } from "../caller/caller.ts";
+import type { Permission } from "../caller/permission.ts";
 import type { ChangeOptions, ChangeUserOutcome, NewUser, User } from "../ports/user-store.ts";
 import { createFirstAdmin } from "./create-first-admin.ts";
 import { createUser } from "./create-user.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
+import { createOwnBudgets } from "../../store/memory/budget-store.ts";
 import { PosternError } from "../errors.ts";
 import type { Budget, BudgetStore } from "../ports/budget-store.ts";
 import { type Admission, budgetsOf, createLoginBudgets, type LoginAttempt } from "./login-budgets.ts";
 import type { LoginLimits } from "./login-limits.ts";
-import { createOwnBudgets } from "./own-budgets.ts";
 
 const patience = { timeout: 20_000 };
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
-import { type Device, parseDeviceToken } from "./device-token.ts";
+import { type Device, parseDeviceToken } from "../token/device-token.ts";
 
 /** Reads a device token that this ring's keys have made; undefined for anything else, which is no fault. */
 export async function knownDevice(

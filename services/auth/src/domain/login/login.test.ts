@@ -1,13 +1,13 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Caller } from "../access/caller.ts";
 import type { RefusedLogin } from "../audit/refused-logins.ts";
+import type { Caller } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { RefreshKey, SigningKey } from "../ports/key-material.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import type { NewSession, OpenOutcome } from "../ports/session-store.ts";
 import type { LoginSnapshot } from "../ports/user-store.ts";
-import { mintDeviceToken } from "./device-token.ts";
+import { mintDeviceToken } from "../token/device-token.ts";
 import { type LoginDeps, type LoginInput, login } from "./login.ts";
 import { type LoginAttempt, LoginLimitError } from "./login-budgets.ts";
 

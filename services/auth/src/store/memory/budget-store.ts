@@ -1,4 +1,9 @@
-import { type Budget, type BudgetStore, type ReserveOutcome, reservationMs } from "../ports/budget-store.ts";
+import {
+  type Budget,
+  type BudgetStore,
+  type ReserveOutcome,
+  reservationMs,
+} from "../../domain/ports/budget-store.ts";
 
 interface Counts {
   /** When each failure is forgotten; the earliest first. */

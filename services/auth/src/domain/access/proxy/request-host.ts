@@ -1,4 +1,4 @@
-import { canonicalAddress } from "../../lib/ip-address.ts";
+import { canonicalAddress } from "../../../lib/ip-address.ts";
 
 /** A name, an IPv4 or a bracketed IPv6 address; then perhaps a dot and a port. */
 const hostForm = /^(?:((?:[a-z0-9_-]+\.)*[a-z0-9_-]+)\.?|(\[[0-9a-f:.]+\]))(?::[0-9]{1,5})?$/;

@@ -1,20 +1,20 @@
 import { firstCharacters } from "../../lib/first-characters.ts";
 import { canonicalAddress } from "../../lib/ip-address.ts";
-import { allows, type Caller } from "../access/caller.ts";
-import { posternAudience } from "../access/postern-audience.ts";
 import type { RefusalReason } from "../audit/audit-events.ts";
 import type { RefusedLogins } from "../audit/refused-logins.ts";
+import { allows, type Caller } from "../caller/caller.ts";
+import { posternAudience } from "../caller/postern-audience.ts";
 import { PosternError } from "../errors.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
 import type { LoginSnapshot, UserKey, UserStore } from "../ports/user-store.ts";
+import { type Device, isDeviceExpired, mintDeviceToken } from "../token/device-token.ts";
+import { type MintDeps, mintTokens, type TokenSet } from "../token/mint-tokens.ts";
 import { identifierKey } from "../user/identifier.ts";
 import { normalizePassword } from "../user/password-policy.ts";
 import { addressKey } from "./address-key.ts";
-import { type Device, isDeviceExpired, mintDeviceToken } from "./device-token.ts";
 import { knownDevice } from "./known-device.ts";
 import { type LoginAttempt, type LoginBudgets, LoginLimitError } from "./login-budgets.ts";
-import { type MintDeps, mintTokens, type TokenSet } from "./mint-tokens.ts";
 
 export interface LoginDeps extends MintDeps {
   readonly users: Pick<UserStore, "readForLogin">;

@@ -1,7 +1,7 @@
 import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
-import { decodeOpaque, encodeOpaque, signedPart } from "../keys/opaque-token.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
+import { decodeOpaque, encodeOpaque, signedPart } from "./opaque-token.ts";
 
 /** What a device token says: this device has logged this user in. It opens nothing. */
 export interface Device {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { createOwnBudgets } from "../../store/memory/budget-store.ts";
 import type { Budget, BudgetStore } from "../ports/budget-store.ts";
 import { createLoginBudgets } from "./login-budgets.ts";
 import type { LoginLimits } from "./login-limits.ts";
-import { createOwnBudgets } from "./own-budgets.ts";
 
 const never = new AbortController().signal;
 const windowMs = 60_000;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Budget, reservationMs } from "../ports/budget-store.ts";
-import { createOwnBudgets } from "./own-budgets.ts";
+import { type Budget, reservationMs } from "../../domain/ports/budget-store.ts";
+import { createOwnBudgets } from "./budget-store.ts";
 
 const windowMs = 1_000;
 

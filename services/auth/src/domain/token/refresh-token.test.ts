@@ -2,8 +2,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { uuidFromBytes } from "../../lib/uuid.ts";
-import { decodeOpaque, encodeOpaque } from "../keys/opaque-token.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
+import { decodeOpaque, encodeOpaque } from "./opaque-token.ts";
 import { mintRefreshToken, parseRefreshToken, verifyRefreshToken } from "./refresh-token.ts";
 
 const sessionId = "0188bac7-4afa-78aa-bc3b-bd1eef28d881";

@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import { uuidFromBytes } from "../../lib/uuid.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
-import { decodeOpaque, encodeOpaque } from "../keys/opaque-token.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
-import { isDeviceExpired, mintDeviceToken, parseDeviceToken } from "./device-token.ts";
+import { isDeviceExpired, mintDeviceToken, parseDeviceToken } from "../token/device-token.ts";
+import { decodeOpaque, encodeOpaque } from "../token/opaque-token.ts";
+import { mintRefreshToken, parseRefreshToken, verifyRefreshToken } from "../token/refresh-token.ts";
 import { knownDevice } from "./known-device.ts";
-import { mintRefreshToken, parseRefreshToken, verifyRefreshToken } from "./refresh-token.ts";
 
 const device = {
   userId: "0188bac7-4afa-78aa-bc3b-bd1eef28d881",

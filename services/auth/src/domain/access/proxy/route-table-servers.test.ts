@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { scaled } from "../../../../../test/support/run/scale.ts";
+import { scaled } from "../../../../../../test/support/run/scale.ts";
 import { createRouteTable, type Route } from "./route-table.ts";
 
 const route = (path: string, more: Partial<Route> = {}): Route => ({
