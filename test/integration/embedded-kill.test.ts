@@ -9,6 +9,7 @@ import {
   gone,
   hold,
   makeFolder,
+  makeUsedFolder,
   newSecretToken,
   postgresOf,
   query,
@@ -19,7 +20,7 @@ describe("an embedded database whose server is killed", () => {
     ["the server", (pid: number) => process.kill(pid, "SIGKILL")],
     ["its whole process group", (pid: number) => process.kill(-pid, "SIGKILL")],
   ])("leaves no process behind after SIGKILL to %s", async (_, kill) => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server");
     await server.line();
     const postgres = postgresOf(folder.dataDir);
@@ -31,7 +32,7 @@ describe("an embedded database whose server is killed", () => {
   });
 
   test("keeps everything, also for a server that starts at once", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server");
     await query(await server.line(), "create table kept as select 42 as answer");
     process.kill(server.pid, "SIGKILL");
@@ -42,7 +43,7 @@ describe("an embedded database whose server is killed", () => {
   });
 
   test("survives Ctrl-C until the server has disposed of it", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server");
     await server.line();
     const postgres = postgresOf(folder.dataDir);
@@ -71,7 +72,7 @@ describe("an embedded database whose server is killed", () => {
   });
 
   test("starts over the postmaster.pid of a Postgres whose id a stranger has by now", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     const options = { dataDir: folder.dataDir, newSecretToken };
     await (await startEmbedded(options))[Symbol.asyncDispose]();
     const database = join(folder.dataDir, "database");

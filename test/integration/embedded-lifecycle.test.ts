@@ -9,6 +9,7 @@ import {
   gone,
   hold,
   makeFolder,
+  makeUsedFolder,
   newSecretToken,
   postgresOf,
   query,
@@ -36,7 +37,7 @@ describe("a server's embedded database", () => {
   });
 
   test("has checksums, UTF-8, the C locale and scram, and listens on 127.0.0.1 alone", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using embedded = await startEmbedded({ dataDir: folder.dataDir, newSecretToken });
     const settings = `select current_setting('data_checksums') checksums,
       current_setting('server_encoding') encoding, datcollate, datctype,
@@ -60,7 +61,7 @@ describe("a server's embedded database", () => {
   });
 
   test("logs neither statements nor rows", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     const log: string[] = [];
     const embedded = await startEmbedded({
       dataDir: folder.dataDir,
@@ -78,7 +79,7 @@ describe("a server's embedded database", () => {
   });
 
   test("refuses a folder on which another server runs, and names it", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server");
     const url = await server.line();
     const second = startEmbedded({ dataDir: folder.dataDir, newSecretToken });
@@ -104,14 +105,14 @@ describe("a server's embedded database", () => {
   });
 
   test("tells when Postgres ends by itself", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using embedded = await startEmbedded({ dataDir: folder.dataDir, newSecretToken });
     signal(postgresOf(folder.dataDir), "SIGKILL");
     expect(await embedded.ended).toBe(128 + 9);
   });
 
   test("hands none of our environment to Postgres or to what guards it", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server", {
       env: { PATH: process.env["PATH"], POSTERN_MASTER_KEY: "sesame", OTHER: "sesame" },
     });
@@ -127,7 +128,7 @@ describe("a server's embedded database", () => {
   });
 
   test("refuses a database whose secrets are lost", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     const options = { dataDir: folder.dataDir, newSecretToken };
     await (await startEmbedded(options))[Symbol.asyncDispose]();
     await rm(join(folder.dataDir, "secrets.json"));
@@ -138,7 +139,7 @@ describe("a server's embedded database", () => {
 
 describe("a command's embedded database", () => {
   test("is the server's where one runs, and outlives the command", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server");
     const url = await server.line();
     const command = await openEmbedded({ dataDir: folder.dataDir, newSecretToken });
@@ -149,7 +150,7 @@ describe("a command's embedded database", () => {
   });
 
   test("is started where none runs, and ends with the command", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     const command = await openEmbedded({ dataDir: folder.dataDir, newSecretToken });
     const pid = postgresOf(folder.dataDir);
     expect(await query(command.databaseUrl, "select 1 as one")).toEqual([{ one: 1 }]);
@@ -158,7 +159,7 @@ describe("a command's embedded database", () => {
   });
 
   test("stays until other commands have done with it, and a server waits for that", async () => {
-    await using folder = await makeFolder();
+    await using folder = await makeUsedFolder();
     const options = { dataDir: folder.dataDir, newSecretToken };
     const first = await openEmbedded(options);
     const second = await openEmbedded(options);

@@ -1,14 +1,17 @@
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { type ChildProcess, execFile, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readlink, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { Client } from "pg";
-import { sharedPlace } from "../../../services/auth/src/embedded/binaries.ts";
+import { findInstallation, sharedPlace } from "../../../services/auth/src/embedded/binaries.ts";
+import { startEmbedded } from "../../../services/auth/src/embedded/embedded.ts";
 import { poll } from "../poll.ts";
 import { isAlive, postmasterPid } from "../postgres/postgres-processes.ts";
+import { madeOnce } from "../run/made-once.ts";
 
 export const newSecretToken = () => `ptn_st_${"t".repeat(40)}`;
 
@@ -33,6 +36,27 @@ export async function makeFolder(parent = tmpdir()): Promise<Folder> {
     await rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
   return { path, dataDir, [Symbol.asyncDispose]: remove };
+}
+
+const embeddedSources = fileURLToPath(import.meta.resolve("../../services/auth/src/app/embedded"));
+const copy = promisify(execFile);
+
+/** As `makeFolder`, with the data folder of a server that has been started once and has ended. */
+export async function makeUsedFolder(): Promise<Folder> {
+  const used = await madeOnce({
+    name: "embedded",
+    sources: [embeddedSources],
+    versions: [JSON.stringify(await findInstallation()), String(process.getuid?.())],
+    async make(target) {
+      await using folder = await makeFolder();
+      const embedded = await startEmbedded({ dataDir: folder.dataDir, newSecretToken });
+      await embedded[Symbol.asyncDispose]();
+      await copy("cp", ["-a", folder.dataDir, join(target, "data")]);
+    },
+  });
+  const folder = await makeFolder();
+  await copy("cp", ["-a", join(used, "data"), folder.dataDir]);
+  return folder;
 }
 
 /** A process with a database of its own. */
