@@ -3,7 +3,8 @@ import { expect } from "vitest";
 import { answered } from "../support/clients/answers.ts";
 import { type Clients, createClients } from "../support/clients/clients.ts";
 import { createDatabase } from "../support/postgres/database.ts";
-import { type Ended, runPostern } from "../support/servers/postern-command.ts";
+import { callPostern } from "../support/servers/call-postern.ts";
+import type { Ended } from "../support/servers/postern-command.ts";
 import { AUDIENCE, ISSUER, startServer, TOKENS } from "../support/servers/server-process.ts";
 
 const patient = { timeoutMs: 20_000 };
@@ -30,7 +31,7 @@ export async function openCliSite() {
     ...{ POSTERN_ISSUER: ISSUER, POSTERN_AUDIENCE: AUDIENCE },
   };
   const run = (args: readonly string[], options: { stdin?: string } = {}): Promise<Ended> =>
-    runPostern(args, environment, options);
+    callPostern(args, environment, options);
   const all = owned.move();
   return {
     ...{ database, masterKey, environment, web, other, run },

@@ -1,8 +1,10 @@
 import { type ExecFileOptions, execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { madeOnce } from "../support/run/made-once.ts";
 
 const TOP = `${import.meta.dirname}/../..`;
 /** What the packages need of others. */
@@ -13,44 +15,33 @@ export interface PackedClient extends AsyncDisposable {
   /** The files of each, by its name. */
   readonly files: Readonly<Record<string, readonly string[]>>;
   /**
-   * Makes a folder with the packages installed in it, by npm and without a network.
+   * Makes a folder with the packages installed in it, as npm does without a network.
    * @param linked further packages of ours, for tests alone: taken from where they are, with all that they need
    */
   install(linked?: readonly string[]): Promise<string>;
 }
 
-/** Packs them outside of the tree: what is built on the way would be in the way of other tests there. */
+/** What is made once: the folder `installed`, and what `npm pack` has said of our packages. */
+const packed = {
+  name: "packed-client",
+  sources: [
+    ...["gen", "services/client", "tsconfig.json", "package-lock.json"].map((path) => join(TOP, path)),
+    fileURLToPath(import.meta.url),
+  ],
+  make: packAndInstall,
+};
+
+/** The packages, packed and installed once for all tests, until their sources change. */
 export async function packClient(): Promise<PackedClient> {
+  const made = await madeOnce(packed);
+  const reports: PackReport[] = JSON.parse(await readFile(join(made, "packed.json"), "utf8"));
   const temp = await mkdtemp(join(tmpdir(), "postern-packed-"));
-  const tarballs = join(temp, "tarballs");
-  await mkdir(tarballs);
-  const tree = join(temp, "tree");
-  for (const path of ["gen", "services/client", "tsconfig.json"]) {
-    const filter = (source: string) => !["dist", "node_modules"].includes(basename(source));
-    await cp(join(TOP, path), join(tree, path), { recursive: true, filter });
-  }
-  await symlink(join(TOP, "node_modules"), join(tree, "node_modules"));
-
-  async function pack(folder: string, ...options: readonly string[]): Promise<PackReport> {
-    const args = ["pack", "--json", `--pack-destination=${tarballs}`, ...options];
-    // Scripts write to stdout as well; the report begins a line.
-    const stdout = await run("npm", args, { cwd: folder });
-    return JSON.parse(stdout.slice(stdout.search(/^\[$/m)))[0];
-  }
-  const ours = [await pack(join(tree, "gen")), await pack(join(tree, "services/client"))];
-  const others: PackReport[] = [];
-  for (const name of DEPENDENCIES)
-    others.push(await pack(join(TOP, "node_modules", name), "--ignore-scripts"));
-  const paths = [...ours, ...others].map(({ filename }) => join(tarballs, filename));
-
   let folders = 0;
   return {
-    files: Object.fromEntries(ours.map(({ name, files }) => [name, files.map(({ path }) => path)])),
+    files: Object.fromEntries(reports.map(({ name, files }) => [name, files.map(({ path }) => path)])),
     async install(linked = []) {
       const folder = join(temp, `folder-${++folders}`);
-      await mkdir(folder);
-      await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
-      await run("npm", ["install", "--offline", "--no-audit", "--no-fund", ...paths], { cwd: folder });
+      await cp(join(made, "installed"), folder, { recursive: true, verbatimSymlinks: true });
       for (const name of linked) {
         const link = join(folder, "node_modules", name);
         await mkdir(join(link, ".."), { recursive: true });
@@ -60,6 +51,42 @@ export async function packClient(): Promise<PackedClient> {
     },
     [Symbol.asyncDispose]: () => rm(temp, { recursive: true }),
   };
+}
+
+/** Packs them outside of the tree: what is built on the way would be in the way of other tests there. */
+async function packAndInstall(made: string): Promise<void> {
+  const temp = await mkdtemp(join(tmpdir(), "postern-packing-"));
+  try {
+    const tarballs = join(temp, "tarballs");
+    await mkdir(tarballs);
+    const tree = join(temp, "tree");
+    for (const path of ["gen", "services/client", "tsconfig.json"]) {
+      const filter = (source: string) => !["dist", "node_modules"].includes(basename(source));
+      await cp(join(TOP, path), join(tree, path), { recursive: true, filter });
+    }
+    await symlink(join(TOP, "node_modules"), join(tree, "node_modules"));
+
+    const pack = async (folder: string, ...options: readonly string[]): Promise<PackReport> => {
+      const args = ["pack", "--json", `--pack-destination=${tarballs}`, ...options];
+      // Scripts write to stdout as well; the report begins a line.
+      const stdout = await run("npm", args, { cwd: folder });
+      return JSON.parse(stdout.slice(stdout.search(/^\[$/m)))[0];
+    };
+    const ours = [await pack(join(tree, "gen")), await pack(join(tree, "services/client"))];
+    const others: PackReport[] = [];
+    for (const name of DEPENDENCIES)
+      others.push(await pack(join(TOP, "node_modules", name), "--ignore-scripts"));
+    const paths = [...ours, ...others].map(({ filename }) => join(tarballs, filename));
+
+    const folder = join(temp, "installed");
+    await mkdir(folder);
+    await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+    await run("npm", ["install", "--offline", "--no-audit", "--no-fund", ...paths], { cwd: folder });
+    await cp(folder, join(made, "installed"), { recursive: true, verbatimSymlinks: true });
+    await writeFile(join(made, "packed.json"), JSON.stringify(ours));
+  } finally {
+    await rm(temp, { recursive: true });
+  }
 }
 
 interface PackReport {

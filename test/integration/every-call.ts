@@ -43,8 +43,11 @@ export async function makeEveryCall(site: Site): Promise<void> {
   }
 }
 
-/** Runs every kind of command that uses the database, and expects it to succeed. */
-export async function runEveryCommand(env: Readonly<Record<string, string>>): Promise<void> {
+/** Runs every kind of command that uses the database, as a process unless it is another way, and expects it to succeed. */
+export async function runEveryCommand(
+  env: Readonly<Record<string, string>>,
+  run: typeof runPostern = runPostern,
+): Promise<void> {
   const email = `c${randomBytes(6).toString("hex")}@people.test`;
   const commands = [
     ["user", "create", "--email", email, "--password-file", "-"],
@@ -58,7 +61,7 @@ export async function runEveryCommand(env: Readonly<Record<string, string>>): Pr
     ["migrate"],
   ];
   for (const args of commands) {
-    const { code, stderr } = await runPostern(args, env, { stdin: PASSWORD });
+    const { code, stderr } = await run(args, env, { stdin: PASSWORD });
     expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: expect.any(String) });
   }
 }
