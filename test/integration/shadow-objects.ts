@@ -79,8 +79,12 @@ end $$;
 create procedure pg_temp.trap_operator(p_schema text, p_name text, p_l text, p_r text, p_result text, p_body text)
 language plpgsql as $$
 begin
-  execute format('create or replace function %I.trap_%s(%s, %s) returns %s language plpgsql as %L',
-    p_schema, md5(p_result), p_l, p_r, p_result, p_body);
+  -- Most are there already: one function serves several operators, and all are planted twice.
+  if to_regoperator(format('%I.%s(%s,%s)', p_schema, p_name, p_l, p_r)) is not null then return; end if;
+  if to_regprocedure(format('%I.trap_%s(%s,%s)', p_schema, md5(p_result), p_l, p_r)) is null then
+    execute format('create function %I.trap_%s(%s, %s) returns %s language plpgsql as %L',
+      p_schema, md5(p_result), p_l, p_r, p_result, p_body);
+  end if;
   execute format('create operator %1$I.%2$s (function = %1$I.trap_%5$s, leftarg = %3$s, rightarg = %4$s)',
     p_schema, p_name, p_l, p_r, md5(p_result));
 exception when others then
