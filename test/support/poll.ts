@@ -2,14 +2,12 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /**
  * Asks until the answer is neither `undefined` nor a throw.
- * @param everyMs between two questions; long where one starts a process
  * @throws after `timeoutMs`: an error that names `what`, with the last fault as its cause.
  */
 export async function poll<T>(
   what: string,
   timeoutMs: number,
   ask: () => Promise<T | undefined>,
-  everyMs = 25,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -23,6 +21,6 @@ export async function poll<T>(
     if (performance.now() > deadline) {
       throw new Error(`gave up after ${timeoutMs} ms: ${what}`, { cause: fault });
     }
-    await delay(everyMs);
+    await delay(25);
   }
 }
