@@ -12,6 +12,7 @@ import { each } from "../support/each.ts";
 import { createLeanClient } from "../support/load/lean-client.ts";
 import { createUser, login } from "../support/people/people.ts";
 import { createDatabase } from "../support/postgres/database.ts";
+import { scaled } from "../support/run/scale.ts";
 import { limitMemory } from "../support/servers/memory-limit.ts";
 import {
   type ServerOptions,
@@ -123,7 +124,8 @@ describe("O11: hashing", () => {
         ...{ url: () => server.http, credential: TOKENS.web, deadlineMs: 9_000, slackMs: 11_000 },
       });
       const guess = { identifier: "nobody@people.test", password: "a guess" };
-      const answers = await each(Array(1_000).fill(guess), 400, (one) => lean.call("Login", one));
+      const guesses = Array(scaled(1_000, { atLeast: 300 })).fill(guess);
+      const answers = await each(guesses, 400, (one) => lean.call("Login", one));
       const reasons = tally(answers.map((answer) => (answer.ok ? "answered" : answer.reason)));
       expect(reasons["INVALID_CREDENTIALS"]).toBeGreaterThan(0);
       expect(limit?.kills()).toBe(0);

@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { poll } from "../support/poll.ts";
 import { type RedisNode, startCluster, startRedis, startSentinel } from "../support/redis/redis.ts";
 
-/** Whole groups of servers start, and failovers take their time. */
+/** Whole groups of servers start, and failovers take their time: the tests of them run at the same time. */
 const slow = 90_000;
 
 async function isListening(port: number): Promise<boolean> {
@@ -111,7 +111,7 @@ describe("a Redis for tests", () => {
   });
 });
 
-describe("a Redis with Sentinel for tests", () => {
+describe.concurrent("a Redis with Sentinel for tests", () => {
   test(
     "makes a copy the master that missed the last writes, and the old master a copy of it",
     async () => {
@@ -168,7 +168,7 @@ describe("a Redis with Sentinel for tests", () => {
   );
 });
 
-describe("a Redis Cluster for tests", () => {
+describe.concurrent("a Redis Cluster for tests", () => {
   test(
     "replaces a master that is killed, and one that is frozen, which come back as copies",
     async () => {
@@ -206,7 +206,7 @@ describe("a Redis Cluster for tests", () => {
   );
 });
 
-describe("what tests started of Redis", () => {
+describe.concurrent("what tests started of Redis", () => {
   test(
     "is gone with them when they end, and when their process is killed",
     async () => {
