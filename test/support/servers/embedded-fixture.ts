@@ -38,7 +38,7 @@ export async function makeFolder(parent = tmpdir()): Promise<Folder> {
   return { path, dataDir, [Symbol.asyncDispose]: remove };
 }
 
-const embeddedSources = fileURLToPath(import.meta.resolve("../../services/auth/src/app/embedded"));
+const embeddedSources = fileURLToPath(import.meta.resolve("../../../services/auth/src/embedded"));
 const copy = promisify(execFile);
 
 /** As `makeFolder`, with the data folder of a server that has been started once and has ended. */
