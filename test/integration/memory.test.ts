@@ -109,7 +109,7 @@ describe("K06: keys in memory", () => {
 });
 
 describe("O11: hashing", () => {
-  const support = `${import.meta.dirname}/../support`;
+  const support = `${import.meta.dirname}/../support/servers`;
   const limit = limitMemory(512 * MIB);
   afterAll(() => limit?.[Symbol.dispose]());
 
