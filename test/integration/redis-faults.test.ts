@@ -41,7 +41,11 @@ async function underLoad(
     // So short that sessions rotate again and again.
     POSTERN_REFRESH_GRACE: "3s",
   });
-  await using load = await startMixedLoad(two, { lanes: 16, users: sessions / 4, sessions });
+  await using load = await startMixedLoad(two, {
+    lanes: scaled(32, { atLeast: 16 }),
+    users: sessions / 4,
+    sessions,
+  });
   const more = (count: number, atLeast = 300) => {
     requested += operations(count, atLeast);
     return load.more(operations(count, atLeast));

@@ -4,7 +4,6 @@ import { PASSWORD } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
 import { asSuperuser, createRole, rowsAsSuperuser, type TestRole } from "../support/postgres/roles.ts";
-import { callPostern } from "../support/servers/call-postern.ts";
 import { serveSettings } from "../support/servers/postern-command.ts";
 import { doEveryJob, makeEveryCall, runEveryCommand } from "./every-call.ts";
 import { openSession, openSite } from "./postgres-site.ts";
@@ -62,7 +61,7 @@ describe.each(["directly", "through PgBouncer in transaction mode"])(
       await using site = await openSite(url, env);
       await plant();
       await makeEveryCall(site);
-      await runEveryCommand(serveSettings(url, env.POSTERN_MASTER_KEY), callPostern);
+      await runEveryCommand(serveSettings(url, env.POSTERN_MASTER_KEY));
       await doEveryJob(url);
       expect(await hasRun(database.url)).toBe(false);
     });
