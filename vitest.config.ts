@@ -24,6 +24,8 @@ export default defineConfig({
       {
         test: {
           name: "postgres",
+          // As above; files run one after the other in each of a few processes.
+          isolate: false,
           include: [storeTests, "test/*/**/*.test.ts"],
           globalSetup: "test/support/run/global-setup.ts",
           testTimeout: 30_000,
