@@ -7,19 +7,19 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const slow = [
   "test/integration/key-rotation.test.ts",
-  "test/integration/master-key.test.ts",
   "test/integration/redis-faults.test.ts",
-  "test/integration/postgres-lost.test.ts",
   "test/integration/watch-faults.test.ts",
-  "test/integration/login-counts.test.ts",
-  "test/integration/kill-points.test.ts",
-  "test/integration/verifier.test.ts",
-  "test/integration/database-url.test.ts",
-  "test/e2e/cli.test.ts",
-  "test/integration/postgres-schema.test.ts",
   "test/integration/postgres-histories.test.ts",
+  "test/integration/database-url.test.ts",
   "test/integration/login-timing.test.ts",
-  "test/integration/startup.test.ts",
+  "test/integration/kill-points.test.ts",
+  "test/integration/postgres-lost.test.ts",
+  "test/integration/rolling-restart.test.ts",
+  "test/integration/verifier.test.ts",
+  "test/integration/master-key.test.ts",
+  "test/integration/watch-revocations.test.ts",
+  "test/integration/login-counts.test.ts",
+  "test/integration/postgres-schema.test.ts",
 ];
 
 /** Runs the slow files first, and the others in vitest's own order. */
