@@ -6,7 +6,8 @@ const storeTests = "services/auth/src/store/**/*.test.ts";
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // More than the two cores of CI: many tests wait for processes to start or for a fault to pass.
+    maxWorkers: 3,
     sequence: { sequencer: SlowestFirst },
     projects: [
       {

@@ -45,6 +45,18 @@ describe("arguments", () => {
   });
 
   test.each([
+    [["--email", "-kWo_3"], "-kWo_3"],
+    [["--email=-kWo_3"], "-kWo_3"],
+    [["--email", "-"], "-"],
+    [["--email", "-a=b c"], "-a=b c"],
+  ])("%j has a value that begins with a dash, as page tokens can", (argv, email) => {
+    expect(parseCommandArgs(create, argv).values).toEqual({ email });
+  });
+
+  test.each([
+    [["--", "--email", "-x"]],
+    [["--json", "-x"]],
+    [["--email", "--", "-x"]],
     [["--passwort", "hunter2"]],
     [["--password=hunter2"]],
     [["--email"]],

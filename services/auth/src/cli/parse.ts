@@ -71,7 +71,7 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
   );
   try {
     return parseArgs({
-      args: [...argv],
+      args: joinDashedValues(argv, options),
       options: Object.fromEntries(config) satisfies ParseArgsConfig["options"],
       allowPositionals: true,
       tokens: true,
@@ -84,4 +84,24 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
     const meant = unknown === undefined ? undefined : nearestName(unknown, Object.keys(options));
     throw new UsageError(meant === undefined ? text : `${text}; did you mean \`--${meant}\`?`);
   }
+}
+
+/**
+ * Joins an option and a value that begins with one dash, which `parseArgs` takes for a short option: there are none, and
+ * page tokens and marks of accounts can begin so.
+ */
+function joinDashedValues(argv: readonly string[], options: Readonly<Record<string, Option>>): string[] {
+  const joined: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const [word = "", value] = argv.slice(index, index + 2);
+    if (word === "--") return [...joined, ...argv.slice(index)];
+    const takesText = word.startsWith("--") && options[word.slice(2)]?.type === "string";
+    if (takesText && value !== undefined && /^-[^-]/.test(value)) {
+      joined.push(`${word}=${value}`);
+      index += 1;
+    } else {
+      joined.push(word);
+    }
+  }
+  return joined;
 }
