@@ -77,6 +77,7 @@ test("O02: while keys turn, services that keep the key set as long as they may r
   const seen = new Set<string>();
   let verified = 0;
   let stop = false;
+  let step = Promise.withResolvers<void>();
 
   async function use(replica: Replica, other: Replica): Promise<void> {
     const user = await createUser(replica.users);
@@ -118,6 +119,8 @@ test("O02: while keys turn, services that keep the key set as long as they may r
   for (;;) {
     aheadMs = Math.round((performance.now() - begunMs) * (haste - 1));
     await setClock(two.databaseUrl, aheadMs);
+    step.resolve();
+    step = Promise.withResolvers();
     const fault = await Promise.race([failed, wait(100)]);
     if (fault !== undefined) throw (fault as { error: unknown }).error;
     looks += 1;
@@ -125,6 +128,7 @@ test("O02: while keys turn, services that keep the key set as long as they may r
     if (performance.now() - begunMs > 200_000) throw new Error("the keys do not turn");
   }
   stop = true;
+  step.resolve();
   await working;
 
   const list = await keys();

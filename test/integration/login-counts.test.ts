@@ -34,14 +34,14 @@ async function parallel(
   return tally(await each(calls, times, ({ web }) => verdict(web, guess)));
 }
 
-/** Somebody who has never logged in; a login is checked in little time. */
-async function stranger(two: TwoServers): Promise<Guess> {
+/** A login of a user who has never logged in, with a hash that takes little time to check. */
+async function firstLogin(two: TwoServers): Promise<Guess> {
   const { email: identifier } = await createCheapUser(two);
   return { identifier, clientAddress: newAddress() };
 }
 
-/** The same with the usual hash: guesses made at once are then all under way before the first one is judged. */
-async function slowStranger({ a }: TwoServers): Promise<Guess> {
+/** The same with the usual hash: concurrent guesses are then all in progress before the first one is decided. */
+async function firstLoginWithUsualHash({ a }: TwoServers): Promise<Guess> {
   const { email: identifier } = await createUser(a.users);
   return { identifier, clientAddress: newAddress() };
 }
@@ -56,7 +56,7 @@ describe("without Redis", () => {
   test("D06: of 100 wrong guesses at once exactly 10 are judged", () =>
     whereDecided(async () => {
       for (const guess of [
-        await slowStranger(two),
+        await firstLoginWithUsualHash(two),
         { identifier: "nobody@postern.test", clientAddress: newAddress() },
       ]) {
         expect(await parallel([two.a], { ...guess, password: WRONG }, 100)).toEqual({
@@ -69,7 +69,7 @@ describe("without Redis", () => {
 
   test("D06: so it is for a device, and for a known address", () =>
     whereDecided(async () => {
-      const guess = await slowStranger(two);
+      const guess = await firstLoginWithUsualHash(two);
       const deviceToken = await knownDevice(two.a.web, guess);
       for (const known of [{ ...guess, deviceToken }, guess]) {
         expect(await parallel([two.a], { ...known, password: WRONG }, 100)).toEqual({
@@ -81,7 +81,7 @@ describe("without Redis", () => {
 
   test("D06: 100 right logins at once all succeed, and none is counted", () =>
     whereDecided(async () => {
-      const guess = await stranger(two);
+      const guess = await firstLogin(two);
       expect(await parallel([two.a], { ...guess, clientAddress: "" }, 100)).toEqual({ answered: 100 });
       expect(await guessWrong(two.a.web, { ...guess, clientAddress: "" }, 11)).toEqual({
         [wrong]: 10,
@@ -91,7 +91,7 @@ describe("without Redis", () => {
 
   test("D06: of right and wrong ones at once, no more wrong ones are judged than are borne", () =>
     whereDecided(async () => {
-      const guess = await slowStranger(two);
+      const guess = await firstLoginWithUsualHash(two);
       const kinds = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? PASSWORD : WRONG));
       const verdicts = await each(kinds, 100, async (password) => ({
         password,
@@ -107,7 +107,7 @@ describe("without Redis", () => {
 
   test("each replica bears as many by itself", () =>
     whereDecided(async () => {
-      const guess = await stranger(two);
+      const guess = await firstLogin(two);
       for (const { web } of [two.a, two.b]) {
         expect(await guessWrong(web, guess, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
       }
@@ -115,10 +115,10 @@ describe("without Redis", () => {
 
   test("D14: who gives up in the queue is not hashed, and leaves no place taken", () =>
     whereDecided(async () => {
-      const guesses = [await stranger(two), await stranger(two)] as const;
+      const guesses = [await firstLogin(two), await firstLogin(two)] as const;
       for (const guess of guesses) await guessWrong(two.b.web, guess, 9);
       const workers = Math.max(1, availableParallelism() - 1);
-      // Users that nobody is have hashes that are not cheap: this queue is worked off long after that.
+      // A login of an unknown user is checked against a hash with the usual cost, so this queue takes long.
       const filling = Array.from({ length: 45 * workers }, (_, index) =>
         verdict(two.b.web, { identifier: `nobody${index}@postern.test`, clientAddress: newAddress() }),
       );
@@ -162,14 +162,14 @@ describe("with Redis", () => {
 
   test("D06 D09: of 100 wrong guesses over two servers exactly 10 are judged", { timeout }, async () => {
     const counts = await unmissed(two, async () =>
-      parallel([two.a, two.b], { ...(await slowStranger(two)), password: WRONG }, 100),
+      parallel([two.a, two.b], { ...(await firstLoginWithUsualHash(two)), password: WRONG }, 100),
     );
     expect(counts).toEqual({ [wrong]: 10, [refused]: 90 });
   });
 
   test("D06: 100 right logins over two servers all succeed, and none is counted", { timeout }, () =>
     whereDecided(async () => {
-      const guess = { ...(await stranger(two)), clientAddress: "" };
+      const guess = { ...(await firstLogin(two)), clientAddress: "" };
       expect(await parallel([two.a, two.b], guess, 100)).toEqual({ answered: 100 });
       expect(await guessWrong(two.b.web, guess, 11)).toEqual({ [wrong]: 10, [refused]: 1 });
     }),
@@ -177,7 +177,7 @@ describe("with Redis", () => {
 
   test("D09: what one server has counted, the other one refuses", { timeout }, async () => {
     const counts = await unmissed(two, async () => {
-      const guess = await stranger(two);
+      const guess = await firstLogin(two);
       return [await guessWrong(two.a.web, guess, 10), await guessWrong(two.b.web, guess, 2)];
     });
     expect(counts).toEqual([{ [wrong]: 10 }, { [refused]: 2 }]);
@@ -185,7 +185,7 @@ describe("with Redis", () => {
 
   test("M03: flushed, it gives back no more than the other replicas counted", { timeout }, async () => {
     const counts = await unmissed(two, async () => {
-      const guess = await stranger(two);
+      const guess = await firstLogin(two);
       const before = [
         await guessWrong(two.a.web, guess, 6),
         await guessWrong(two.b.web, guess, 4),
@@ -206,14 +206,14 @@ describe("with Redis", () => {
     },
     () =>
       whereDecided(async () => {
-        const [before, fresh] = [await stranger(two), await stranger(two)];
+        const [before, fresh] = [await firstLogin(two), await firstLogin(two)];
         const deviceToken = await knownDevice(two.a.web, before);
         await guessWrong(two.a.web, { ...before, clientAddress: newAddress() }, 10);
         await redis.command("CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction");
         try {
           await expect(redis.command("SET", "one", "more")).rejects.toThrow("OOM");
           for (const { web } of [two.a, two.b]) {
-            expect(await verdict(web, await stranger(two))).toBe("answered");
+            expect(await verdict(web, await firstLogin(two))).toBe("answered");
             expect(await verdict(web, { ...before, deviceToken })).toBe("answered");
           }
           expect(await guessWrong(two.a.web, fresh, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
@@ -254,7 +254,7 @@ describe("with Redis", () => {
     ],
   ])("%s under every key of a budget ends no login", { timeout }, (_, commands) =>
     whereDecided(async () => {
-      const guess = await stranger(two);
+      const guess = await firstLogin(two);
       await redis.command("FLUSHALL");
       await guessWrong(two.a.web, guess, 4);
       const keys = (await redis.command("KEYS", "postern:budget:*")) as string[];
@@ -272,7 +272,7 @@ describe("with Redis", () => {
 
   test("M02: lost and back, each replica's own counts go on", { timeout }, () =>
     whereDecided(async () => {
-      const [before, during] = [await stranger(two), await stranger(two)];
+      const [before, during] = [await firstLogin(two), await firstLogin(two)];
       await guessWrong(two.a.web, before, 10);
       await redis.kill9();
       try {
@@ -280,7 +280,7 @@ describe("with Redis", () => {
         for (const { web } of [two.a, two.b]) {
           expect(await guessWrong(web, during, 12)).toEqual({ [wrong]: 10, [refused]: 2 });
         }
-        expect(await verdict(two.b.web, await stranger(two))).toBe("answered");
+        expect(await verdict(two.b.web, await firstLogin(two))).toBe("answered");
       } finally {
         await redis.restart();
       }
@@ -298,7 +298,7 @@ describe("with Redis", () => {
     },
     () =>
       whereDecided(async () => {
-        const guess = await stranger(two);
+        const guess = await firstLogin(two);
         await redis.freeze();
         try {
           expect(await guessWrong(two.a.web, guess, 5)).toEqual({ [wrong]: 5 });

@@ -141,13 +141,7 @@ describe("when a listener has all its connections, a new one takes the place of 
   });
 
   test("over HTTP/1.1, also where that one has a call open", async () => {
-    await using station = await startStation("http", {}, { maxConnections: 1 });
-    const holder = await connectSocket(station.url);
-    holder.write("GET /open HTTP/1.1\r\nhost: a\r\n\r\n");
-    await once(holder, "data");
-    const closed = closeOf(holder);
-    expect(await answerOf("http", station.url)).toBe(200);
-    await closed;
+    await expectOpenAnswerReset({ maxConnections: 1 });
   });
 
   test.each(kinds)("and on %s never one with an accepted credential, however many come", async (kind) => {
@@ -211,15 +205,20 @@ describe("over HTTP/1.1, when all slots are used, a new call takes the slot of t
   });
 
   test("whose connection is reset where its answer has begun", async () => {
-    await using station = await startStation("http", {}, { slots: 1 });
-    const holder = await connectSocket(station.url);
-    holder.write("GET /open HTTP/1.1\r\nhost: a\r\n\r\n");
-    await once(holder, "data");
-    const closed = closeOf(holder);
-    expect(await answerOf("http", station.url)).toBe(200);
-    await closed;
+    await expectOpenAnswerReset({ slots: 1 });
   });
 });
+
+/** Expects a new call to be answered, and the connection of a call whose answer has begun to be reset for it. */
+async function expectOpenAnswerReset(limits: { maxConnections: number } | { slots: number }): Promise<void> {
+  await using station = await startStation("http", {}, limits);
+  const holder = await connectSocket(station.url);
+  holder.write("GET /open HTTP/1.1\r\nhost: a\r\n\r\n");
+  await once(holder, "data");
+  const closed = closeOf(holder);
+  expect(await answerOf("http", station.url)).toBe(200);
+  await closed;
+}
 
 /** The status that a call on a new connection is answered with; undefined: its connection ended without one. */
 async function answerOf(kind: Kind, url: string): Promise<number | undefined> {

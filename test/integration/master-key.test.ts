@@ -11,7 +11,7 @@ import { ISSUER, type ServerProcess, startServer, TOKENS } from "../support/serv
 
 let database: TestDatabase;
 const servers: ServerProcess[] = [];
-/** Between the calls of a user while nobody waits for them. */
+/** The pause between a user's calls, unless the test waits for more of them. */
 const restMs = 100;
 const [oldKey, newKey] = [randomBytes(32).toString("base64"), randomBytes(32).toString("base64")];
 

@@ -8,6 +8,7 @@ import { answered } from "../support/clients/answers.ts";
 import { createClients } from "../support/clients/clients.ts";
 import { each } from "../support/each.ts";
 import { openHttpConnection } from "../support/load/http-connection.ts";
+import { reasonIn } from "../support/load/lean-client.ts";
 import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
 import { scaled } from "../support/run/scale.ts";
@@ -76,8 +77,8 @@ async function refuseBatch({ http }: ServerProcess): Promise<void> {
   await each(Array(10).fill(undefined), 10, async () => {
     const connection = openHttpConnection({ host: hostname, port: Number(port) });
     for (let call = 0; call < batch / 10; call += 1) {
-      const { status, body } = await connection.exchange(`${head.join("\r\n")}\r\n\r\n{}`);
-      expect([status, JSON.parse(body).code]).toEqual([401, "unauthenticated"]);
+      const answer = await connection.exchange(`${head.join("\r\n")}\r\n\r\n{}`);
+      expect([answer.status, reasonIn(answer)]).toEqual([401, "INVALID_CLIENT"]);
     }
     connection.destroy();
   });

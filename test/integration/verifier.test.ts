@@ -152,7 +152,7 @@ test("O02: while keys turn, no verifier refuses a token, however young its key i
     for (let round = index; !stopping.signal.aborted; round += 1) {
       tokens = await refresh((round % 2 === 0 ? two.a : two.b).web, tokens.refreshToken);
       kids.add(kidOf(tokens.accessToken));
-      // While nobody waits for more, the servers and commands need the processor.
+      // Rests unless the test waits for more: the servers and commands need the processor.
       if (verified >= goal) await wait(restMs);
       if (round % 10 === 0) old.push(tokens.accessToken);
       for (const token of [tokens.accessToken, ...old.slice(0, 5), ...old.slice(-5)]) {

@@ -87,7 +87,7 @@ export function createLeanClient(options: LeanClientOptions): LeanClient {
         );
         if (answer === PAST_DEADLINE) return { ok: false, reason: PAST_DEADLINE };
         if (answer.status === 200) return { ok: true, message: JSON.parse(answer.body) as Message };
-        return { ok: false, reason: reasonOf(answer) };
+        return { ok: false, reason: reasonIn(answer) };
       } catch (error) {
         const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
         return { ok: false, reason: code };
@@ -111,8 +111,8 @@ interface ErrorBody {
   readonly details?: readonly { readonly type: string; readonly value: string }[];
 }
 
-/** What is no Connect error is named by its status: `HTTP 503`. */
-function reasonOf({ status, body }: HttpAnswer): string {
+/** The reason of a refusal. An answer that is not a Connect error has its status as reason: `HTTP 503`. */
+export function reasonIn({ status, body }: HttpAnswer): string {
   let error: Partial<ErrorBody>;
   try {
     error = JSON.parse(body);

@@ -47,7 +47,7 @@ export interface MixedLoad extends AsyncDisposable {
 }
 
 const patienceMs = 120_000;
-/** Between the calls of a lane while nobody waits for more: then the servers need the processor, to start or to recover. */
+/** The pause between a lane's calls, unless a test waits for more of them: the servers need the processor to recover. */
 const restMs = 200;
 
 /**

@@ -22,7 +22,7 @@ export interface TwoServers extends AsyncDisposable {
   readonly masterKey: string;
   readonly a: Replica;
   readonly b: Replica;
-  /** Ends both in good order, then starts them anew on other ports. */
+  /** Ends both in good order, then starts them again on other ports. */
   restart(): Promise<void>;
   /** Rows of one statement, on a connection of the test's own. */
   query(sql: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;

@@ -87,8 +87,8 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
 }
 
 /**
- * Joins an option and a value that begins with one dash, which `parseArgs` takes for a short option: there are none, and
- * page tokens and marks of accounts can begin so.
+ * Joins an option and its value if the value begins with one dash, as page tokens and marks of accounts can. `parseArgs`
+ * would read such a value as a short option. Postern has no short options.
  */
 function joinDashedValues(argv: readonly string[], options: Readonly<Record<string, Option>>): string[] {
   const joined: string[] = [];

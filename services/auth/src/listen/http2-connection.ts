@@ -43,7 +43,7 @@ export async function leave(connection: Http2Connection): Promise<void> {
   const asked = session.closed || sendShutdownNotice(socket);
   connection.held = undefined;
   for (const start of held) start();
-  // With the answer everything is here that the client sent before it was told.
+  // When the ping is answered, everything that the client sent before the GOAWAY has arrived.
   await atMost(pingMs, pinged(connection));
   if (!asked && !session.closed && sendShutdownNotice(socket)) await atMost(pingMs, pinged(connection));
   session.close();

@@ -4,7 +4,7 @@ import { type Http2Connection, leave } from "./http2-connection.ts";
 import type { Http2Connections } from "./http2-connections.ts";
 
 export interface Http2Farewell extends Farewell {
-  /** Starts a call, at once or when its session's client has been told to leave. */
+  /** Starts a call immediately, or after the GOAWAY if its session is about to send one. */
   admit(stream: Http2Stream, start: () => void): void;
 }
 
@@ -17,7 +17,7 @@ export function createHttp2Farewell(server: Http2Server, connections: Http2Conne
       if (connection?.held === undefined) start();
       else connection.held.push(() => stream.closed || start());
     },
-    // Its next connection would be to this server again: clients are told at the end.
+    // A client that gets a GOAWAY now would connect to this server again. It gets one when the listener closes.
     announce() {},
     async drain() {
       const { closed } = await closeListener(server);

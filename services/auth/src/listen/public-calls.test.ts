@@ -50,7 +50,7 @@ describe("slots", () => {
   /** Calls that start at once. */
   const createSlots = (slots: number) => createPublicCalls(slots, (callBack) => callBack());
 
-  test("one connection may use all while nobody else needs them", () => {
+  test("one connection may use all slots if no other connection needs them", () => {
     const calls = createSlots(100);
     expect(refusals(openMany(calls, 100, {}))).toEqual(Array(100).fill(0));
     expect(calls.refused).toBe(0);
