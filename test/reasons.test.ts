@@ -6,7 +6,7 @@ import {
 } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { describe, expect, test } from "vitest";
 import { PosternError, type Reason, reasons } from "../services/auth/src/domain/errors.ts";
-import { toConnectError } from "../services/auth/src/rpc/errors.ts";
+import { toConnectError } from "../services/auth/src/rpc/connect/errors.ts";
 
 const names = Object.keys(reasons) as Reason[];
 

@@ -6,8 +6,8 @@ import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.j
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { accessTable } from "../../services/auth/src/call/access-table.ts";
 import { permissions } from "../../services/auth/src/domain/caller/permission.ts";
-import { accessTable } from "../../services/auth/src/rpc/access-table.ts";
 import { type Clients, createClients, reasonOf } from "../support/clients/clients.ts";
 import { createUser, login } from "../support/people/people.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
@@ -104,9 +104,10 @@ afterAll(async () => {
   await database?.drop();
 });
 
-test("every method that the server knows has a row here, and there is no row beside them", () => {
+test("every method has a row here, and the access table has the methods and the HTTP endpoints, and nothing else", () => {
   expect(Object.keys(rows).toSorted()).toEqual(methods.map(nameOf).toSorted());
-  expect([...accessTable.keys()].map(nameOf).toSorted()).toEqual(Object.keys(rows).toSorted());
+  const endpoints = ["forward-auth", "jwks", "metadata"];
+  expect([...accessTable.keys()].toSorted()).toEqual([...Object.keys(rows), ...endpoints].toSorted());
 });
 
 describe.each(methods.map((method) => [nameOf(method), method] as const))("%s", (name, method) => {

@@ -42,7 +42,7 @@ const LAYERS: readonly Layer[] = [
   { name: "redis", path: "services/auth/src/store/redis/", allow: ["domain", "lib"] },
   { name: "crypto", path: "services/auth/src/crypto/", allow: ["domain", "lib", "client core"] },
   { name: "rpc", path: "services/auth/src/rpc/", allow: ["call", "domain", "gen", "lib"] },
-  { name: "http", path: "services/auth/src/http/", allow: ["domain", "lib"] },
+  { name: "http", path: "services/auth/src/http/", allow: ["call", "domain", "lib"] },
   { name: "lib", path: "services/auth/src/lib/", allow: [] },
   { name: "test", path: "test/", allow: "any" },
 ];

@@ -1,14 +1,13 @@
-/** A finished call, for the log and the metrics; of a stream, at its end. */
-export interface FinishedCall {
-  /** `<service>/<method>`, as in the path of its URL. */
+import type { Outcome } from "./outcome.ts";
+
+/** A call that has ended, for the log and the metrics. A stream has ended when its last message was sent. */
+export interface FinishedCall extends Outcome {
+  /** `Call.operation` */
   readonly operation: string;
-  /** The request id, as in the audit and the answer's `x-request-id`. */
+  /** `Call.id` */
   readonly id: string;
-  /** `ok`, the reason of the refusal, or the name of a code that the protocol has for its own errors. */
-  readonly outcome: string;
-  /** Whether the error is one of ours, which no caller can cause or avoid. */
-  readonly isFault: boolean;
   /** What was thrown; undefined for success. */
   readonly error: unknown;
+  /** Milliseconds from the arrival of the request's headers. */
   readonly durationMs: number;
 }

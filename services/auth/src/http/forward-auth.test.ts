@@ -1,29 +1,26 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { foldedIdentityNames } from "../../../../test/support/clients/folded-names.ts";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
 import { PosternError } from "../domain/errors.ts";
-import { serveForwardAuth } from "./forward-auth.ts";
-import { createHttpRoutes } from "./routes.ts";
+import { serveEndpoints } from "./endpoint.fixture.ts";
+import { forwardAuthEndpoint } from "./forward-auth.ts";
 
 type Header = readonly [name: string, value: string];
 
 const claims = { sub: "usr_1", sid: "ses_1", client_id: "web", scope: "a b" };
 const pass = { kind: "pass", claims: undefined } as const;
 const asked: ProxiedRequest[] = [];
-const faults: unknown[] = [];
 let verdict: () => Verdict = () => pass;
-const server = createServer(
-  createHttpRoutes({ publicKeys: [] }, "https://auth.example.com", {
-    async authorize(proxied) {
-      asked.push(proxied);
-      return verdict();
-    },
-    onFault: (error) => faults.push(error),
+const { handler, finished } = serveEndpoints([
+  forwardAuthEndpoint(async (proxied) => {
+    asked.push(proxied);
+    return verdict();
   }),
-);
+]);
+const server = createServer(handler);
 let port = 0;
 
 beforeAll(async () => {
@@ -33,7 +30,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   asked.length = 0;
-  faults.length = 0;
+  finished.length = 0;
   verdict = () => pass;
 });
 afterAll(() => void server.close());
@@ -62,12 +59,12 @@ const forwarded = [method, uri];
 const original = [originalMethod, originalUri];
 const put = { method: "PUT", target: "/a?b=c", host: "", authorization: [] };
 
-describe("the request that is asked about", () => {
+describe("the request in question", () => {
   test.each<[string, readonly Header[], Partial<ProxiedRequest>]>([
-    ["as Traefik and Caddy tell it", [...forwarded, ["x-forwarded-host", "h:1"]], { host: "h:1" }],
-    ["as nginx tells it", original, {}],
-    ["told in both ways alike", [...original, ...forwarded], {}],
-    ["with its token", [...original, ["Authorization", "Bearer x"]], { authorization: ["Bearer x"] }],
+    ["as Traefik and Caddy send it", [...forwarded, ["x-forwarded-host", "h:1"]], { host: "h:1" }],
+    ["as nginx sends it", original, {}],
+    ["the same by both pairs of headers", [...original, ...forwarded], {}],
+    ["with a token", [...original, ["Authorization", "Bearer x"]], { authorization: ["Bearer x"] }],
     [
       "I01: with two tokens, both",
       [...original, ["authorization", "Bearer x"], ["Authorization", "Bearer y"]],
@@ -79,19 +76,19 @@ describe("the request that is asked about", () => {
   });
 
   test.each<[string, readonly Header[]]>([
-    ["nothing of it", []],
+    ["neither method nor path", []],
     ["no path", [method]],
     ["no method", [uri]],
-    ["a half of each way", [method, originalUri]],
-    ["the other half of each way", [originalMethod, uri]],
-    ["one way and a half of the other", [...original, uri]],
+    ["one header of each pair", [method, originalUri]],
+    ["the other header of each pair", [originalMethod, uri]],
+    ["one pair and one header of the other", [...original, uri]],
     ["two paths", [...original, method, ["x-forwarded-uri", "/public"]]],
     ["two methods", [...forwarded, ["x-original-method", "GET"], originalUri]],
     ["a path twice", [...forwarded, uri]],
     ["a method twice", [...original, originalMethod]],
     ["a host twice", [...forwarded, ["x-forwarded-host", "a"], ["X-Forwarded-Host", "a"]]],
     ["another name for the path", [originalMethod, ["x-original-url", "http://h/a"]]],
-  ])("I03: %s is told: 400, and nobody is asked", async (_, headers) => {
+  ])("I03: a request with %s is refused with 400, and no verdict is made", async (_, headers) => {
     expect((await ask(headers)).status).toBe(400);
     expect(asked).toEqual([]);
   });
@@ -110,22 +107,22 @@ test("a request with an identity header of the exact name is not refused, becaus
 });
 
 describe("the answer", () => {
-  test("to one that passes tells of its owner", async () => {
+  test("to a request that may pass names the token's subject, client, session, scope and roles", async () => {
     verdict = () => ({ kind: "pass", claims: claims as never });
     const { status, headers } = await ask(forwarded);
     expect(status).toBe(200);
     expect(headers).toMatchObject({
-      ...{ "x-postern-subject": "usr_1", "x-postern-client": "web", "x-postern-session": "ses_1" },
-      ...{
-        "x-postern-scope": "a b",
-        "x-postern-roles": "",
-        "cache-control": "no-store",
-        "content-length": "0",
-      },
+      "x-postern-subject": "usr_1",
+      "x-postern-client": "web",
+      "x-postern-session": "ses_1",
+      "x-postern-scope": "a b",
+      "x-postern-roles": "",
+      "cache-control": "no-store",
+      "content-length": "0",
     });
   });
 
-  test("to one that passes as nobody's has every header, empty: a proxy that copies them leaves nothing standing", async () => {
+  test("to a public request has every identity header, empty, so that a proxy overwrites what the client sent", async () => {
     const { status, headers } = await ask(forwarded);
     expect(status).toBe(200);
     const names = ["subject", "client", "session", "scope", "roles"].map((name) => `x-postern-${name}`);
@@ -136,30 +133,35 @@ describe("the answer", () => {
     [400, "Bearer a"],
     [401, "Bearer b"],
     [403, undefined],
-  ] as const)("to one that may not pass is %d", async (status, challenge) => {
-    verdict = () => ({ kind: "refuse", status, challenge });
-    const answer = await ask(forwarded);
-    expect([answer.status, answer.headers["www-authenticate"]]).toEqual([status, challenge]);
-    expect(answer.headers).not.toHaveProperty("x-postern-subject");
-  });
+  ] as const)(
+    "to a request that may not pass is %d, and has no identity header",
+    async (status, challenge) => {
+      verdict = () => ({ kind: "refuse", status, challenge });
+      const answer = await ask(forwarded);
+      expect([answer.status, answer.headers["www-authenticate"]]).toEqual([status, challenge]);
+      expect(answer.headers).not.toHaveProperty("x-postern-subject");
+    },
+  );
 
-  test("J04: where it cannot be known is 503, with a time to come again", async () => {
+  test("J04: is 503 with a time for a retry if the verdict is unknown", async () => {
     verdict = () => {
       throw new PosternError("UNAVAILABLE");
     };
     const { status, headers } = await ask(forwarded);
-    expect([status, headers["retry-after"], faults]).toEqual([503, "1", []]);
+    expect([status, headers["retry-after"]]).toEqual([503, "1"]);
+    expect(finished).toMatchObject([{ outcome: "UNAVAILABLE", isFault: false }]);
   });
 
-  test("to a fault of ours is 500, and the log is told", async () => {
-    const fault = new Error("inside");
+  test("is 500 at an unexpected error, which is reported and not shown", async () => {
+    const error = new Error("inside");
     verdict = () => {
-      throw fault;
+      throw error;
     };
-    expect([(await ask(forwarded)).status, faults]).toEqual([500, [fault]]);
+    expect((await ask(forwarded)).status).toBe(500);
+    expect(finished).toMatchObject([{ outcome: "INTERNAL", isFault: true, error }]);
   });
 
-  test("to one that would open a WebSocket is the same", async () => {
+  test("is the same for a request that would open a WebSocket", async () => {
     const upgrade: Header[] = [
       ["connection", "Upgrade"],
       ["upgrade", "websocket"],
@@ -168,7 +170,7 @@ describe("the answer", () => {
   });
 
   test.each(["HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])(
-    "does not ask for a method: %s",
+    "does not depend on the method of the proxy's request: %s",
     async (method) => {
       expect((await ask(forwarded, method, method === "POST" ? "{}" : undefined)).status).toBe(200);
       expect(asked).toEqual([put]);
@@ -176,39 +178,57 @@ describe("the answer", () => {
   );
 });
 
-test.each<[string, () => Verdict]>([
-  ["may pass", () => pass],
-  ["may not pass", () => ({ kind: "refuse", status: 401, challenge: "Bearer" })],
+describe("the report", () => {
+  test("of a call has its operation, its outcome and the request ID that the proxy sent", async () => {
+    await ask([...forwarded, ["x-request-id", "proxy-1"]]);
+    expect(finished).toMatchObject([{ operation: "forward-auth", id: "proxy-1", outcome: "ok" }]);
+  });
+
+  test("of a refused request is `ok`: a refusal is an answer", async () => {
+    verdict = () => ({ kind: "refuse", status: 403, challenge: undefined });
+    await ask(forwarded);
+    expect(finished).toMatchObject([{ outcome: "ok" }]);
+  });
+
+  test("of a request that the proxy does not describe says what to send", async () => {
+    await ask([]);
+    const message = expect.stringContaining("`x-forwarded-method`");
+    expect(finished).toMatchObject([{ outcome: "INVALID_REQUEST", error: { message } }]);
+  });
+});
+
+test.each<[string, () => Verdict, string]>([
+  ["may pass", () => pass, "OVERLOADED"],
+  ["may not pass", () => ({ kind: "refuse", status: 401, challenge: "Bearer" }), "OVERLOADED"],
   [
     "cannot be judged",
     () => {
       throw new PosternError("UNAVAILABLE");
     },
+    "UNAVAILABLE",
   ],
 ])(
-  "a call that the listener has refused in the meantime is left alone when its request %s",
-  async (_, judge) => {
+  "a call that the listener has refused in the meantime gets no second answer if its request %s",
+  async (_, judge, outcome) => {
+    const begun = Promise.withResolvers<void>();
     const refused = Promise.withResolvers<void>();
-    const authorize = async () => {
-      await refused.promise;
-      return judge();
-    };
-    const handled: Promise<void>[] = [];
-    const busy = createServer((request, response) => {
-      handled.push(
-        serveForwardAuth({ authorize, onFault: (error) => faults.push(error) }, request, response),
-      );
+    const slow = serveEndpoints([
+      forwardAuthEndpoint(async () => {
+        begun.resolve();
+        await refused.promise;
+        return judge();
+      }),
+    ]);
+    const busy = createServer(async (request, response) => {
+      slow.handler(request, response);
+      await begun.promise;
       response.writeHead(503).end();
       refused.resolve();
-    });
-    busy.listen(0, "127.0.0.1");
+    }).listen(0, "127.0.0.1");
     await once(busy, "listening");
-    const { port: busyPort } = busy.address() as AddressInfo;
-    expect(
-      (await fetch(`http://127.0.0.1:${busyPort}`, { headers: forwarded as [string, string][] })).status,
-    ).toBe(503);
-    await Promise.all(handled);
-    expect(faults).toEqual([]);
+    const url = `http://127.0.0.1:${(busy.address() as AddressInfo).port}/forward-auth`;
+    expect((await fetch(url, { headers: forwarded as [string, string][] })).status).toBe(503);
+    await vi.waitFor(() => expect(slow.finished).toMatchObject([{ outcome }]), 20_000);
     busy.close();
   },
 );

@@ -3,21 +3,23 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PublicJwk } from "../domain/ports/key-store.ts";
-import { serveJwks } from "./jwks.ts";
+import { serveEndpoints } from "./endpoint.fixture.ts";
+import { jwksEndpoint } from "./jwks.ts";
 
 const key = (kid: string): PublicJwk => ({ kid, alg: "ES256", use: "sig", kty: "EC" });
 const ring = { publicKeys: [key("a"), key("b")] };
-const server = createServer((request, response) => serveJwks(ring as never, request, response));
+const { handler } = serveEndpoints([jwksEndpoint("https://auth.example.com", ring)]);
+const server = createServer(handler);
 let url = "";
 
 beforeAll(async () => {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/.well-known/jwks.json`;
 });
 afterAll(() => void server.close());
 
-test("the keys, how long they may be kept, and a tag that changes with them", async () => {
+test("the answer has the keys, how long they may be cached, and a tag that changes with them", async () => {
   const response = await fetch(url);
   expect(response.headers.get("content-type")).toBe("application/jwk-set+json");
   expect(response.headers.get("cache-control")).toBe("public, max-age=300");
@@ -35,10 +37,10 @@ test("HEAD has the same headers and no body", async () => {
   expect(await head.text()).toBe("");
 });
 
-describe("a reader that has them already", () => {
+describe("a client that has the keys already", () => {
   const ask = (tag: string) => fetch(url, { headers: { "if-none-match": tag } });
 
-  test.each(["ETAG", "W/ETAG", '"other", ETAG', "*"])("If-None-Match: %s is told so", async (template) => {
+  test.each(["ETAG", "W/ETAG", '"other", ETAG', "*"])("gets 304 with If-None-Match: %s", async (template) => {
     const etag = (await fetch(url)).headers.get("etag") ?? "";
     const response = await ask(template.replace("ETAG", etag));
     expect(response.status).toBe(304);
@@ -46,7 +48,7 @@ describe("a reader that has them already", () => {
     expect(response.headers.get("cache-control")).toBe("public, max-age=300");
   });
 
-  test("and with another tag gets them", async () => {
+  test("gets the keys with another tag", async () => {
     expect((await ask('"other"')).status).toBe(200);
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { KeyRing } from "../domain/keys/key-ring.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 /** How long a reader may keep the key set, in seconds: the least that POSTERN_KEY_PUBLISH_LEAD may be. */
 const maxAgeSeconds = 300;
@@ -8,7 +9,7 @@ const maxAgeSeconds = 300;
 const jwksPath = "/.well-known/jwks.json";
 
 /** The paths of an issuer's keys: with the issuer's path, as in its metadata, and without it, because a proxy may strip it. */
-export function jwksPaths(issuer: string): ReadonlySet<string> {
+function jwksPaths(issuer: string): ReadonlySet<string> {
   return new Set([jwksPath, new URL(jwksUri(issuer)).pathname]);
 }
 
@@ -17,8 +18,17 @@ export function jwksUri(issuer: string): string {
   return `${issuer.replace(/\/$/, "")}${jwksPath}`;
 }
 
-/** `GET /.well-known/jwks.json`: the public keys (RFC 7517 section 5). Works without any store. */
-export function serveJwks(
+/** `GET /.well-known/jwks.json`: the public keys (RFC 7517 section 5). Needs no store. */
+export function jwksEndpoint(issuer: string, keyRing: Pick<KeyRing, "publicKeys">): Endpoint {
+  return {
+    operation: "jwks",
+    paths: jwksPaths(issuer),
+    methods: "read",
+    serve: (_call, request, response) => serveJwks(keyRing, request, response),
+  };
+}
+
+function serveJwks(
   keyRing: Pick<KeyRing, "publicKeys">,
   request: IncomingMessage,
   response: ServerResponse,

@@ -1,10 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createHttpRoutes } from "./routes.ts";
+import { serveEndpoints } from "./endpoint.fixture.ts";
+import { jwksEndpoint } from "./jwks.ts";
+import { metadataEndpoint } from "./metadata.ts";
 
 const issuer = "https://auth.example.com/tenant";
-const server = createServer(createHttpRoutes({ publicKeys: [] }, issuer, {} as never));
+const { handler } = serveEndpoints([jwksEndpoint(issuer, { publicKeys: [] }), metadataEndpoint(issuer)]);
+const server = createServer(handler);
 let origin = "";
 
 beforeAll(async () => {
@@ -20,7 +23,7 @@ test.each([
   "/.well-known/openid-configuration/tenant",
   "/tenant/.well-known/oauth-authorization-server",
   "/tenant/.well-known/openid-configuration",
-])("%s tells the issuer to the letter, where its keys are, and nothing that is not served", async (path) => {
+])("%s has the exact issuer, the address of its keys, and only what is served", async (path) => {
   const response = await fetch(`${origin}${path}`);
   expect(response.headers.get("content-type")).toBe("application/json");
   expect(await response.json()).toEqual({
@@ -42,7 +45,7 @@ test("the keys are at the path in the metadata, and at the root for a proxy that
   expect((await fetch(`${origin}/tenant/tenant/.well-known/jwks.json`)).status).toBe(404);
 });
 
-test("it may be read only, and only where it is", async () => {
+test("the metadata is served by GET and HEAD only, and at no other path", async () => {
   const path = "/.well-known/oauth-authorization-server";
   const head = await fetch(`${origin}${path}`, { method: "HEAD" });
   expect([head.status, await head.text()]).toEqual([200, ""]);

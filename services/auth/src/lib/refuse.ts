@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** Answers with a status alone; a 503 says when to come again. */
-export function refuse(response: ServerResponse, status: 400 | 401 | 403 | 404 | 500 | 503): void {
-  if (status === 503) response.setHeader("retry-after", "1");
+/** Answers with a status and no body. A 503 says when to try again. */
+export function refuse(response: ServerResponse, status: number): void {
+  if (status === 503 && !response.hasHeader("retry-after")) response.setHeader("retry-after", "1");
   response.writeHead(status).end();
 }
 

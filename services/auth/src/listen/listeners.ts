@@ -12,6 +12,7 @@ import { boundHttp2 } from "./http2-bounds.ts";
 import type { Http2Connection } from "./http2-connection.ts";
 import { trackHttp2Connections } from "./http2-connections.ts";
 import { createHttp2Farewell } from "./http2-farewell.ts";
+import { closeWhenLate } from "./late-request.ts";
 import { type ConnectionCount, type ListenerBounds, listenerBounds } from "./listener-bounds.ts";
 import { refusalsAtOnce } from "./listener-limits.ts";
 import type { PublicCall, PublicCalls } from "./public-calls.ts";
@@ -101,6 +102,7 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
       if (connection === undefined) return;
       const start = () => {
         const status = settleHttp2(request);
+        closeWhenLate(request);
         if (status === undefined) handler(request, response);
         else response.writeHead(status).end();
       };

@@ -3,20 +3,25 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { expect, test } from "vitest";
-import { createRpcListener } from "./listener.ts";
+import { createCalls } from "../call/calls.ts";
+import { createPathRouter } from "../lib/path-router.ts";
+import { unary } from "./methods/method.ts";
+import { createRpcHandlers } from "./rpc-handlers.ts";
+import { createUnknownCallHandler } from "./unknown-call.ts";
 
 test("a gRPC call refused for overload is answered by one frame that ends the stream", async () => {
-  const listener = createRpcListener({
-    routes: (router) => router.service(AuthService, {}),
-    authenticate: async () => Promise.reject(new Error("authentication must not be reached")),
-    newRequestId: () => "request",
-    onFinished: () => {},
+  const calls = createCalls({
+    authenticate: () => Promise.reject(new Error("authentication must not be reached")),
     isOverloaded: () => true,
-    onRefusedEarly: () => {},
-    onFault: () => {},
-    fallback: (_request, _response, refuseUnknown) => refuseUnknown(),
+    onAccepted() {},
+    onFinished() {},
+    onShed() {},
   });
-  const server = http2.createServer(listener).listen(0, "127.0.0.1");
+  const newRequestId = () => "request";
+  const login = unary(AuthService.method.login, () => ({}));
+  const handlers = createRpcHandlers({ methods: [login], calls, newRequestId, onFault() {} });
+  const router = createPathRouter(handlers, createUnknownCallHandler(newRequestId));
+  const server = http2.createServer(router).listen(0, "127.0.0.1");
   await once(server, "listening");
   const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const stream = session.request({

@@ -14,6 +14,7 @@ import { describeFault, lastingFault, mayPass } from "../store/postgres/connecti
 import type { LockHolder } from "../store/postgres/lock-watch.ts";
 import { checkSchema, migrate } from "../store/postgres/migrate.ts";
 import { type PublicRights, readPublicRights } from "../store/postgres/public-rights.ts";
+import { createEvents } from "../telemetry/events.ts";
 import type { LogSink } from "../telemetry/log-sink.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
@@ -56,6 +57,7 @@ export async function startServer(
   const limits = readLimits(log);
   const publicCalls = createPublicCalls(limits.publicCalls);
   const metrics = createMetrics({ droppedLines: () => sink.dropped });
+  const events = createEvents(log, metrics);
   const draining = new AbortController();
   const closing = new AbortController();
   const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
@@ -76,7 +78,7 @@ export async function startServer(
   });
   ops.handle((request, response) => {
     opsRoutes(request as IncomingMessage, response as ServerResponse).catch((error: unknown) => {
-      log.error({ event: "ops_failed", error });
+      events.opsFailed(error);
       if (!response.headersSent) response.writeHead(500);
       response.end();
     });
@@ -96,7 +98,7 @@ export async function startServer(
     const rights = await prepareDatabase(config, log, stopping);
     const issuer = config.issuer ?? http.url;
     state.service ??= await openService({
-      ...{ config, context, issuer, log, metrics },
+      ...{ config, context, issuer, events, metrics },
       ...{ draining: draining.signal, closing: closing.signal, publicCalls },
     });
     return { handler: state.service.handler, madeAdmin: await makeFirstAdmin(config, context), rights };

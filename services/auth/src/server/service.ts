@@ -1,39 +1,9 @@
-import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { setTimeout as wait } from "node:timers/promises";
-import type { ConnectRouter } from "@connectrpc/connect";
-import { createElapsedClock } from "@postern/client/core/elapsed-clock.ts";
-import { Authorization } from "@postern/proto/envoy/service/auth/v3/external_auth_pb.js";
-import { Health } from "@postern/proto/grpc/health/v1/health_pb.js";
-import { AdminService } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
-import { AuthService } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
-import type { Logger } from "pino";
-import { createMac } from "../crypto/mac.ts";
-import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
-import { authenticate } from "../domain/access/authenticate.ts";
-import { authorizeRequest } from "../domain/access/authorize-request.ts";
-import { createRouteTable } from "../domain/access/proxy/route-table.ts";
-import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
-import { openKeyRing } from "../domain/keys/key-ring.ts";
-import { createLoginBudgets } from "../domain/login/login-budgets.ts";
-import { openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
-import { createRevocationFeed } from "../domain/revocation/revocation-feed.ts";
-import { createHttpRoutes } from "../http/routes.ts";
-import { createBatch } from "../lib/batch.ts";
 import type { NodeHandler } from "../lib/node-http.ts";
 import type { PublicCalls } from "../listen/public-calls.ts";
-import { createAdminService } from "../rpc/admin-service.ts";
-import { createAuthService } from "../rpc/auth-service.ts";
-import { methodName } from "../rpc/chain.ts";
-import { createAuthorizationService } from "../rpc/ext-authz.ts";
-import { createHealthService } from "../rpc/health-service.ts";
-import { createHealthWatches } from "../rpc/health-watches.ts";
-import { createRpcListener } from "../rpc/listener.ts";
-import { encodeEntry } from "../rpc/revocation-messages.ts";
-import { createOwnBudgets } from "../store/memory/budget-store.ts";
-import { countCall, countRead } from "../telemetry/call-metrics.ts";
-import { logCall } from "../telemetry/log.ts";
+import type { Events } from "../telemetry/events.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createDeps } from "./deps.ts";
+import { createEdges } from "./edges.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { auditJobs } from "./jobs/audit.ts";
 import { cleaningJob } from "./jobs/cleaning.ts";
@@ -41,25 +11,21 @@ import { startJobs } from "./jobs/job.ts";
 import { keyJob } from "./jobs/keys.ts";
 import { keyDeps } from "./key-deps.ts";
 import { mayHaveRevoked } from "./may-have-revoked.ts";
-import { passwordDeps } from "./password-deps.ts";
-import { openSharedState } from "./redis-state.ts";
+import { openReplica } from "./replica.ts";
 import type { Context } from "./stores.ts";
 
 export interface ServiceOptions {
   readonly config: ReadyConfig;
   readonly context: Context;
   readonly issuer: string;
-  readonly log: Logger;
+  readonly events: Events;
   readonly metrics: Metrics;
   /** Aborted when the server drains. */
   readonly draining: AbortSignal;
-  /** Aborted when it takes no more calls. */
+  /** Aborted when the server takes no more calls. */
   readonly closing: AbortSignal;
   readonly publicCalls: PublicCalls;
 }
-
-/** An idle replica reads the head so often: what it knows is never much older. */
-const idleReadMs = 1_000;
 
 export interface Service extends AsyncDisposable {
   readonly handler: NodeHandler;
@@ -67,62 +33,13 @@ export interface Service extends AsyncDisposable {
   readonly isRedisUp: (() => Promise<boolean>) | undefined;
 }
 
-/** Loads keys and revocations and joins the use cases to their edges. */
+/** Loads keys and revocations, joins the use cases to the transports, and starts the background jobs. */
 export async function openService(options: ServiceOptions): Promise<Service> {
-  const { config, context, issuer, log, metrics, draining, closing, publicCalls } = options;
+  const { config, context, issuer, events, metrics, draining, closing, publicCalls } = options;
   await using opened = new AsyncDisposableStack();
-  const monotonicMs = () => performance.now();
-  const clock = createElapsedClock({ monotonicMs, wallMs: () => Date.now() });
   const { material, keyPolicy } = keyDeps(config);
-  const keyRing = await openKeyRing({
-    ...{ keys: context.keys, material, newId: context.newId, signingAlg: config.signingAlg },
-    ...{ monotonicMs, pause: (ms: number) => wait(ms) },
-    onUnreadable: (error) => log.error({ event: "key_unreadable", error }),
-  });
-  // Entries may come while the log is still being loaded; what is loaded then holds them.
-  let loaded: ReadIndex | undefined;
-  const follow = () => void loaded?.fresh().catch(() => {});
-  const shared = opened.use(
-    openSharedState({
-      target: config.redis,
-      masterKeys: config.masterKeys,
-      userNames: context.userNames,
-      onEntries: follow,
-      onRedisChange: (isUp, error) =>
-        isUp ? log.info({ event: "redis_up" }) : log.warn({ event: "redis_down", error }),
-      onRedisFault: (reason) => log.warn({ event: "redis_fault", reason }),
-      onEviction: (policy) =>
-        log.warn({ event: "redis_evicts", policy }, "set maxmemory-policy to noeviction: see docs/redis.md"),
-    }),
-  );
-  const feed = opened.use(
-    createRevocationFeed({
-      encode: encodeEntry,
-      read: () => readIndex.readHead(),
-      pause: (ms) => wait(ms, undefined, { ref: false }),
-    }),
-  );
-  const readIndex: ReadIndex = await openReadIndex({
-    follower: feed,
-    log: context.revocations,
-    liveList: shared.liveList,
-    stalenessMs: config.introspectStalenessMs,
-    elapsedMs: clock.nowMs,
-    onKeys: (version) => void keyRing.follow(version).catch(() => {}),
-    onRead: (read) => countRead(metrics, read),
-    onRewind(found) {
-      metrics.rewinds.inc();
-      log.error({ event: "log_rewound", ...found }, "the database was put back: run `postern recover`");
-      context.revocations.recordRewind(found).catch((error: unknown) => {
-        log.error({ event: "audit_failed", error }, "the rewind could not be noted in the audit");
-      });
-    },
-  });
-  loaded = readIndex;
-  const following = setInterval(() => {
-    if (readIndex.ageMs >= idleReadMs) follow();
-  }, idleReadMs);
-  opened.defer(() => clearInterval(following));
+  const replica = opened.use(await openReplica(config, context, material, events));
+  const { readIndex, feed, shared, follow } = replica;
   metrics.readFrom({
     hashQueueWaiting: () => context.passwordHasher.waiting,
     readIndex,
@@ -130,87 +47,30 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     pools: context.pools,
     redis: shared.redis,
   });
-  const refusedLogins = createRefusedLogins({
-    audit: context.audit,
-    mac: createMac(config.masterKeys, "audit accounts"),
-  });
-  opened.defer(() =>
-    refusedLogins.flush().catch((error: unknown) => {
-      log.error({ event: "audit_failed", error }, "refused logins could not be noted in the audit");
-    }),
-  );
-  const deps = {
-    ...context,
-    keyRing,
-    readIndex,
-    feed,
-    closing,
-    random: Math.random,
-    monotonicMs,
-    issuer,
-    nameOf: createBatch(shared.userNames.readMany),
-    policy: config.sessions,
-    defaultAudience: config.audience,
-    introspectStalenessMs: config.introspectStalenessMs,
-    ...passwordDeps(config),
-    secretTokens: createSecretTokenDirectory(config.secretTokens),
-    loginBudgets: createLoginBudgets({
-      stores: [createOwnBudgets({ nowMs: monotonicMs }), ...shared.budgets],
-      limits: config.loginLimits,
-      newId: context.newId,
-      monotonicMs,
-      pause: (ms, signal) => wait(ms, undefined, { signal }),
-      onLimit: (budget, what) => metrics.loginLimits.inc({ budget, what }),
-    }),
-    refusedLogins,
-  };
+  const deps = createDeps({ config, context, issuer, replica, events, closing });
+  opened.defer(() => deps.refusedLogins.flush().catch(events.failedLoginsNotRecorded));
   opened.use(
     startJobs(
       [
-        keyJob({ ...context, material, keyPolicy }, log),
-        cleaningJob(context.cleaner, metrics),
-        ...auditJobs(context.audit, config.auditRetentionMs, refusedLogins),
+        keyJob({ ...context, material, keyPolicy }, events),
+        cleaningJob(context.cleaner, events),
+        ...auditJobs(context.audit, config.auditRetentionMs, deps.refusedLogins),
       ],
-      { log, metrics },
+      events,
     ),
   );
-  const services = new Set(["", AuthService.typeName, AdminService.typeName, Authorization.typeName]);
-  const authorizeDeps = { ...deps, routes: createRouteTable(config.routes) };
-  const routes = createHttpRoutes(keyRing, issuer, {
-    authorize: (request) => authorizeRequest(authorizeDeps, request),
-    onFault: (error) => log.error({ event: "forward_auth_failed", error }),
-  });
-  const watches = createHealthWatches({
-    max: Math.floor(publicCalls.slots / 8),
-    isTrusted: publicCalls.isTrusted,
-    random: Math.random,
-    after(ms, callBack) {
-      const timer = setTimeout(callBack, ms).unref();
-      return () => clearTimeout(timer);
+  const handler = createEdges({
+    deps,
+    draining,
+    publicCalls,
+    events: {
+      ...events,
+      callFinished(call) {
+        events.callFinished(call);
+        const isAwaited = shared.liveList !== undefined || feed.watchers > 0;
+        if (isAwaited && mayHaveRevoked(call)) follow();
+      },
     },
-  });
-  const handler = createRpcListener({
-    routes(router: ConnectRouter) {
-      router.service(AuthService, createAuthService(deps));
-      router.service(AdminService, createAdminService(deps));
-      router.service(Authorization, createAuthorizationService(authorizeDeps));
-      router.service(Health, createHealthService({ draining, services, watches }));
-    },
-    authenticate: (authorization) => authenticate(deps, authorization),
-    newRequestId: randomUUID,
-    onAccepted: publicCalls.trust,
-    onFinished(call) {
-      logCall(log, call);
-      countCall(metrics, call);
-      // The others hear of it from whoever reads it first, and those who watch too: that is best done at once.
-      const isAwaited = shared.liveList !== undefined || feed.watchers > 0;
-      if (isAwaited && mayHaveRevoked(call)) follow();
-    },
-    isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
-    onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),
-    onFault: (error) => log.debug({ event: "answer_failed", error }),
-    fallback: (request, response, refuseUnknown) =>
-      routes(request as IncomingMessage, response as ServerResponse, refuseUnknown),
   });
   const { redis } = shared;
   const running = opened.move();

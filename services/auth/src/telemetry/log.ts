@@ -1,6 +1,4 @@
 import pino, { type Logger } from "pino";
-import type { FinishedCall } from "../call/finished-call.ts";
-import { PosternError } from "../domain/errors.ts";
 import type { LogSink } from "./log-sink.ts";
 
 /** Whatever is logged under these names, at the top or one level down, is a secret. */
@@ -26,18 +24,6 @@ export function createLogger(level: string, sink: LogSink): Logger {
     },
     sink,
   );
-}
-
-/** A call that failed is worth a line; one that succeeded only at the level `debug`. */
-export function logCall(
-  log: Logger,
-  { operation, id, outcome, isFault, error, durationMs }: FinishedCall,
-): void {
-  const line = { event: "rpc", method: operation, request_id: id, ms: Math.round(durationMs * 10) / 10 };
-  if (error === undefined) log.debug(line);
-  else if (isFault) log.error({ ...line, error });
-  else if (error instanceof PosternError) log.info({ ...line, reason: outcome });
-  else log.info({ ...line, code: outcome });
 }
 
 /**

@@ -45,11 +45,16 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
     new Gauge({ name, help, labelNames: [...labelNames], registers });
 
   const counted = {
-    calls: counter("postern_rpc_calls_total", "Calls answered, by method and outcome (`ok` or the reason).", [
-      "method",
-      "outcome",
-    ]),
-    callSeconds: histogram("postern_rpc_duration_seconds", "How long calls took, by method.", ["method"]),
+    calls: counter(
+      "postern_rpc_calls_total",
+      "Calls answered, by method and outcome (`ok` or the reason). HTTP endpoints count as `forward-auth`, `jwks` and `metadata`.",
+      ["method", "outcome"],
+    ),
+    callSeconds: histogram(
+      "postern_rpc_duration_seconds",
+      "Time from the arrival of a request's headers to its answer, by method; of a stream, to its end.",
+      ["method"],
+    ),
     reuse: counter(
       "postern_refresh_reuse_total",
       "Refresh tokens that were shown after they had been spent; each ended its session.",

@@ -4,7 +4,7 @@ import type { RefusedLogins } from "../../domain/audit/refused-logins.ts";
 import type { AuditStore } from "../../domain/ports/audit-store.ts";
 import type { Job } from "./job.ts";
 
-/** What the audit wants done beside the calls. */
+/** The background jobs of the audit. */
 export function auditJobs(
   audit: Pick<AuditStore, "purge">,
   retentionMs: number,

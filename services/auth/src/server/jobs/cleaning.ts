@@ -1,12 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { clean } from "../../domain/cleaning/clean.ts";
 import { type Cleaner, cleanedKinds } from "../../domain/ports/cleaner.ts";
-import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Events } from "../../telemetry/events.ts";
 import type { Job } from "./job.ts";
 
-/** Deletes what nobody needs any more. */
-export function cleaningJob(cleaner: Cleaner, metrics: Pick<Metrics, "cleanedRows">): Job {
-  for (const kind of cleanedKinds) metrics.cleanedRows.inc({ kind }, 0);
+/** Deletes rows that are no longer needed. */
+export function cleaningJob(cleaner: Cleaner, events: Pick<Events, "rowsCleaned">): Job {
+  for (const kind of cleanedKinds) events.rowsCleaned(kind, 0);
   return {
     name: "clean",
     everyMs: 60_000,
@@ -16,7 +16,7 @@ export function cleaningJob(cleaner: Cleaner, metrics: Pick<Metrics, "cleanedRow
           cleaner,
           monotonicMs: () => performance.now(),
           pause: (ms, until) => wait(ms, undefined, { signal: until }),
-          onCleaned: (kind, rows) => metrics.cleanedRows.inc({ kind }, rows),
+          onCleaned: events.rowsCleaned,
         },
         signal,
       ),

@@ -1,10 +1,10 @@
-import type { Logger } from "pino";
 import { type TurnKeysDeps, turnKeys } from "../../domain/keys/turn-keys.ts";
 import { formatId } from "../../lib/type-id.ts";
+import type { Events } from "../../telemetry/events.ts";
 import type { Job } from "./job.ts";
 
-/** Turns the keys when it is time, and seals them anew when there is another first master key. */
-export function keyJob(deps: Omit<TurnKeysDeps, "resealed">, log: Logger): Job {
+/** Rotates keys that are due, and seals them again under a new first master key. */
+export function keyJob(deps: Omit<TurnKeysDeps, "resealed">, events: Pick<Events, "keysRotated">): Job {
   const resealed = new Set<string>();
   return {
     name: "keys",
@@ -12,7 +12,7 @@ export function keyJob(deps: Omit<TurnKeysDeps, "resealed">, log: Logger): Job {
     async run() {
       for (const step of await turnKeys({ ...deps, resealed })) {
         const what = "key" in step ? { key: formatId("key", step.key.id), purpose: step.key.purpose } : step;
-        log.info({ event: "keys_turned", ...what, kind: step.kind });
+        events.keysRotated({ ...what, kind: step.kind });
       }
     },
   };

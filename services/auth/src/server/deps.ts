@@ -1,0 +1,60 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { createMac } from "../crypto/mac.ts";
+import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
+import { createRouteTable } from "../domain/access/proxy/route-table.ts";
+import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
+import { createLoginBudgets } from "../domain/login/login-budgets.ts";
+import { createBatch } from "../lib/batch.ts";
+import { createOwnBudgets } from "../store/memory/budget-store.ts";
+import type { Events } from "../telemetry/events.ts";
+import type { ReadyConfig } from "./embedded-config.ts";
+import { passwordDeps } from "./password-deps.ts";
+import type { Replica } from "./replica.ts";
+import type { Context } from "./stores.ts";
+
+export interface DepsOptions {
+  readonly config: ReadyConfig;
+  readonly context: Context;
+  readonly issuer: string;
+  readonly replica: Replica;
+  readonly events: Events;
+  /** Aborted when the server takes no more calls. */
+  readonly closing: AbortSignal;
+}
+
+/** What the use cases of the server depend on. */
+export type Deps = ReturnType<typeof createDeps>;
+
+export function createDeps({ config, context, issuer, replica, events, closing }: DepsOptions) {
+  const monotonicMs = () => performance.now();
+  const { keyRing, readIndex, feed, shared } = replica;
+  return {
+    ...context,
+    ...passwordDeps(config),
+    keyRing,
+    readIndex,
+    feed,
+    closing,
+    random: Math.random,
+    monotonicMs,
+    issuer,
+    nameOf: createBatch(shared.userNames.readMany),
+    policy: config.sessions,
+    defaultAudience: config.audience,
+    introspectStalenessMs: config.introspectStalenessMs,
+    secretTokens: createSecretTokenDirectory(config.secretTokens),
+    routes: createRouteTable(config.routes),
+    loginBudgets: createLoginBudgets({
+      stores: [createOwnBudgets({ nowMs: monotonicMs }), ...shared.budgets],
+      limits: config.loginLimits,
+      newId: context.newId,
+      monotonicMs,
+      pause: (ms, signal) => wait(ms, undefined, { signal }),
+      onLimit: events.loginLimited,
+    }),
+    refusedLogins: createRefusedLogins({
+      audit: context.audit,
+      mac: createMac(config.masterKeys, "audit accounts"),
+    }),
+  };
+}
