@@ -20,7 +20,7 @@ function openTarget(room: number, fault: Error = busy) {
   };
 }
 
-test("puts every line out before it returns", () => {
+test("writes every line before it returns", () => {
   const { target, put } = openTarget(100);
   const sink = createLogSink({ put, limit: 100 });
   sink.write("one\n");
@@ -29,7 +29,7 @@ test("puts every line out before it returns", () => {
   expect(sink.dropped).toBe(0);
 });
 
-test("keeps what there is no room for, and puts it out in order, a line cut in two included", async () => {
+test("keeps lines that there is no room for, and writes them in order, also a line that was written in part", async () => {
   const { target, put } = openTarget(6);
   const sink = createLogSink({ put, limit: 100 });
   for (const line of ["one\n", "two\n", "three\n"]) sink.write(line);
@@ -41,7 +41,7 @@ test("keeps what there is no room for, and puts it out in order, a line cut in t
   expect(sink.dropped).toBe(0);
 });
 
-test("O10: drops and counts what it cannot keep, and goes on when there is room again", async () => {
+test("O10: drops and counts lines above its limit, and goes on when there is room again", async () => {
   const { target, put } = openTarget(0, full);
   const sink = createLogSink({ put, limit: 9 });
   for (const line of ["one\n", "two\n", "three\n", "\n", "four\n"]) sink.write(line);
@@ -53,7 +53,7 @@ test("O10: drops and counts what it cannot keep, and goes on when there is room 
   expect(sink.dropped).toBe(2);
 });
 
-test("its end puts out what it kept", () => {
+test("writes what is in memory at the end", () => {
   const { target, put } = openTarget(0);
   const sink = createLogSink({ put, limit: 100 });
   sink.write("last words\n");
@@ -63,7 +63,7 @@ test("its end puts out what it kept", () => {
   expect(sink.dropped).toBe(0);
 });
 
-test("its end waits for a slow reader", () => {
+test("waits for a slow reader at the end", () => {
   const { target, put } = openTarget(0);
   let asked = 0;
   const slow = (bytes: Uint8Array) => {

@@ -1,42 +1,45 @@
 import { writeSync } from "node:fs";
 
-/** Where the log's lines go. */
+/**
+ * Where the log's lines go. Not sonic-boom, pino's own sink: its synchronous mode waits for a slow reader, and its
+ * asynchronous mode lets a call go on before the call's line is written.
+ */
 export interface LogSink {
-  /** Puts a line out at once, or as soon as there is room; in the order of the calls. Never waits, never throws. */
+  /** Writes a line immediately, or as soon as there is room, in the order of the calls. Never waits, never throws. */
   write(line: string): void;
-  /** Lines that were given up, since the start. */
+  /** Lines that were dropped since the start. */
   readonly dropped: number;
-  /** Puts out what is kept, waiting for a slow reader for so long at the most; what is kept then is given up. */
-  end(patienceMs: number): void;
+  /** Writes the lines that are still in memory. Waits up to `timeoutMs` for a slow reader, and drops what is left then. */
+  end(timeoutMs: number): void;
 }
 
 export interface LogSinkOptions {
-  /** @returns how many of the bytes were taken; throws where none can be, `EAGAIN` for the moment */
+  /** @returns the number of bytes written. @throws `EAGAIN` if the reader is slow, any other error if writing failed */
   readonly put: (bytes: Uint8Array) => number;
-  /** Bytes that are kept for later at the most. */
+  /** Maximum number of bytes in memory. */
   readonly limit: number;
 }
 
 const retryMs = 100;
 const pauseMs = 10;
 
-/** A sink that keeps lines while nothing takes them, and drops the newest where it would have to keep too many. */
+/** A sink that keeps lines in memory while the reader is slow. Above the limit it drops new lines. */
 export function createLogSink({ put, limit }: LogSinkOptions): LogSink {
   let kept: Buffer[] = [];
   let keptBytes = 0;
   let dropped = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  /** @returns `undefined` once nothing is kept, else why not */
-  function putOut(): unknown {
+  /** @returns `undefined` if nothing is left in memory, else the reason */
+  function flush(): unknown {
     let done = 0;
     try {
       for (const bytes of kept) {
-        const taken = put(bytes);
-        keptBytes -= taken;
-        if (taken < bytes.length) {
-          kept[done] = bytes.subarray(taken);
-          return "taken in part";
+        const written = put(bytes);
+        keptBytes -= written;
+        if (written < bytes.length) {
+          kept[done] = bytes.subarray(written);
+          return "written in part";
         }
         done += 1;
       }
@@ -50,7 +53,7 @@ export function createLogSink({ put, limit }: LogSinkOptions): LogSink {
 
   function retry(): void {
     timer = undefined;
-    if (putOut() !== undefined) retryLater();
+    if (flush() !== undefined) retryLater();
   }
   function retryLater(): void {
     timer ??= setTimeout(retry, retryMs).unref();
@@ -65,18 +68,18 @@ export function createLogSink({ put, limit }: LogSinkOptions): LogSink {
       }
       kept.push(bytes);
       keptBytes += bytes.length;
-      // Behind others it waits with them: to ask for each line anew would make a broken log dear.
-      if (timer === undefined && putOut() !== undefined) retryLater();
+      // While lines wait for a retry, a new line waits with them: an attempt for each would make a broken log expensive.
+      if (timer === undefined && flush() !== undefined) retryLater();
     },
     get dropped() {
       return dropped;
     },
-    end(patienceMs) {
-      const untilMs = performance.now() + patienceMs;
+    end(timeoutMs) {
+      const untilMs = performance.now() + timeoutMs;
       const pause = new Int32Array(new SharedArrayBuffer(4));
       for (;;) {
-        const why = putOut();
-        if (why === undefined || isForGood(why) || performance.now() >= untilMs) break;
+        const reason = flush();
+        if (reason === undefined || isPermanent(reason) || performance.now() >= untilMs) break;
         Atomics.wait(pause, 0, 0, pauseMs);
       }
       clearTimeout(timer);
@@ -86,20 +89,20 @@ export function createLogSink({ put, limit }: LogSinkOptions): LogSink {
   };
 }
 
-/** A disk that is full or a pipe that is closed, rather than a reader who is slow. */
-function isForGood(why: unknown): boolean {
-  return why instanceof Error && !("code" in why && why.code === "EAGAIN");
+/** A full disk or a closed pipe, rather than a slow reader. */
+function isPermanent(reason: unknown): boolean {
+  return reason instanceof Error && !("code" in reason && reason.code === "EAGAIN");
 }
 
-/** Bytes that are kept while nobody reads stderr: some thousands of lines. */
+/** Maximum number of bytes in memory while stderr is not read: some thousands of lines. */
 const stderrLimit = 1024 * 1024;
-const exitPatienceMs = 1_000;
+const exitTimeoutMs = 1_000;
 
-/** The sink that writes to stderr, and puts out what it keeps when the process ends. */
+/** The sink that writes to stderr. When the process ends, it writes what is still in memory. */
 export function openStderrSink(): LogSink {
-  // Node makes a pipe non-blocking when it makes a stream of it; a reader who does not read would stop us otherwise.
+  // Node makes a pipe non-blocking when it makes a stream of it. Otherwise a reader that does not read would block us.
   void process.stderr;
   const sink = createLogSink({ put: (bytes) => writeSync(2, bytes), limit: stderrLimit });
-  process.on("exit", () => sink.end(exitPatienceMs));
+  process.on("exit", () => sink.end(exitTimeoutMs));
   return sink;
 }

@@ -1,7 +1,7 @@
 import pino, { type Logger } from "pino";
 import type { LogSink } from "./log-sink.ts";
 
-/** Whatever is logged under these names, at the top or one level down, is a secret. */
+/** Values under these names, at the top or one level down, are secrets and not logged. */
 const secretNames = [
   "password",
   "token",
@@ -12,7 +12,7 @@ const secretNames = [
   "masterKey",
 ];
 
-/** One JSON line an event. */
+/** One line of JSON for each event. */
 export function createLogger(level: string, sink: LogSink): Logger {
   return pino(
     {

@@ -1,6 +1,6 @@
 import { createMetrics } from "./metrics.ts";
 
-/** The whole of `docs/metrics.md`, from the metrics themselves. */
+/** The whole of `docs/metrics.md`, generated from the metrics. */
 export async function metricsDocument(): Promise<string> {
   const all = await createMetrics().registry.getMetricsAsJSON();
   const rows = all
@@ -8,8 +8,8 @@ export async function metricsDocument(): Promise<string> {
     .map(({ name, type, help }) => `| \`${name}\` | ${String(type)} | ${help} |`);
   return `# Metrics
 
-\`/metrics\` on the operator's listener (\`POSTERN_OPS_ADDR\`) answers in the text format of Prometheus. Beside
-these stand the usual ones of the process and of Node.js. No label holds a name, an address or an id.
+\`/metrics\` on the operator's listener (\`POSTERN_OPS_ADDR\`) answers in the text format of Prometheus. Prometheus's
+default metrics of the process and of Node.js are there too. No label contains a name, an address or an ID.
 
 | name | type | meaning |
 |---|---|---|
