@@ -13,6 +13,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     ...revocationEvents(log, metrics),
     ...workEvents(log, metrics),
     ...redisEvents(log),
+    ...startEvents(log),
   };
 }
 
@@ -107,6 +108,45 @@ function workEvents(log: Logger, metrics: Metrics) {
     },
     keysRotated(step: object): void {
       log.info({ event: "keys_turned", ...step });
+    },
+  };
+}
+
+/** The start, and the database. */
+function startEvents(log: Logger) {
+  return {
+    memoryShort(limitBytes: number, neededBytes: number): void {
+      const mib = (bytes: number) => Math.round(bytes / (1024 * 1024));
+      log.warn(
+        { event: "memory_short", limit_mib: mib(limitBytes), wanted_mib: mib(neededBytes) },
+        "logins can use more memory than this process may have, and end it: see docs/capacity.md",
+      );
+    },
+    openFilesShort(connections: number): void {
+      log.warn(
+        { event: "open_files_short", connections },
+        "raise the limit of open files (ulimit -n): client connections can use all of them, see docs/capacity.md",
+      );
+    },
+    waitingForLock(held_by: readonly object[]): void {
+      log.warn(
+        { event: "waiting_for_lock", held_by },
+        "the schema check or migration waits for locks that these connections hold",
+      );
+    },
+    waitingForDatabase(error: unknown, message: string | undefined): void {
+      log.warn({ event: "waiting_for_database", error }, message);
+    },
+    /** @param statements that revoke the rights */
+    databaseOpenToAllRoles(statements: readonly string[]): void {
+      log.warn(
+        { event: "database_open_to_all_roles", run: statements },
+        "every role of the database server has rights on this database that it should not have: run the listed statements, see docs/postgres.md",
+      );
+    },
+    /** A fault of the database does not end a running server. It may be fixed without a change of the URL. */
+    storeFault(error: unknown, message: string | undefined): void {
+      log.warn({ event: "store_fault", error }, message);
     },
   };
 }

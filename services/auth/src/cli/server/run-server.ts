@@ -56,7 +56,7 @@ async function run(config: ReadyConfig, outside: Outside, embedded: Embedded | u
   const why = await Promise.race([aborted(signals.stopping), ...(died === undefined ? [] : [died])]);
   log.info({ event: "draining" });
   // Without Postgres no call comes to anything.
-  await server.stop(why === "postgres" ? AbortSignal.abort() : signals.hurry);
+  await server.stop(why === "postgres" ? AbortSignal.abort() : signals.forceStop);
   log.info({ event: "stopped" });
   if (why === "postgres")
     throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
@@ -101,23 +101,23 @@ function fault(setting: string, error: Error) {
   return { setting, message: error.message };
 }
 
-/** A third signal does what it does to any process. */
+/** A third signal ends the process immediately. */
 interface StopSignals {
-  /** Aborted by the first SIGTERM or SIGINT, and where that is wanted by the end of the parent. */
+  /** Aborted by the first SIGTERM or SIGINT, and with `--follow-parent` by the end of the parent process. */
   readonly stopping: AbortSignal;
-  /** Aborted by the second one. */
-  readonly hurry: AbortSignal;
+  /** Aborted by the second signal. */
+  readonly forceStop: AbortSignal;
 }
 
 function stopSignals(followParent: boolean): StopSignals {
-  const [stopping, hurry] = [new AbortController(), new AbortController()];
+  const [stopping, forceStop] = [new AbortController(), new AbortController()];
   const names = ["SIGTERM", "SIGINT"] as const;
   function onSignal(): void {
     if (!stopping.signal.aborted) {
       stopping.abort();
       return;
     }
-    hurry.abort();
+    forceStop.abort();
     for (const name of names) process.off(name, onSignal);
   }
   for (const name of names) process.on(name, onSignal);
@@ -127,7 +127,7 @@ function stopSignals(followParent: boolean): StopSignals {
       if (process.ppid !== parent) stopping.abort();
     }, 500).unref();
   }
-  return { stopping: stopping.signal, hurry: hurry.signal };
+  return { stopping: stopping.signal, forceStop: forceStop.signal };
 }
 
 async function aborted(signal: AbortSignal): Promise<"signal"> {
