@@ -18,8 +18,8 @@ export default defineConfig({
           // One module graph for all files of a worker halves the processor time. Tests here leave no state behind.
           pool: "threads",
           isolate: false,
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
       {
@@ -29,8 +29,8 @@ export default defineConfig({
           isolate: false,
           include: [storeTests, "test/*/**/*.test.ts"],
           globalSetup: "test/support/run/global-setup.ts",
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
     ],

@@ -57,7 +57,7 @@ test("every case gives figures, of calls that were all answered ok", async () =>
   const renewed = withFigures(document, report);
   expect(renewed).toContain(`commit ${report.machine.commit}, ${report.machine.date}`);
   expect(withFigures(renewed, report)).toBe(renewed);
-}, 120_000);
+}, 600_000);
 
 test.each([
   ["was refused", { ok: 9, UNAVAILABLE: 1 }],

@@ -38,7 +38,7 @@ describe.skipIf(!isThere)(
     beforeAll(async () => {
       stubs = await mkdtemp(join(tmpdir(), "postern-stubs-"));
       await run("sh", [join(EXAMPLE, "stubs.sh"), stubs], {});
-    }, 60_000);
+    }, 600_000);
     afterAll(() => rm(stubs, { recursive: true }));
 
     async function start(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {

@@ -213,7 +213,7 @@ describe.skipIf(!isLocal)("a database that speaks TLS", { timeout: 60_000 }, () 
   let postgres: TlsPostgres;
   beforeAll(async () => {
     postgres = await startTlsPostgres();
-  }, 60_000);
+  }, 600_000);
   afterAll(() => postgres?.[Symbol.asyncDispose]());
 
   const trusted = () => `sslrootcert=${encodeURIComponent(postgres.certificate.caFile)}`;

@@ -44,7 +44,7 @@ test("a storm of overlapping batches, logins and revocations on two replicas: an
   // What can cross has crossed: writes, ends by the log, and ends by others.
   expect([...new Set(kinds)].toSorted()).toEqual(["ended", "granted", "reused"]);
   expect(deadlocked).toBe(0);
-}, 60_000);
+}, 600_000);
 
 test("the same storm deadlocks where a batch locks its sessions in the order of arrival", async () => {
   const order = "order by q.session_id, q.ord";
@@ -61,7 +61,7 @@ test("the same storm deadlocks where a batch locks its sessions in the order of 
       await client.query(sql);
     }
   });
-}, 60_000);
+}, 600_000);
 
 test("a session that another transaction holds costs its own request alone its outcome", async () => {
   const [stuck, ...rest] = await openSessions(40, await newUser());

@@ -95,6 +95,6 @@ describe("O08: a command killed at any statement of", () => {
       ]);
       expect(await isActive((await openSession(site)).accessToken)).toBe(true);
     },
-    180_000,
+    600_000,
   );
 });

@@ -131,7 +131,7 @@ describe("O11: hashing", () => {
       expect(limit?.kills()).toBe(0);
       expect(await server.stop()).toBe(0);
     },
-    120_000,
+    600_000,
   );
 
   test("where not one thread is sure of its memory, the start says so", async () => {

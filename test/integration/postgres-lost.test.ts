@@ -216,7 +216,7 @@ describe("J04 J06 N01: with Postgres", () => {
       }
       await expectAllWell(site, kept, spare);
     },
-    90_000,
+    600_000,
   );
 
   test("killed, no refresh token is spent, also where there is no grace", async () => {

@@ -32,7 +32,7 @@ let replication: Replication;
 
 beforeAll(async () => {
   if (isLocal) replication = await startReplication();
-}, 120_000);
+}, 600_000);
 afterAll(() => replication?.[Symbol.asyncDispose]());
 
 /** A way to the primary that leads to the standby from `turn` on. */

@@ -16,7 +16,7 @@ describe("a guarded program", () => {
     } finally {
       if (guard.exitCode === null && guard.pid !== undefined) process.kill(-guard.pid, "SIGKILL");
     }
-  }, 15_000);
+  }, 600_000);
 
   test("gets the signals it is sent, and its lines and exit code are told", async () => {
     const ready = Promise.withResolvers<string>();

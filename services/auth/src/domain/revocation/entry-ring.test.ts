@@ -188,7 +188,7 @@ describe("as a list that forgets nothing", () => {
       }),
       { numRuns: 60 },
     );
-  }, 120_000);
+  }, 600_000);
 
   type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
