@@ -16,8 +16,7 @@ import { createRouteTable } from "../domain/access/proxy/route-table.ts";
 import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
 import { openKeyRing } from "../domain/keys/key-ring.ts";
 import { createLoginBudgets } from "../domain/login/login-budgets.ts";
-import { openReadIndex, type ReadIndex } from "../domain/revocation/read-index.ts";
-import { createRevocationFeed } from "../domain/revocation/revocation-feed.ts";
+import { openRevocations } from "../domain/revocation/open-revocations.ts";
 import { createHttpRoutes } from "../http/routes.ts";
 import { createBatch } from "../lib/batch.ts";
 import type { NodeHandler } from "../lib/node-http.ts";
@@ -58,9 +57,6 @@ export interface ServiceOptions {
   readonly publicCalls: PublicCalls;
 }
 
-/** An idle replica reads the head so often: what it knows is never much older. */
-const idleReadMs = 1_000;
-
 export interface Service extends AsyncDisposable {
   readonly handler: NodeHandler;
   /** Whether Redis answers now; undefined: there is none. */
@@ -79,15 +75,11 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     ...{ monotonicMs, pause: (ms: number) => wait(ms) },
     onUnreadable: (error) => log.error({ event: "key_unreadable", error }),
   });
-  // Entries may come while the log is still being loaded; what is loaded then holds them.
-  let loaded: ReadIndex | undefined;
-  const follow = () => void loaded?.fresh().catch(() => {});
   const shared = opened.use(
     openSharedState({
       target: config.redis,
       masterKeys: config.masterKeys,
       userNames: context.userNames,
-      onEntries: follow,
       onRedisChange: (isUp, error) =>
         isUp ? log.info({ event: "redis_up" }) : log.warn({ event: "redis_down", error }),
       onRedisFault: (reason) => log.warn({ event: "redis_fault", reason }),
@@ -95,38 +87,28 @@ export async function openService(options: ServiceOptions): Promise<Service> {
         log.warn({ event: "redis_evicts", policy }, "set maxmemory-policy to noeviction: see docs/redis.md"),
     }),
   );
-  const feed = opened.use(
-    createRevocationFeed({
+  const knownRevocations = opened.use(
+    await openRevocations({
+      log: context.revocations,
+      liveList: shared.liveList,
       encode: encodeEntry,
-      read: () => readIndex.readHead(),
+      stalenessMs: config.introspectStalenessMs,
+      elapsedMs: clock.nowMs,
       pause: (ms) => wait(ms, undefined, { ref: false }),
+      onKeys: (version) => void keyRing.follow(version).catch(() => {}),
+      onRead: (read) => countRead(metrics, read),
+      onRewind(found) {
+        metrics.rewinds.inc();
+        log.error({ event: "log_rewound", ...found }, "the database was put back: run `postern recover`");
+        context.revocations.recordRewind(found).catch((error: unknown) => {
+          log.error({ event: "audit_failed", error }, "the rewind could not be noted in the audit");
+        });
+      },
     }),
   );
-  const readIndex: ReadIndex = await openReadIndex({
-    follower: feed,
-    log: context.revocations,
-    liveList: shared.liveList,
-    stalenessMs: config.introspectStalenessMs,
-    elapsedMs: clock.nowMs,
-    onKeys: (version) => void keyRing.follow(version).catch(() => {}),
-    onRead: (read) => countRead(metrics, read),
-    onRewind(found) {
-      metrics.rewinds.inc();
-      log.error({ event: "log_rewound", ...found }, "the database was put back: run `postern recover`");
-      context.revocations.recordRewind(found).catch((error: unknown) => {
-        log.error({ event: "audit_failed", error }, "the rewind could not be noted in the audit");
-      });
-    },
-  });
-  loaded = readIndex;
-  const following = setInterval(() => {
-    if (readIndex.ageMs >= idleReadMs) follow();
-  }, idleReadMs);
-  opened.defer(() => clearInterval(following));
   metrics.readFrom({
     hashQueueWaiting: () => context.passwordHasher.waiting,
-    readIndex,
-    feed,
+    revocations: knownRevocations,
     pools: context.pools,
     redis: shared.redis,
   });
@@ -142,8 +124,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const deps = {
     ...context,
     keyRing,
-    readIndex,
-    feed,
+    knownRevocations,
     closing,
     random: Math.random,
     monotonicMs,
@@ -202,9 +183,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     onFinished(call) {
       logCall(log, call);
       countCall(metrics, call);
-      // The others hear of it from whoever reads it first, and those who watch too: that is best done at once.
-      const isAwaited = shared.liveList !== undefined || feed.watchers > 0;
-      if (isAwaited && mayHaveRevoked(call)) follow();
+      if (mayHaveRevoked(call)) knownRevocations.notice();
     },
     isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
     onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),

@@ -1,5 +1,5 @@
 import type { FinishedCall } from "../call/finished-call.ts";
-import type { HeadRead } from "../domain/revocation/read-index.ts";
+import type { HeadRead } from "../domain/revocation/revocation-log-reader.ts";
 import type { Metrics } from "./metrics.ts";
 
 export function countCall(metrics: Metrics, { operation, outcome, durationMs }: FinishedCall): void {

@@ -4,8 +4,11 @@ import type { ConnectionCount } from "../listen/listener-bounds.ts";
 /** What is read when `/metrics` is asked for, rather than counted as it happens. */
 export interface MetricSources {
   readonly hashQueueWaiting: () => number;
-  readonly readIndex: { readonly head: { readonly seq: number }; readonly ageMs: number };
-  readonly feed: { readonly watchers: number };
+  readonly revocations: {
+    readonly head: { readonly seq: number };
+    readonly ageMs: number;
+    readonly watchers: number;
+  };
   readonly pools: () => readonly {
     readonly name: string;
     readonly used: number;
@@ -147,9 +150,9 @@ export function createMetrics({ droppedLines = () => 0 }: MetricsOptions = {}) {
 
   function readAll(sources: MetricSources): void {
     read.hashQueueWaiting.set(sources.hashQueueWaiting());
-    read.logSequence.set(sources.readIndex.head.seq);
-    read.logLag.set(sources.readIndex.ageMs / 1000);
-    read.watchers.set(sources.feed.watchers);
+    read.logSequence.set(sources.revocations.head.seq);
+    read.logLag.set(sources.revocations.ageMs / 1000);
+    read.watchers.set(sources.revocations.watchers);
     read.poolRefused.reset();
     for (const { name: pool, used, idle, waiting, refused } of sources.pools()) {
       read.poolConnections.set({ pool, state: "used" }, used);
