@@ -39,7 +39,6 @@ import { cleaningJob } from "./jobs/cleaning.ts";
 import { startJobs } from "./jobs/job.ts";
 import { keyJob } from "./jobs/keys.ts";
 import { keyDeps } from "./key-deps.ts";
-import { mayHaveRevoked } from "./may-have-revoked.ts";
 import { passwordDeps } from "./password-deps.ts";
 import { openSharedState } from "./redis-state.ts";
 import type { Context } from "./stores.ts";
@@ -183,7 +182,6 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     onFinished(call) {
       logCall(log, call);
       countCall(metrics, call);
-      if (mayHaveRevoked(call)) knownRevocations.notice();
     },
     isOverloaded: (method) => method === AuthService.method.login && context.passwordHasher.isFull,
     onRefusedEarly: (method) => metrics.calls.inc({ method: methodName(method), outcome: "OVERLOADED" }),
