@@ -69,11 +69,11 @@ describe("two replicas", () => {
         target,
         mac: createMac([key], "live list"),
         onFault: () => {},
-        onEntries: () => {
-          state.woken += 1;
-        },
       }),
     );
+    list.subscribe(() => {
+      state.woken += 1;
+    });
     await poll("the replica follows", 10_000, async () =>
       (await blockedClients()) > blocked && redis.isUp ? true : undefined,
     );

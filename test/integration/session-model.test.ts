@@ -87,7 +87,7 @@ describe("a planted fault is found:", () => {
   /** With a seed that comes to it soon; another one takes up to a hundred histories. */
   const planted: [string, number, Faults][] = [
     ["a store that grants a reused token", 2, { stores: grantReused }],
-    ["a read index that misses what was revoked", 1, { readIndex: blind }],
+    ["a log reader that misses revocations", 1, { logReader: blind }],
     ["a store that knows no `request_id`", 3, { stores: forgetRequestIds }],
     ["a store that disables without ending", 1, { stores: disableNobody }],
   ];
@@ -114,8 +114,8 @@ function grantReused(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {
   return { ...stores, sessions: { ...stores.sessions, rotate } };
 }
 
-function blind(index: Parameters<NonNullable<Faults["readIndex"]>>[0]) {
-  return { fresh: async () => ({ ...(await index.fresh()), revocations: { hits: () => false } }) };
+function blind(reader: Parameters<NonNullable<Faults["logReader"]>>[0]) {
+  return { current: async () => ({ ...(await reader.current()), revocations: { hits: () => false } }) };
 }
 
 function forgetRequestIds(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openReadIndex } from "../../services/auth/src/domain/revocation/read-index.ts";
+import { openRevocationLogReader } from "../../services/auth/src/domain/revocation/revocation-log-reader.ts";
 import { createBatch } from "../../services/auth/src/lib/batch.ts";
 import { withDeadline } from "../../services/auth/src/lib/deadline.ts";
 import { openDatabase } from "../../services/auth/src/store/postgres/database.ts";
@@ -51,7 +51,7 @@ async function newSession(): Promise<string> {
 }
 
 test("a read of the head that somebody began who has given up is answered to those that share it", async () => {
-  const index = await openReadIndex({
+  const reader = await openRevocationLogReader({
     log: stores.revocations,
     stalenessMs: 0,
     elapsedMs: () => performance.now(),
@@ -60,8 +60,8 @@ test("a read of the head that somebody began who has given up is answered to tho
     },
     onKeys() {},
   });
-  const views = [late(() => index.fresh()), index.fresh(), index.fresh()];
-  for (const view of await Promise.all(views)) expect(view.head).toEqual(index.head);
+  const views = [late(() => reader.current()), reader.current(), reader.current()];
+  for (const view of await Promise.all(views)) expect(view.head).toEqual(reader.head);
 });
 
 test("so are names", async () => {

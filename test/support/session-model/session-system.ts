@@ -9,7 +9,10 @@ import { login } from "../../../services/auth/src/domain/login/login.ts";
 import type { LoginBudgets } from "../../../services/auth/src/domain/login/login-budgets.ts";
 import type { PasswordHasher } from "../../../services/auth/src/domain/ports/password-hasher.ts";
 import { introspect } from "../../../services/auth/src/domain/revocation/introspect.ts";
-import { openReadIndex } from "../../../services/auth/src/domain/revocation/read-index.ts";
+import {
+  openRevocationLogReader,
+  type RevocationLogReader,
+} from "../../../services/auth/src/domain/revocation/revocation-log-reader.ts";
 import { type RevokeTarget, revoke } from "../../../services/auth/src/domain/revocation/revoke.ts";
 import { refresh } from "../../../services/auth/src/domain/session/refresh.ts";
 import { disableUser } from "../../../services/auth/src/domain/user/disable-user.ts";
@@ -22,10 +25,10 @@ import { lives, maxSessions } from "./session-model.ts";
 /** Puts a part of a replica in the place of the real one, for planted faults. */
 export interface Faults {
   readonly stores?: (stores: Stores) => Stores;
-  readonly readIndex?: (index: ReadIndex) => ReadIndex;
+  readonly logReader?: (reader: LogReader) => LogReader;
 }
 
-type ReadIndex = Pick<Awaited<ReturnType<typeof openReadIndex>>, "fresh">;
+type LogReader = Pick<RevocationLogReader, "current">;
 
 /** What is asked of a replica: the use cases as its callers know them. */
 export type Replica = Awaited<ReturnType<typeof openReplica>>;
@@ -91,7 +94,7 @@ export async function addUser(stores: Stores, password: string): Promise<{ id: s
   return { id, identifier };
 }
 
-/** Starts a replica on the database: key ring, read index and stores of its own. */
+/** Starts a replica on the database: key ring, log reader and stores of its own. */
 export async function openReplica(url: string, faults: Faults = {}) {
   const opened = openStores(url, policy, { maxConnections: 2 });
   const stores = faults.stores?.(opened) ?? opened;
@@ -103,7 +106,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
       throw error;
     },
   });
-  const real = await openReadIndex({
+  const real = await openRevocationLogReader({
     log: stores.revocations,
     stalenessMs: 0,
     elapsedMs: monotonicMs,
@@ -112,12 +115,12 @@ export async function openReplica(url: string, faults: Faults = {}) {
     },
     onKeys: (version) => void keyRing.follow(version).catch(() => {}),
   });
-  const readIndex = faults.readIndex?.(real) ?? real;
+  const { current } = faults.logReader?.(real) ?? real;
   const passwordPolicy = { minLength: 1, isCommon: () => false };
   const deps = {
     ...stores,
     keyRing,
-    readIndex,
+    knownRevocations: { current, notice() {} },
     issuer,
     policy,
     passwordHasher,

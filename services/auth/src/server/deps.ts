@@ -27,13 +27,12 @@ export type Deps = ReturnType<typeof createDeps>;
 
 export function createDeps({ config, context, issuer, replica, events, closing }: DepsOptions) {
   const monotonicMs = () => performance.now();
-  const { keyRing, readIndex, feed, shared } = replica;
+  const { keyRing, revocations, shared } = replica;
   return {
     ...context,
     ...passwordDeps(config),
     keyRing,
-    readIndex,
-    feed,
+    knownRevocations: revocations,
     closing,
     random: Math.random,
     monotonicMs,

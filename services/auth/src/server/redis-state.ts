@@ -23,8 +23,6 @@ export interface SharedStateOptions {
   readonly masterKeys: readonly Uint8Array[];
   /** Where names are read from in the end. */
   readonly userNames: UserNames;
-  /** Others have shown entries of the revocation log. */
-  readonly onEntries: () => void;
   readonly onRedisChange: (isUp: boolean, cause: unknown) => void;
   /** Called once for each reason why Redis cannot be used, until Redis answers again. */
   readonly onRedisFault: (reason: string) => void;
@@ -59,7 +57,7 @@ export function openSharedState(options: SharedStateOptions): SharedState {
     },
   });
   const liveList = openLiveList({
-    ...{ redis, target, onFault, onEntries: options.onEntries },
+    ...{ redis, target, onFault },
     mac: createMac(masterKeys, "live list"),
   });
   return {

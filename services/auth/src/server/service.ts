@@ -10,7 +10,6 @@ import { cleaningJob } from "./jobs/cleaning.ts";
 import { startJobs } from "./jobs/job.ts";
 import { keyJob } from "./jobs/keys.ts";
 import { keyDeps } from "./key-deps.ts";
-import { mayHaveRevoked } from "./may-have-revoked.ts";
 import { openReplica } from "./replica.ts";
 import type { Context } from "./stores.ts";
 
@@ -39,13 +38,12 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   await using opened = new AsyncDisposableStack();
   const { material, keyPolicy } = keyDeps(config);
   const replica = opened.use(await openReplica(config, context, material, events));
-  const { readIndex, feed, shared, follow } = replica;
+  const { redis } = replica.shared;
   metrics.readFrom({
     hashQueueWaiting: () => context.passwordHasher.waiting,
-    readIndex,
-    feed,
+    revocations: replica.revocations,
     pools: context.pools,
-    redis: shared.redis,
+    redis,
   });
   const deps = createDeps({ config, context, issuer, replica, events, closing });
   opened.defer(() => deps.refusedLogins.flush().catch(events.failedLoginsNotRecorded));
@@ -59,31 +57,18 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       events,
     ),
   );
-  const handler = createEdges({
-    deps,
-    draining,
-    publicCalls,
-    events: {
-      ...events,
-      callFinished(call) {
-        events.callFinished(call);
-        const isAwaited = shared.liveList !== undefined || feed.watchers > 0;
-        if (isAwaited && mayHaveRevoked(call)) follow();
-      },
-    },
-  });
-  const { redis } = shared;
+  const handler = createEdges({ deps, events, draining, publicCalls });
   const running = opened.move();
   return {
     handler,
-    isRedisUp:
-      redis === undefined
-        ? undefined
-        : () =>
-            redis.send("PING").then(
-              () => true,
-              () => false,
-            ),
+    isRedisUp: redis === undefined ? undefined : () => answers(redis.send("PING")),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function answers(command: Promise<unknown>): Promise<boolean> {
+  return command.then(
+    () => true,
+    () => false,
+  );
 }

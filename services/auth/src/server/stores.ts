@@ -7,7 +7,7 @@ import type { Cleaner } from "../domain/ports/cleaner.ts";
 import type { NewId } from "../domain/ports/ids.ts";
 import type { KeyStore } from "../domain/ports/key-store.ts";
 import type { PasswordHasher } from "../domain/ports/password-hasher.ts";
-import type { RevocationLog } from "../domain/ports/revocation-log.ts";
+import type { RevocationLog, RevocationNotifier } from "../domain/ports/revocation-log.ts";
 import type { SessionStore } from "../domain/ports/session-store.ts";
 import type { UserNames } from "../domain/ports/user-names.ts";
 import type { UserStore } from "../domain/ports/user-store.ts";
@@ -27,6 +27,8 @@ export interface Context extends AsyncDisposable {
   readonly userNames: UserNames;
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
+  /** Does nothing: commands keep no revocations in memory. The server puts its own in place of it. */
+  readonly knownRevocations: RevocationNotifier;
   readonly keys: KeyStore;
   readonly cleaner: Cleaner;
   readonly audit: AuditStore;
@@ -92,6 +94,7 @@ export function openContext(
     userNames: createUserNames(namesDb),
     sessions: createSessionStore(db, config.sessions, refreshDb),
     revocations: createRevocationLog(revokeDb, headDb),
+    knownRevocations: { notice() {} },
     keys: createKeyStore(db, headDb),
     cleaner: createCleaner(db),
     audit: createAuditStore({ db, notesDb }),

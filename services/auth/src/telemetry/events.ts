@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { FinishedCall } from "../call/finished-call.ts";
 import { PosternError } from "../domain/errors.ts";
-import type { HeadRead } from "../domain/revocation/read-index.ts";
+import type { HeadRead } from "../domain/revocation/revocation-log-reader.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What happens in a server, one function for each event. The log and the metrics are behind it. */

@@ -4,8 +4,11 @@ import type { Instruments } from "./instruments.ts";
 /** What `/metrics` reads when it is asked, rather than counted as it happens. */
 export interface MetricSources {
   readonly hashQueueWaiting: () => number;
-  readonly readIndex: { readonly head: { readonly seq: number }; readonly ageMs: number };
-  readonly feed: { readonly watchers: number };
+  readonly revocations: {
+    readonly head: { readonly seq: number };
+    readonly ageMs: number;
+    readonly watchers: number;
+  };
   readonly pools: () => readonly PoolSource[];
   /** Undefined: without Redis. */
   readonly redis: { readonly isUp: boolean; readonly faults: number } | undefined;
@@ -37,11 +40,11 @@ export function createReplicaMetrics({ gauge }: Instruments) {
     "Age of what this replica knows of the revocation log. It reads the head at least once a second: alert above a few seconds.",
   );
   const watchers = gauge("postern_watchers", "Open streams of revocations.");
-  return ({ hashQueueWaiting: waiting, readIndex, feed }: MetricSources): void => {
+  return ({ hashQueueWaiting: waiting, revocations }: MetricSources): void => {
     hashQueueWaiting.set(waiting());
-    logSequence.set(readIndex.head.seq);
-    logLag.set(readIndex.ageMs / 1000);
-    watchers.set(feed.watchers);
+    logSequence.set(revocations.head.seq);
+    logLag.set(revocations.ageMs / 1000);
+    watchers.set(revocations.watchers);
   };
 }
 

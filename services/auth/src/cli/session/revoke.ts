@@ -42,7 +42,7 @@ export const revokeCommand: Command = {
 
 /** What there was nothing to end of is told on stderr: a wrong id looks like that as well. */
 export async function revokeAndShow(context: Context, config: ReadyConfig, io: Io, target: RevokeTarget) {
-  const deps = { revocations: context.revocations, keyRing: lazyKeyRing(context, config) };
+  const deps = { ...context, keyRing: lazyKeyRing(context, config) };
   const { outcome, seq } = await revoke(deps, { caller: cliCaller, target, requestId: context.newId() });
   if (outcome === "already") io.stderr.write("there was nothing to end: unknown, over, or revoked before\n");
   return { outcome, sequence: seq };

@@ -64,9 +64,11 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
   const count = vi.fn((_login: RefusedLogin, _budget: string) => {});
   const readForLogin = vi.fn(async (_key: unknown, _address?: string) => user);
   const open = vi.fn(async (session: NewSession): Promise<OpenOutcome> => outcome ?? opened(session));
+  const notice = vi.fn();
   const deps: LoginDeps = {
     users: { readForLogin },
     sessions: { open },
+    knownRevocations: { notice },
     passwordHasher: {
       keepPlace: () => ({ [Symbol.dispose]() {} }),
       verify: async (password, hash) => password === hash,
@@ -85,7 +87,7 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
     ...{ defaultAudience: undefined, issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId },
   };
   return {
-    ...{ attempts, settle, readForLogin, open, note, count, deps },
+    ...{ attempts, settle, readForLogin, open, notice, note, count, deps },
     log: (overrides: Partial<LoginInput> = {}) => login(deps, { ...input, ...overrides }),
     reason: (overrides: Partial<LoginInput> = {}) =>
       login(deps, { ...input, ...overrides }).then(
@@ -202,6 +204,32 @@ describe("K03: the audit", () => {
     await reason({ password: "wrong", clientAddress: "" });
     expect(note.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([undefined, undefined]);
   });
+});
+
+describe("the notice of a revocation", () => {
+  test("follows a login, which may have ended the oldest session, after the commit", async () => {
+    const { reason, open, notice } = bench();
+    open.mockImplementationOnce(async (session) => {
+      expect(notice).not.toHaveBeenCalled();
+      return opened(session);
+    });
+    expect(await reason()).toBe("opened");
+    expect(notice).toHaveBeenCalledTimes(1);
+  });
+
+  const refusals: [string, Options, Partial<LoginInput>, string][] = [
+    ["with a wrong password", {}, { password: "wrong" }, "INVALID_CREDENTIALS"],
+    ["after a change of the password", { outcome: { kind: "stale" } }, {}, "INVALID_CREDENTIALS"],
+    ["after a revocation", { outcome: { kind: "revoked" } }, {}, "CONFLICT"],
+  ];
+  test.each(refusals)(
+    "does not follow a login that is refused %s",
+    async (_, options, overrides, refusal) => {
+      const { reason, notice } = bench(options);
+      expect(await reason(overrides)).toBe(refusal);
+      expect(notice).not.toHaveBeenCalled();
+    },
+  );
 });
 
 describe("who tries", () => {

@@ -6,6 +6,7 @@ import { allows, type Caller } from "../caller/caller.ts";
 import { posternAudience } from "../caller/postern-audience.ts";
 import { PosternError } from "../errors.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
+import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
 import type { LoginSnapshot, UserKey, UserStore } from "../ports/user-store.ts";
 import { type Device, isDeviceExpired, mintDeviceToken } from "../token/device-token.ts";
@@ -19,6 +20,7 @@ import { type LoginAttempt, type LoginBudgets, LoginLimitError } from "./login-b
 export interface LoginDeps extends MintDeps {
   readonly users: Pick<UserStore, "readForLogin">;
   readonly sessions: Pick<SessionStore, "open">;
+  readonly knownRevocations: RevocationNotifier;
   readonly passwordHasher: Pick<PasswordHasher, "verify" | "keepPlace">;
   readonly loginBudgets: LoginBudgets;
   readonly refusedLogins: Pick<RefusedLogins, "note" | "count">;
@@ -108,6 +110,8 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
   });
   switch (outcome.kind) {
     case "opened": {
+      // The new session may have ended the user's oldest one.
+      deps.knownRevocations.notice();
       const tokens = await mintTokens(deps, outcome.grant, asked);
       const deviceToken = mintDeviceToken(deps.keyRing.refreshKey, {
         userId: user.userId,

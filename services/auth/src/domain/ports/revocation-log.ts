@@ -46,6 +46,12 @@ export interface RecoverOutcome {
   readonly seq: number;
 }
 
+/** Use cases that revoke report it here after their commit. */
+export interface RevocationNotifier {
+  /** Starts a head read if another replica or a stream waits for the new entry. Never throws and never waits. */
+  notice(): void;
+}
+
 /** The revocation log. Each method throws PosternError `UNAVAILABLE` when the store is down. */
 export interface RevocationLog {
   /** The head and what follows `known`, in one snapshot of the primary; of very many, not all. */

@@ -2,11 +2,11 @@ import { type AccessTokenClaims, checkClaims } from "@postern/client/core/claims
 import { PosternError as TokenError } from "@postern/client/core/postern-error.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import { openAccessToken } from "../token/open-access-token.ts";
-import type { ReadIndex } from "./read-index.ts";
+import type { Revocations } from "./open-revocations.ts";
 
 export interface CheckDeps {
   readonly keyRing: KeyRing;
-  readonly readIndex: Pick<ReadIndex, "fresh">;
+  readonly knownRevocations: Pick<Revocations, "current">;
   readonly issuer: string;
 }
 
@@ -21,7 +21,7 @@ export async function checkAccessToken(
   const parsed = await openAccessToken(deps, token);
   if (parsed === undefined) return undefined;
   const { header, claims } = parsed;
-  const { revocations, head, now, keysVersion } = await deps.readIndex.fresh();
+  const { revocations, head, now, keysVersion } = await deps.knownRevocations.current();
   // The key may have been removed since it was looked up.
   await deps.keyRing.follow(keysVersion);
   if ((await deps.keyRing.findSigningKey(header.kid)) === undefined) return undefined;

@@ -4,13 +4,14 @@ import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
-import type { RevocationLog, RevokeOutcome } from "../ports/revocation-log.ts";
+import type { RevocationLog, RevocationNotifier, RevokeOutcome } from "../ports/revocation-log.ts";
 import { openAccessToken } from "../token/open-access-token.ts";
 import { openRefreshToken } from "../token/open-refresh-token.ts";
 
 export interface RevokeDeps {
   readonly keyRing: Pick<KeyRing, "findSigningKey" | "findRefreshKey">;
   readonly revocations: RevocationLog;
+  readonly knownRevocations: RevocationNotifier;
 }
 
 export type RevokeTarget =
@@ -40,6 +41,13 @@ export interface Revoked {
  * @throws {PosternError} `NOT_PERMITTED`
  */
 export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revoked> {
+  const revoked = await revokeTarget(deps, input);
+  // Also after `already`: the answer to an earlier try may have been lost, and its entry not read yet.
+  deps.knownRevocations.notice();
+  return revoked;
+}
+
+async function revokeTarget(deps: RevokeDeps, input: RevokeInput): Promise<Revoked> {
   const { caller, target } = input;
   const log = deps.revocations;
   const actor: Actor = { caller: caller.name, requestId: input.requestId };

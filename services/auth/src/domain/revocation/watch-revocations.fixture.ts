@@ -1,7 +1,7 @@
 import { PosternError } from "../errors.ts";
 import type { PublicJwk } from "../ports/key-store.ts";
 import type { LogEntry, LogHead } from "../ports/revocation-log.ts";
-import { createRevocationFeed } from "./revocation-feed.ts";
+import { createRevocationBroadcaster } from "./revocation-broadcaster.ts";
 import { type WatchDeps, type WatchInput, type WatchUpdate, watchRevocations } from "./watch-revocations.ts";
 
 const idOf = (seq: number, history = 0) =>
@@ -9,20 +9,16 @@ const idOf = (seq: number, history = 0) =>
 export const headAt = (seq: number, history = 0): LogHead => ({ seq, tail: idOf(seq, history) });
 export const jwk = (kid: string): PublicJwk => ({ kid, alg: "ES256", use: "sig", kty: "EC" });
 
-/** A server with a log kept by hand; the database is read when the test says so. */
+/** A server with a log in memory. The head is read when the test says so. */
 export function open() {
   const clock = { ms: 0 };
   /** What Postgres holds. */
   const log = { entries: [] as LogEntry[], keysVersion: "k0", history: 0 };
-  /** What this replica knows of the log; its entry in the ring is as many bytes long as `size` says. */
+  /** What this replica knows of the log. `size` is the length of an encoded entry in bytes. */
   const replica = { known: 0, size: 1, isLost: false };
   const keyRing = { version: "k0", publicKeys: [jwk("k0")] };
   const closing = new AbortController();
-  const feed = createRevocationFeed({
-    encode: ({ seq }) => new Uint8Array(replica.size).fill(seq),
-    read: () => new Promise(() => {}),
-    pause: () => new Promise(() => {}),
-  });
+  const broadcaster = createRevocationBroadcaster(({ seq }) => new Uint8Array(replica.size).fill(seq));
   const head = () => {
     const last = log.entries.at(-1);
     return last === undefined ? headAt(0) : { seq: last.seq, tail: last.id };
@@ -32,7 +28,7 @@ export function open() {
     return { head: head(), asOf: new Date(1_000_000 + clock.ms), keysVersion: log.keysVersion, entries };
   };
   const server = {
-    ...{ clock, log, replica, keyRing, closing, feed },
+    ...{ clock, log, replica, keyRing, closing, broadcaster },
     revoke(count = 1, forgetAfterMs = 9e15): void {
       for (let left = count; left > 0; left -= 1) {
         const { seq, tail } = head();
@@ -41,24 +37,24 @@ export function open() {
         log.entries.push({ seq: seq + 1, id, previousId: tail, target, forgetAfterMs });
       }
     },
-    /** A read of the head that has just been answered. */
-    read: () => feed.append(readOf(log.entries.slice(replica.known))),
-    load: () => feed.restart(readOf(log.entries)),
-    /** Takes what the database has lost away, and goes on in another history. */
+    /** The head read was answered. */
+    read: () => broadcaster.append(readOf(log.entries.slice(replica.known))),
+    load: () => broadcaster.replace(readOf(log.entries)),
+    /** The database loses the entries after the first `to`, and continues with another history. */
     rewind(to: number): void {
       log.entries.splice(to);
       log.history += 1;
     },
-    /** What a call for a head read is answered by. */
-    async readHead(): Promise<void> {
+    /** Answers a call for a head read. */
+    async readNow(): Promise<void> {
       if (replica.isLost) throw new PosternError("UNAVAILABLE");
       server.read();
     },
     watch(input: Partial<WatchInput> = {}, more: Partial<WatchDeps> = {}) {
       const updates = watchRevocations(
         {
-          ...{ feed, keyRing, monotonicMs: () => clock.ms, random: () => 0.5, closing: closing.signal },
-          readIndex: { readHead: () => server.readHead() as Promise<never> },
+          ...{ keyRing, monotonicMs: () => clock.ms, random: () => 0.5, closing: closing.signal },
+          knownRevocations: { watch: broadcaster.join, readNow: () => server.readNow() as Promise<never> },
           ...more,
         },
         { after: undefined, authorize: async () => {}, signal: new AbortController().signal, ...input },
@@ -70,7 +66,7 @@ export function open() {
   return server;
 }
 
-/** Takes one update after the other, and tells whether one is to be had. */
+/** Takes one update after the other. */
 export function follow(updates: AsyncGenerator<WatchUpdate>) {
   let waiting: Promise<IteratorResult<WatchUpdate, unknown>> | undefined;
   async function next() {
@@ -81,13 +77,13 @@ export function follow(updates: AsyncGenerator<WatchUpdate>) {
   }
   return {
     updates,
-    /** The next update, or undefined where the stream has ended. */
+    /** The next update. Undefined if the stream has ended. */
     next,
-    /** Whether it waits, with nothing to be sent. */
+    /** Whether the stream waits because it has nothing to send. */
     async isQuiet(): Promise<boolean> {
       waiting ??= updates.next();
       const before = waiting;
-      // A rejection is for whoever takes it.
+      // `next` reports a rejection.
       return Promise.race([before.then(() => false).catch(() => false), settle().then(() => true)]);
     },
   };
@@ -97,7 +93,7 @@ function shown({ entries, keys, checkpoint, head }: WatchUpdate) {
   return { entries: [...entries], kids: keys?.map(({ kid }) => kid), checkpoint, seq: head.seq, head };
 }
 
-/** Lets everything run that waits for nothing from outside. */
+/** Waits until everything that needs no outside event has run. */
 function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -4,8 +4,8 @@ import { type follow, headAt, jwk, open } from "./watch-revocations.fixture.ts";
 
 const minute = 60_000;
 
-describe("where it begins", () => {
-  test("with the oldest living entry, all keys and a checkpoint", async () => {
+describe("the begin of a stream", () => {
+  test("starts with the oldest living entry, all keys and a checkpoint", async () => {
     const server = open();
     server.revoke(3);
     const stream = server.watch();
@@ -16,12 +16,12 @@ describe("where it begins", () => {
     expect(await stream.isQuiet()).toBe(true);
   });
 
-  test("with an empty log as well", async () => {
+  test("sends keys and a checkpoint of an empty log", async () => {
     const stream = open().watch();
     expect(await stream.next()).toMatchObject({ entries: [], kids: ["k0"], checkpoint: { seq: 0 }, seq: 0 });
   });
 
-  test("with what follows the entry that the caller knows", async () => {
+  test("continues after the entry that the caller knows", async () => {
     const server = open();
     server.revoke(3);
     expect(await server.watch({ after: headAt(2) }).next()).toMatchObject({ entries: [3], kids: ["k0"] });
@@ -29,30 +29,30 @@ describe("where it begins", () => {
     expect(await server.watch({ after: headAt(0) }).next()).toMatchObject({ entries: [1, 2, 3] });
   });
 
-  test("with an entry that came after the caller's, which this replica had not read yet", async () => {
+  test("continues after an entry that this replica has not read yet", async () => {
     const server = open();
     server.revoke(2);
     server.read();
-    // Another replica has told of the third.
+    // The caller has received the third entry from another replica.
     server.revoke(2);
     expect(await server.watch({ after: headAt(3) }).next()).toMatchObject({ entries: [4] });
   });
 
   test.each([
-    ["that the log has not reached", headAt(4)],
-    ["with another id under its number", headAt(2, 7)],
-  ])("not at all from an entry %s", async (_, after) => {
+    ["above the head", headAt(4)],
+    ["with the id of another history", headAt(2, 7)],
+  ])("rejects a cursor %s", async (_, after) => {
     const server = open();
     server.revoke(3);
     await expect(server.watch({ after }).next()).rejects.toMatchObject({ reason: "CURSOR_TOO_OLD" });
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 
-  test("not at all from an entry that is forgotten, nor from one that was lost with the database's history", async () => {
+  test("rejects a cursor of a forgotten entry, and of an entry that the database has lost", async () => {
     const server = open();
     server.revoke(2_000, 100);
     server.load();
-    server.feed.forget(101);
+    server.broadcaster.forget(101);
     await expect(server.watch({ after: headAt(700) }).next()).rejects.toMatchObject({
       reason: "CURSOR_TOO_OLD",
     });
@@ -64,31 +64,31 @@ describe("where it begins", () => {
     expect(await server.watch({ after: headAt(1_990) }).next()).toMatchObject({ entries: [], seq: 1_990 });
   });
 
-  test("not before the head was read, by a read that began after the call", async () => {
+  test("sends nothing before a head read that began after the call", async () => {
     const server = open();
     server.revoke();
-    const asked = Promise.withResolvers<void>();
-    server.readHead = () => asked.promise.then(server.read);
+    const answered = Promise.withResolvers<void>();
+    server.readNow = () => answered.promise.then(server.read);
     const stream = server.watch();
     expect(await stream.isQuiet()).toBe(true);
-    // A read that was on its way already is told in between.
+    // A read that was already in flight is answered first.
     server.read();
     server.clock.ms = 700;
     expect(await stream.isQuiet()).toBe(true);
-    asked.resolve();
+    answered.resolve();
     expect((await stream.next())?.checkpoint).toEqual({ asOf: new Date(1_000_700), seq: 1 });
   });
 
-  test("not at all while the head cannot be read", async () => {
+  test("fails with UNAVAILABLE if the first head read fails", async () => {
     const server = open();
     server.replica.isLost = true;
     await expect(server.watch().next()).rejects.toMatchObject({ reason: "UNAVAILABLE" });
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 });
 
-describe("what comes later", () => {
-  test("an entry is sent once it was read, without waiting for a checkpoint", async () => {
+describe("new entries", () => {
+  test("are sent when they have been read, without waiting for a checkpoint", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
@@ -102,7 +102,7 @@ describe("what comes later", () => {
     expect(await stream.isQuiet()).toBe(true);
   });
 
-  test("what came while the caller took nothing is sent together, in its order", async () => {
+  test("that arrive while the caller reads nothing are sent together, in their order", async () => {
     const server = open();
     const [slow, quick] = [server.watch(), server.watch()];
     await Promise.all([slow.next(), quick.next()]);
@@ -114,7 +114,7 @@ describe("what comes later", () => {
     expect((await slow.next())?.entries).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
   });
 
-  test("much is sent in messages of 64 KiB at the most, and the checkpoint with the last of them", async () => {
+  test("are split into messages of at most 64 KiB, of which the last has the checkpoint", async () => {
     const server = open();
     server.replica.size = 1_000;
     server.revoke(200);
@@ -132,22 +132,22 @@ describe("what comes later", () => {
 });
 
 describe("checkpoints", () => {
-  test("one every two seconds, each with the time of its own read and the log's end at that time", async () => {
+  test("are sent every two seconds, each with the time of its own read and the head at that time", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
-    const told: unknown[] = [];
+    const checkpoints: unknown[] = [];
     for (let second = 1; second <= 7; second += 1) {
       server.clock.ms = second * 1_000;
       server.revoke();
       server.read();
-      told.push((await stream.next())?.checkpoint);
+      checkpoints.push((await stream.next())?.checkpoint);
     }
     const at = (second: number) => ({ asOf: new Date(1_000_000 + second * 1_000), seq: second });
-    expect(told).toEqual([undefined, at(2), undefined, at(4), undefined, at(6), undefined]);
+    expect(checkpoints).toEqual([undefined, at(2), undefined, at(4), undefined, at(6), undefined]);
   });
 
-  test("none while the head is not read, however long; then the stream goes on", async () => {
+  test("are not sent while the head is not read, and continue with the next read", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
@@ -160,7 +160,7 @@ describe("checkpoints", () => {
     });
   });
 
-  test("none of a read that one was of already, should the caller take it late", async () => {
+  test("are from another read each, even if the caller reads late", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
@@ -168,7 +168,7 @@ describe("checkpoints", () => {
     server.read();
     expect(await stream.next()).toMatchObject({ entries: [1], checkpoint: undefined });
     server.clock.ms = 5_000;
-    // That read was not told of yet.
+    // The stream has sent no checkpoint of that read yet.
     expect(await stream.next()).toMatchObject({ checkpoint: { asOf: new Date(1_000_000), seq: 1 } });
     server.clock.ms = 20_000;
     expect(await stream.isQuiet()).toBe(true);
@@ -176,7 +176,7 @@ describe("checkpoints", () => {
 });
 
 describe("keys", () => {
-  test("are sent whole whenever they are others", async () => {
+  test("are all sent again when they change", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
@@ -188,7 +188,7 @@ describe("keys", () => {
     expect(await stream.isQuiet()).toBe(true);
   });
 
-  test("there is no checkpoint of a read after which keys were others than those that were sent", async () => {
+  test("that are older than a read keep its checkpoint from being sent", async () => {
     const server = open();
     server.log.keysVersion = "k1";
     const stream = server.watch();
@@ -201,7 +201,7 @@ describe("keys", () => {
     expect(await stream.next()).toMatchObject({ kids: ["k1"], checkpoint: { seq: 0 } });
   });
 
-  test("entries do not wait for keys", async () => {
+  test("that are not loaded yet do not delay entries", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
@@ -212,8 +212,8 @@ describe("keys", () => {
   });
 });
 
-describe("a log that was loaded anew", () => {
-  test("goes on where it links up, without loss or repeat", async () => {
+describe("a log that was loaded again", () => {
+  test("continues without a lost or repeated entry if it links up", async () => {
     const server = open();
     server.revoke(3);
     const stream = server.watch();
@@ -224,7 +224,7 @@ describe("a log that was loaded anew", () => {
     expect((await stream.next())?.entries).toEqual([4, 5]);
   });
 
-  test("that was put back is CURSOR_TOO_OLD to who has what was lost, also in mid-stream", async () => {
+  test("of a restored database ends the streams that have sent lost entries with CURSOR_TOO_OLD", async () => {
     const server = open();
     server.revoke(3);
     const [behind, ahead] = [server.watch(), server.watch()];
@@ -236,36 +236,36 @@ describe("a log that was loaded anew", () => {
     server.revoke(4);
     server.load();
     await expect(ahead.next()).rejects.toMatchObject({ reason: "CURSOR_TOO_OLD" });
-    // What this one has is in both histories.
+    // Everything that this stream has sent is in both histories.
     expect(await behind.next()).toMatchObject({ entries: [4, 5, 6, 7], head: headAt(7, 1) });
-    expect(server.feed.watchers).toBe(1);
+    expect(server.broadcaster.watchers).toBe(1);
   });
 
-  test("in the midst of much that is being sent, it goes on from the last entry sent", async () => {
+  test("continues after the last entry sent, also between two messages", async () => {
     const server = open();
     server.replica.size = 1_000;
     server.revoke(200);
     const stream = server.watch();
     await stream.next();
     server.load();
-    // By its bytes: numbers repeat after 256.
+    // The entry as its first byte shows it.
     expect((await stream.next())?.entries.slice(0, 1)).toEqual([66]);
   });
 });
 
-test("who is so slow that what comes next is forgotten is refused with CURSOR_TOO_OLD", async () => {
+test("a caller so slow that its next entry is forgotten gets CURSOR_TOO_OLD", async () => {
   const server = open();
   server.replica.size = 1_000;
   server.revoke(2_000, 100);
   const stream = server.watch();
   await stream.next();
-  server.feed.forget(101);
+  server.broadcaster.forget(101);
   await expect(stream.next()).rejects.toMatchObject({ reason: "CURSOR_TOO_OLD" });
-  expect(server.feed.watchers).toBe(0);
+  expect(server.broadcaster.watchers).toBe(0);
 });
 
-describe("the caller's right to watch", () => {
-  /** Lets time go by, second by second, each with a read of the head. */
+describe("the caller's permission to watch", () => {
+  /** Advances the clock second by second, each with a head read. */
   async function pass(server: ReturnType<typeof open>, stream: ReturnType<typeof follow>, seconds: number) {
     for (let second = 0; second < seconds; second += 1) {
       server.clock.ms += 1_000;
@@ -274,7 +274,7 @@ describe("the caller's right to watch", () => {
     }
   }
 
-  test("is looked at again every half minute", async () => {
+  test("is checked again every 30 seconds", async () => {
     const server = open();
     const authorize = vi.fn(async () => {});
     const stream = server.watch({ authorize });
@@ -288,7 +288,7 @@ describe("the caller's right to watch", () => {
   });
 
   test.each(["INVALID_CLIENT", "NOT_PERMITTED"] as const)(
-    "lost, it ends the stream with %s",
+    "ends the stream with %s if it is lost",
     async (reason) => {
       const server = open();
       const stream = server.watch({ authorize: () => Promise.reject(new PosternError(reason)) });
@@ -297,11 +297,11 @@ describe("the caller's right to watch", () => {
       server.revoke();
       server.read();
       await expect(stream.next()).rejects.toMatchObject({ reason });
-      expect(server.feed.watchers).toBe(0);
+      expect(server.broadcaster.watchers).toBe(0);
     },
   );
 
-  test("not to be known at the moment, it holds", async () => {
+  test("is assumed to hold if it cannot be checked", async () => {
     const server = open();
     const authorize = vi.fn(() => Promise.reject(new PosternError("UNAVAILABLE")));
     const stream = server.watch({ authorize });
@@ -313,7 +313,7 @@ describe("the caller's right to watch", () => {
     expect((await stream.next())?.entries).toEqual([1]);
   });
 
-  test("is looked at, and the stream ends in time, also where no checkpoint can be sent", async () => {
+  test("is checked, and the stream ends in time, even if no checkpoint can be sent", async () => {
     const server = open();
     const authorize = vi.fn(async () => {});
     const stream = server.watch({ authorize });
@@ -327,12 +327,12 @@ describe("the caller's right to watch", () => {
   });
 });
 
-describe("the end", () => {
+describe("a stream's end", () => {
   test.each([
     [0, 24],
     [0.5, 30],
     [1, 36],
-  ])("with %f as a random number it comes after %i minutes, without an error", async (random, minutes) => {
+  ])("with the random number %f comes after %i minutes, without an error", async (random, minutes) => {
     const server = open();
     const stream = server.watch({}, { random: () => random });
     await stream.next();
@@ -344,10 +344,10 @@ describe("the end", () => {
     server.revoke();
     server.read();
     expect(await stream.next()).toBeUndefined();
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 
-  test("comes with that of the server, without an error, and for who calls then as well", async () => {
+  test("comes when the server closes, without an error, also for a later call", async () => {
     const server = open();
     const stream = server.watch();
     await stream.next();
@@ -355,29 +355,29 @@ describe("the end", () => {
     server.closing.abort();
     expect(await stream.next()).toBeUndefined();
     expect(await server.watch().next()).toBeUndefined();
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 
-  test("comes when the caller is gone", async () => {
+  test("comes when the caller hangs up", async () => {
     const server = open();
-    const gone = new AbortController();
-    const stream = server.watch({ signal: gone.signal });
+    const hungUp = new AbortController();
+    const stream = server.watch({ signal: hungUp.signal });
     await stream.next();
     expect(await stream.isQuiet()).toBe(true);
-    gone.abort();
+    hungUp.abort();
     expect(await stream.next()).toBeUndefined();
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 
   test.each([
-    ["given up", (stream: AsyncGenerator) => stream.return(undefined)],
-    ["cut off by a fault", (stream: AsyncGenerator) => stream.throw(new Error("reset")).catch(() => {})],
-  ])("%s between two updates, it leaves nobody behind", async (_, end) => {
+    ["by the reader", (stream: AsyncGenerator) => stream.return(undefined)],
+    ["by a fault", (stream: AsyncGenerator) => stream.throw(new Error("reset")).catch(() => {})],
+  ])("%s between two updates leaves no watcher behind", async (_, end) => {
     const server = open();
     const stream = server.watch();
     await stream.next();
-    expect(server.feed.watchers).toBe(1);
+    expect(server.broadcaster.watchers).toBe(1);
     await end(stream.updates);
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 });

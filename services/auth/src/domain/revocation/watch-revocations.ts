@@ -2,91 +2,90 @@ import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { PublicJwk } from "../ports/key-store.ts";
 import type { LogHead } from "../ports/revocation-log.ts";
-import type { Place, Stretch } from "./entry-ring.ts";
-import type { ReadIndex } from "./read-index.ts";
-import type { RevocationFeed } from "./revocation-feed.ts";
+import type { EntryChunk } from "./entry-buffer.ts";
+import type { Revocations } from "./open-revocations.ts";
+import type { Watcher } from "./revocation-broadcaster.ts";
 
-/** How long a reader may go on without another checkpoint, in milliseconds. */
+/** Maximum time that a reader may rely on a checkpoint, in milliseconds. */
 export const maxStalenessMs = 10_000;
 const checkpointEveryMs = 2_000;
-/** A stream lives for half an hour, give or take a fifth: so that replicas which were added get their share. */
+/** Life of a stream, which varies by a fifth. Streams end so that new replicas get their share of them. */
 const lifeMs = 30 * 60_000;
-/** How often the caller's right to watch is looked at again. */
+/** Time between two checks of the caller's permission to watch. */
 const authorizeEveryMs = 30_000;
-/** Clients of gRPC take no message above 4 MiB by default; a small one is not in the way of what is urgent. */
-const atMostBytes = 64 * 1024;
+/** Maximum size of a message's entries. Clients of gRPC accept 4 MiB by default; a small message delays an urgent one less. */
+const maxBytes = 64 * 1024;
 
 export interface WatchDeps {
-  readonly feed: Pick<RevocationFeed, "ring" | "lastRead" | "join">;
-  readonly readIndex: Pick<ReadIndex, "readHead">;
+  readonly knownRevocations: Pick<Revocations, "watch" | "readNow">;
   readonly keyRing: Pick<KeyRing, "version" | "publicKeys">;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
-  /** 0 to 1, evenly. */
+  /** 0 to 1, evenly distributed. */
   readonly random: () => number;
-  /** Aborted when the server takes no more calls. */
+  /** Aborted when the server accepts no more calls. */
   readonly closing: AbortSignal;
 }
 
 export interface WatchInput {
-  /** The last entry that the caller knows; undefined: none. */
+  /** The last entry that the caller knows. Undefined: the caller knows none. */
   readonly after: LogHead | undefined;
-  /** @throws where the caller may watch no longer */
+  /** @throws if the caller may no longer watch */
   readonly authorize: () => Promise<unknown>;
-  /** Aborted when the caller is gone. */
+  /** Aborted when the caller has hung up. */
   readonly signal: AbortSignal;
 }
 
-/** What is sent together. */
+/** One message of the stream. */
 export interface WatchUpdate {
   /** Encoded entries. */
   readonly entries: Uint8Array;
-  /** All keys, where they are not those that were sent before. */
+  /** All keys. Undefined if they have not changed since they were last sent. */
   readonly keys: readonly PublicJwk[] | undefined;
-  /** Present where all is sent that the log had at that time. */
+  /** Present if the stream has sent everything that the log had at that time. */
   readonly checkpoint: { readonly asOf: Date; readonly seq: number } | undefined;
-  /** Where this ends. */
+  /** The last entry up to which the stream has sent everything. */
   readonly head: LogHead;
 }
 
 /**
- * The log from an entry on, as it grows. The first checkpoint is from a read of the head that began after the call did:
- * so a reader knows, by its own clock, an hour before which that read cannot have been. Each is from another read, and
- * comes with or after the keys that there were then.
+ * Streams the log from an entry on, as it grows. The first checkpoint is from a head read that began after the call did.
+ * So the reader knows, by its own clock, a time before which that read cannot have begun. Each checkpoint is from another
+ * read and is sent with or after the keys of that read.
  *
- * @throws PosternError `CURSOR_TOO_OLD` where that entry is unknown, and where the caller was so slow that what it has
- * not taken is forgotten; `UNAVAILABLE` where the head cannot be read at first
+ * @throws PosternError `CURSOR_TOO_OLD` if the entry is unknown, or if the caller read so slowly that entries it has not
+ * received are no longer in memory; `UNAVAILABLE` if the first head read fails
  */
 export async function* watchRevocations(deps: WatchDeps, input: WatchInput): AsyncGenerator<WatchUpdate> {
-  const { feed, keyRing, monotonicMs } = deps;
-  const { ring } = feed;
+  const { keyRing, monotonicMs } = deps;
   const signal = AbortSignal.any([input.signal, deps.closing]);
-  using watcher = feed.join();
-  await deps.readIndex.readHead();
+  using watcher = deps.knownRevocations.watch();
+  const { buffer } = watcher;
+  await deps.knownRevocations.readNow();
   let known = input.after;
-  let place = known === undefined ? ring.start : undefined;
+  let offset = known === undefined ? buffer.start : undefined;
   let keysVersion: string | undefined;
-  let checkpointRead: RevocationFeed["lastRead"];
+  let checkpointRead: Watcher["lastRead"];
   let checkpointMs = Number.NEGATIVE_INFINITY;
   let authorizedMs = monotonicMs();
   const endMs = authorizedMs + lifeMs * (0.8 + 0.4 * deps.random());
-  /** What a checkpoint can be of, where one is due. */
+  /** The read for the next checkpoint. Undefined if none is due. */
   const dueRead = () =>
     monotonicMs() - checkpointMs >= checkpointEveryMs &&
-    feed.lastRead !== checkpointRead &&
-    feed.lastRead?.keysVersion === keyRing.version
-      ? feed.lastRead
+    watcher.lastRead !== checkpointRead &&
+    watcher.lastRead?.keysVersion === keyRing.version
+      ? watcher.lastRead
       : undefined;
-  const isLookDue = () => monotonicMs() >= Math.min(endMs, authorizedMs + authorizeEveryMs);
+  const isAuthorizationDue = () => monotonicMs() >= Math.min(endMs, authorizedMs + authorizeEveryMs);
   while (!signal.aborted && monotonicMs() < endMs) {
-    if (isLookDue()) {
-      await stillAuthorized(input.authorize);
+    if (isAuthorizationDue()) {
+      await authorizeAgain(input.authorize);
       authorizedMs = monotonicMs();
     }
-    const { bytes: entries, head, end } = read(ring, place, known);
+    const { bytes: entries, head, end } = read(buffer, offset, known);
     const keys = keysVersion === keyRing.version ? undefined : keyRing.publicKeys;
-    const due = end === ring.end ? dueRead() : undefined;
-    place = end;
+    const due = end === buffer.end ? dueRead() : undefined;
+    offset = end;
     known = head;
     keysVersion = keyRing.version;
     if (due !== undefined) {
@@ -97,28 +96,31 @@ export async function* watchRevocations(deps: WatchDeps, input: WatchInput): Asy
       yield { entries, keys, checkpoint: due && { asOf: due.asOf, seq: head.seq }, head };
     }
     await watcher.until(
-      () => ring.end !== end || keyRing.version !== keysVersion || dueRead() !== undefined || isLookDue(),
+      () =>
+        buffer.end !== end ||
+        keyRing.version !== keysVersion ||
+        dueRead() !== undefined ||
+        isAuthorizationDue(),
       signal,
     );
   }
 }
 
-/** @param place where the ring has not begun anew since, what follows `known` */
-function read(
-  ring: WatchDeps["feed"]["ring"],
-  place: Place | undefined,
-  known: LogHead | undefined,
-): Stretch {
-  const stretch = place === undefined ? undefined : ring.read(place, atMostBytes);
-  if (stretch !== undefined) return stretch;
-  const found = known === undefined ? undefined : ring.find(known);
-  const again = found === undefined ? undefined : ring.read(found, atMostBytes);
+/**
+ * Reads from the offset, or from the entry after `known` if the buffer was replaced in the meantime.
+ * @throws PosternError `CURSOR_TOO_OLD`
+ */
+function read(buffer: Watcher["buffer"], offset: number | undefined, known: LogHead | undefined): EntryChunk {
+  const chunk = offset === undefined ? undefined : buffer.read(offset, maxBytes);
+  if (chunk !== undefined) return chunk;
+  const found = known === undefined ? undefined : buffer.find(known);
+  const again = found === undefined ? undefined : buffer.read(found, maxBytes);
   if (again === undefined) throw new PosternError("CURSOR_TOO_OLD");
   return again;
 }
 
-/** A storage fault is no verdict. */
-async function stillAuthorized(authorize: () => Promise<unknown>): Promise<void> {
+/** A storage fault does not end the stream: it says nothing about the caller's permission. */
+async function authorizeAgain(authorize: () => Promise<unknown>): Promise<void> {
   try {
     await authorize();
   } catch (error) {

@@ -1,11 +1,13 @@
 import { allows, type Caller } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
+import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { type MintDeps, mintTokens, type TokenSet } from "../token/mint-tokens.ts";
 import { openRefreshToken } from "../token/open-refresh-token.ts";
 
 export interface RefreshDeps extends MintDeps {
   readonly sessions: Pick<SessionStore, "rotate">;
+  readonly knownRevocations: RevocationNotifier;
 }
 
 export interface RefreshInput {
@@ -52,6 +54,7 @@ export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<T
     case "ended":
       throw new PosternError("SESSION_ENDED");
     case "reused":
+      deps.knownRevocations.notice();
       throw new PosternError("REFRESH_TOKEN_REUSED");
     case "scope_too_wide":
       throw new PosternError("SCOPE_TOO_WIDE");

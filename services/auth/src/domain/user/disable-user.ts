@@ -1,10 +1,12 @@
 import { demand } from "../caller/caller.ts";
 import type { Uuid } from "../ports/ids.ts";
+import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, changedUser, changeOptions } from "./administration.ts";
 
 export interface DisableUserDeps {
   readonly users: Pick<UserStore, "setDisabled">;
+  readonly knownRevocations: RevocationNotifier;
 }
 
 export interface DisableUserInput extends Administration {
@@ -12,11 +14,13 @@ export interface DisableUserInput extends Administration {
 }
 
 /**
- * Ends the user's sessions and lets the user log in no more; idempotent.
+ * Disables the user and ends the user's sessions. Idempotent.
  *
  * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
  */
-export async function disableUser({ users }: DisableUserDeps, input: DisableUserInput): Promise<User> {
+export async function disableUser(deps: DisableUserDeps, input: DisableUserInput): Promise<User> {
   demand(input.caller, "users");
-  return changedUser(await users.setDisabled(input.userId, true, changeOptions(input)));
+  const disabled = changedUser(await deps.users.setDisabled(input.userId, true, changeOptions(input)));
+  deps.knownRevocations.notice();
+  return disabled;
 }

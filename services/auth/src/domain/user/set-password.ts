@@ -1,11 +1,13 @@
 import { demand } from "../caller/caller.ts";
 import type { Uuid } from "../ports/ids.ts";
+import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, changedUser, changeOptions, unknownUser } from "./administration.ts";
 import { hashNewPassword, type PasswordDeps } from "./new-password.ts";
 
 export interface SetPasswordDeps extends PasswordDeps {
   readonly users: Pick<UserStore, "find" | "setPassword">;
+  readonly knownRevocations: RevocationNotifier;
 }
 
 export interface SetPasswordInput extends Administration {
@@ -24,5 +26,7 @@ export async function setPassword(deps: SetPasswordDeps, input: SetPasswordInput
   const user = await deps.users.find({ id: input.userId });
   if (user === undefined) throw unknownUser();
   const hash = await hashNewPassword(deps, input.password, user, input.signal);
-  return changedUser(await deps.users.setPassword(input.userId, hash, changeOptions(input)));
+  const changed = changedUser(await deps.users.setPassword(input.userId, hash, changeOptions(input)));
+  deps.knownRevocations.notice();
+  return changed;
 }

@@ -109,8 +109,10 @@ describe("changes of a user", () => {
     if (options.sparesAdmins) return { kind: "administrator" };
     return { kind: "changed", user: userWith({ roles: ["admin"] }) };
   });
+  const notice = vi.fn();
   const deps = {
     ...passwords,
+    knownRevocations: { notice },
     users: {
       find: async () => userWith({ roles: ["admin"] }),
       setDisabled: (_: string, __: boolean, options: ChangeOptions) => change(options),
@@ -135,6 +137,24 @@ describe("changes of a user", () => {
       change.mockClear();
       await expect(attempt("login", "revoke:any")).rejects.toMatchObject({ reason: "NOT_PERMITTED" });
       expect(change).not.toHaveBeenCalled();
+    },
+  );
+
+  test.each(["disableUser", "setPassword"] as const)(
+    "%s notices the revocation after the commit, and not if it is refused",
+    async (name) => {
+      notice.mockClear();
+      await expect(changes[name]("users")).rejects.toMatchObject({ reason: "NOT_PERMITTED" });
+      await expect(changes[name]("login")).rejects.toMatchObject({ reason: "NOT_PERMITTED" });
+      change.mockResolvedValueOnce({ kind: "unknown" });
+      await expect(changes[name]("admin")).rejects.toMatchObject({ reason: "NOT_FOUND" });
+      expect(notice).not.toHaveBeenCalled();
+      change.mockImplementationOnce(async () => {
+        expect(notice).not.toHaveBeenCalled();
+        return { kind: "changed", user: userWith() };
+      });
+      await changes[name]("admin");
+      expect(notice).toHaveBeenCalledTimes(1);
     },
   );
 

@@ -7,7 +7,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LogEntry, RevocationTarget } from "../../domain/ports/revocation-log.ts";
-import { EntryRing } from "../../domain/revocation/entry-ring.ts";
+import { EntryBuffer } from "../../domain/revocation/entry-buffer.ts";
 import type { WatchUpdate } from "../../domain/revocation/watch-revocations.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { encodeEntry, parseCursor, toWatchResponse } from "./revocation.ts";
@@ -91,20 +91,20 @@ describe("an update", () => {
     expect([binary.keys, binary.checkpoint]).toEqual([undefined, undefined]);
   });
 
-  test("has its entries as a ring gives them, cut anywhere", () => {
-    const ring = new EntryRing(encodeEntry);
+  test("has the entries of every chunk of an entry buffer", () => {
+    const buffer = new EntryBuffer(encodeEntry);
     const all = Array.from({ length: 3_000 }, (_, index) =>
       entry(index + 1, targets[index % targets.length] ?? { kind: "everything" }),
     );
-    ring.restart({ seq: 3_000, tail: idOf(3_000) }, all);
+    buffer.replace({ seq: 3_000, tail: idOf(3_000) }, all);
     const seqs: bigint[] = [];
-    for (let place = ring.start; place < ring.end; ) {
-      const { bytes, end, head } = ring.read(place, 5_000) ?? expect.unreachable();
+    for (let offset = buffer.start; offset < buffer.end; ) {
+      const { bytes, end, head } = buffer.read(offset, 5_000) ?? expect.unreachable();
       const { binary, json } = readBoth({ entries: bytes, keys: undefined, checkpoint: undefined, head });
       expect(json).toEqual(binary);
       seqs.push(...binary.revocations.map(({ sequence }) => sequence));
       expect(parseCursor(binary.cursor)).toEqual(head);
-      place = end;
+      offset = end;
     }
     expect(seqs).toEqual(all.map(({ seq }) => BigInt(seq)));
   });

@@ -13,7 +13,7 @@ import type { Caller } from "../../domain/caller/caller.ts";
 import type { Permission } from "../../domain/caller/permission.ts";
 import { PosternError } from "../../domain/errors.ts";
 import type { LogEntry } from "../../domain/ports/revocation-log.ts";
-import { createRevocationFeed } from "../../domain/revocation/revocation-feed.ts";
+import { createRevocationBroadcaster } from "../../domain/revocation/revocation-broadcaster.ts";
 import { createPathRouter } from "../../lib/path-router.ts";
 import { encodeEntry } from "../convert/revocation.ts";
 import { createRpcHandlers } from "../rpc-handlers.ts";
@@ -31,17 +31,16 @@ async function open() {
   const finished: FinishedCall[] = [];
   const log: LogEntry[] = [];
   let known = 0;
-  const never = () => new Promise<never>(() => {});
-  const feed = createRevocationFeed({ encode: encodeEntry, read: never, pause: never });
+  const broadcaster = createRevocationBroadcaster(encodeEntry);
   function read(): void {
     const head = { seq: log.length, tail: idOf(log.length) };
-    feed.append({ head, asOf: new Date(1_000_000 + clock.ms), keysVersion: "k0", entries: log.slice(known) });
+    const asOf = new Date(1_000_000 + clock.ms);
+    broadcaster.append({ head, asOf, keysVersion: "k0", entries: log.slice(known) });
     known = log.length;
   }
-  feed.restart({ head: { seq: 0, tail: idOf(0) }, asOf: new Date(), keysVersion: "k0", entries: [] });
+  broadcaster.replace({ head: { seq: 0, tail: idOf(0) }, asOf: new Date(), keysVersion: "k0", entries: [] });
   const deps = {
-    feed,
-    readIndex: { readHead: async () => read() },
+    knownRevocations: { watch: broadcaster.join, readNow: async () => read() },
     keyRing: { version: "k0", publicKeys: [] },
     monotonicMs: () => clock.ms,
     random: () => 0.5,
@@ -78,7 +77,7 @@ async function open() {
     "grpc-web": createGrpcWebTransport(options),
   };
   return {
-    ...{ baseUrl, clock, caller, closing, finished, feed, read },
+    ...{ baseUrl, clock, caller, closing, finished, broadcaster, read },
     breakConnections(): void {
       for (const socket of sockets) socket.destroy();
     },
@@ -123,7 +122,7 @@ describe("WatchRevocations", () => {
     server.closing.abort();
     expect([(await stream.next()).done, (await again.next()).done]).toEqual([true, true]);
     expect(outcomes(server.finished)).toEqual([undefined, undefined]);
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 
   test.each(["json", "binary", "grpc-web"] as const)(
@@ -138,7 +137,7 @@ describe("WatchRevocations", () => {
       server.revoke("one");
       await expect(quiet.next()).rejects.toThrow();
       await expect(written.next()).rejects.toThrow();
-      await vi.waitFor(() => expect(server.feed.watchers).toBe(0), 20_000);
+      await vi.waitFor(() => expect(server.broadcaster.watchers).toBe(0), 20_000);
       expect(server.finished).toHaveLength(2);
     },
   );
@@ -246,6 +245,6 @@ describe("L09: deadlines of a stream", () => {
     const stream = server.watch("json", "", { headers: { "connect-timeout-ms": "50" } });
     await stream.next();
     expect(await stream.next()).toMatchObject({ done: true });
-    expect(server.feed.watchers).toBe(0);
+    expect(server.broadcaster.watchers).toBe(0);
   });
 });

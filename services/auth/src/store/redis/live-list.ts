@@ -22,21 +22,14 @@ export interface LiveListDeps {
   readonly redis: Redis;
   readonly target: RedisTarget;
   readonly mac: Mac;
-  /** Entries have come that were not here before. */
-  readonly onEntries: () => void;
   /** Called with the name of a command that Redis refused. */
   readonly onFault: (reason: string) => void;
 }
 
 /** Follows the live list on a connection of its own, for a read that waits keeps it busy. */
-export function openLiveList({
-  redis,
-  target,
-  mac,
-  onEntries,
-  onFault,
-}: LiveListDeps): LiveList & AsyncDisposable {
+export function openLiveList({ redis, target, mac, onFault }: LiveListDeps): LiveList & AsyncDisposable {
   const entries = createTail(liveListLength);
+  const listeners = new Set<() => void>();
   const client = connectRedis(target, "postern live list");
   client.on("error", () => {});
   const stopping = new AbortController();
@@ -65,7 +58,8 @@ export function openLiveList({
       const entry = parse(mac, fields);
       if (entry !== undefined) isNew = entries.add(entry) || isNew;
     }
-    if (isNew) onEntries();
+    if (!isNew) return;
+    for (const listener of listeners) listener();
   }
 
   async function follow(): Promise<void> {
@@ -102,6 +96,14 @@ export function openLiveList({
           )
           .catch(() => {});
       }
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return {
+        [Symbol.dispose]() {
+          listeners.delete(listener);
+        },
+      };
     },
     async [Symbol.asyncDispose]() {
       stopping.abort();

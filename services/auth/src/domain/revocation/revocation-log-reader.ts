@@ -5,7 +5,7 @@ import { PosternError } from "../errors.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { LiveList } from "../ports/live-list.ts";
 import type { LogEntry, LogHead, LogRead, RevocationLog } from "../ports/revocation-log.ts";
-import type { LogFollower } from "./revocation-feed.ts";
+import type { LogListener } from "./revocation-broadcaster.ts";
 
 /** What was revoked, as of one read of the log's head. */
 export interface RevocationView {
@@ -13,59 +13,69 @@ export interface RevocationView {
   readonly head: LogHead;
   /** The database's time during that read. */
   readonly now: Date;
-  /** Which keys there were then (`KeyList.version`). */
+  /** The version of the keys during that read (`KeyList.version`). */
   readonly keysVersion: Uuid;
 }
 
-/** This replica's copy of the revocation log. */
-export interface ReadIndex {
+/**
+ * This replica's copy of the revocation log. Before it answers, it reads the log's head in Postgres and brings the copy
+ * up to that head. The technique is Raft's read index (D. Ongaro, "Consensus: Bridging Theory and Practice", 2014,
+ * section 6.4).
+ */
+export interface RevocationLogReader {
   /**
-   * A view from a read of the head that began after this call did: whatever was revoked before the call is
-   * in it. Use it before the next `await`.
+   * A view that includes everything that was revoked before the call: it is from a head read that began after the call
+   * did. If the database is unavailable, the view may be from memory, at most `stalenessMs` old. Use a view before the
+   * next `await`.
    * @throws PosternError `UNAVAILABLE`
    */
-  fresh(): Promise<RevocationView>;
-  /** The same, but never from memory: with the database lost there is none, however stale a view may be. */
-  readHead(): Promise<RevocationView>;
+  current(): Promise<RevocationView>;
+  /**
+   * As `current`, but never from memory.
+   * @throws PosternError `UNAVAILABLE`
+   */
+  readNow(): Promise<RevocationView>;
   /** The last entry that this replica knows. */
   readonly head: LogHead;
-  /** Milliseconds since the last answered read of the head began. */
+  /** Milliseconds since the start of the last head read that was answered. */
   readonly ageMs: number;
 }
 
-export interface ReadIndexDeps {
+export interface RevocationLogReaderDeps {
   readonly log: Pick<RevocationLog, "readAfter" | "readAll">;
-  /** A copy of the log's tail that may be nearer; absent: there is none. */
-  readonly liveList?: LiveList | undefined;
-  /** With the database lost, a view may be so old. */
+  /** A copy of the log's tail in Redis. Absent: there is none. */
+  readonly liveList?: Pick<LiveList, "after" | "offer"> | undefined;
+  /** Maximum age of a view from memory while the database is unavailable. */
   readonly stalenessMs: number;
   /** Milliseconds of an `ElapsedClock`: the data also ages while a virtual machine is suspended. */
   readonly elapsedMs: () => number;
-  /** The log was found shorter than it was, or with another history: the database was put back. */
+  /** The log is shorter than before, or has another history: the database was restored. */
   readonly onRewind: (found: { known: LogHead; head: LogHead }) => void;
-  /** Told by every read of the head which keys there are. */
+  /** Receives the version of the keys from every head read. */
   readonly onKeys: (version: Uuid) => void;
-  /** Told of all entries, before any call is answered from them. */
-  readonly follower?: LogFollower;
-  /** A read of the head has ended; `copied` entries came from the live list, `fetched` ones from the log. */
+  /** Receives all entries before any call is answered from them. */
+  readonly listener?: LogListener;
+  /** A head read has ended. */
   readonly onRead?: (read: HeadRead) => void;
 }
 
-/** One read of the head, for the metrics. */
+/** One head read, for the metrics. */
 export interface HeadRead {
   readonly isAnswered: boolean;
   readonly durationMs: number;
+  /** Number of entries from the live list. */
   readonly copied: number;
+  /** Number of entries from the log. */
   readonly fetched: number;
 }
 
-/** A call waits so long for a head read, the one before it included. */
-const patienceMs = 1_000;
-/** Entries that can hit nothing any more are dropped after so many head reads. */
+/** Maximum time that a call waits for a head read, including the one before it. */
+const timeoutMs = 1_000;
+/** Number of head reads between two deletions of expired entries. */
 const forgetEvery = 10_000;
 
-/** Loads the log and keeps up with it by reading its head whenever somebody asks. */
-export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
+/** Loads the log. Afterwards it reads the head on demand only. */
+export async function openRevocationLogReader(deps: RevocationLogReaderDeps): Promise<RevocationLogReader> {
   let view: RevocationView & { readonly revocations: RevocationSet };
   let readAtMs = 0;
   let reads = 0;
@@ -77,28 +87,29 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
     revocations.add({ seq: everythingSeq, target: { kind: "everything" }, forgetAfterMs: 0 });
     for (const entry of entries) revocations.add(entry);
     view = { revocations, head, now, keysVersion };
-    deps.follower?.restart({ head, asOf, keysVersion, entries });
+    deps.listener?.replace({ head, asOf, keysVersion, entries });
     readAtMs = startedAtMs;
   }
 
   /**
-   * Reads the head, and what is new. Entries of the live list are taken where they link up, from the known entry to
-   * the head as Postgres has it: each names its predecessor by an id that nobody can foretell, so they are the log's.
+   * Reads the head and the entries that are new. It uses entries of the live list only if they form an unbroken chain
+   * from the known entry to the head in Postgres. Each entry names its predecessor by an id that an attacker cannot
+   * predict, so such entries are the log's.
    */
   async function catchUp(): Promise<{ copied: number; fetched: number }> {
     const known = view.head;
     const copied = deps.liveList?.after(known) ?? [];
     const nearest = headOf(copied) ?? known;
     const found = await deps.log.readAfter(nearest);
-    const step = follow(nearest, found);
+    const step = compare(nearest, found);
     if (step === "same" || step === "next") return take(copied, found);
-    if (copied.length === 0) return start(step, known, found);
-    // Of another history, or ahead of this one: what is known is known from Postgres.
+    if (copied.length === 0) return reload(step, known, found);
+    // The entries of the live list are from another history, or ahead of the head. The known entry is from Postgres.
     const foundAgain = await deps.log.readAfter(known);
-    const stepAgain = follow(known, foundAgain);
+    const stepAgain = compare(known, foundAgain);
     return stepAgain === "same" || stepAgain === "next"
       ? take([], foundAgain)
-      : start(stepAgain, known, foundAgain);
+      : reload(stepAgain, known, foundAgain);
   }
 
   function take(copied: readonly LogEntry[], { head, asOf, now, keysVersion, entries = [] }: LogRead) {
@@ -106,11 +117,11 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
     for (const entry of all) view.revocations.add(entry);
     if (entries.length > 0) deps.liveList?.offer(entries);
     view = { revocations: view.revocations, head, now, keysVersion };
-    deps.follower?.append({ head, asOf, keysVersion, entries: all });
+    deps.listener?.append({ head, asOf, keysVersion, entries: all });
     return { copied: copied.length, fetched: entries.length };
   }
 
-  async function start(step: "gap" | "rewound", known: LogHead, { head }: LogRead) {
+  async function reload(step: "gap" | "rewound", known: LogHead, { head }: LogRead) {
     if (step === "rewound") deps.onRewind({ known, head });
     await load();
     return { copied: 0, fetched: view.revocations.size };
@@ -118,7 +129,7 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
 
   async function read(): Promise<void> {
     const startedAtMs = deps.elapsedMs();
-    const told = (isAnswered: boolean, counts = { copied: 0, fetched: 0 }) =>
+    const report = (isAnswered: boolean, counts = { copied: 0, fetched: 0 }) =>
       deps.onRead?.({ isAnswered, durationMs: deps.elapsedMs() - startedAtMs, ...counts });
     try {
       const counts = await catchUp();
@@ -126,22 +137,22 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
       if (reads % forgetEvery === 0) {
         const beforeMs = view.now.getTime() - clockAheadMs;
         view.revocations.forget(beforeMs);
-        deps.follower?.forget(beforeMs);
+        deps.listener?.forget(beforeMs);
       }
       readAtMs = startedAtMs;
       deps.onKeys(view.keysVersion);
-      told(true, counts);
+      report(true, counts);
     } catch (error) {
-      told(false);
+      report(false);
       throw error;
     }
   }
 
   await load();
-  // A call may share a read that has not been sent yet, never one in flight: that one may have seen the head before
-  // the revocation that the caller knows to be answered.
-  const shareRead = createSharedRun(read, (reading) => within(patienceMs, "answer", reading));
-  async function readHead(): Promise<RevocationView> {
+  // A call never joins a read that was already sent: that read may have seen the head before a revocation that the
+  // caller knows of.
+  const shareRead = createSharedRun(read, (reading) => within(timeoutMs, "answer", reading));
+  async function readNow(): Promise<RevocationView> {
     try {
       await shareRead();
       return view;
@@ -150,10 +161,10 @@ export async function openReadIndex(deps: ReadIndexDeps): Promise<ReadIndex> {
     }
   }
   return {
-    readHead,
-    async fresh() {
+    readNow,
+    async current() {
       try {
-        return await readHead();
+        return await readNow();
       } catch (error) {
         const ageMs = deps.elapsedMs() - readAtMs;
         if (error instanceof PosternError && error.reason === "UNAVAILABLE" && ageMs < deps.stalenessMs) {
@@ -176,18 +187,19 @@ function headOf(entries: readonly LogEntry[]): LogHead | undefined {
   return last === undefined ? undefined : { seq: last.seq, tail: last.id };
 }
 
-/** How what was read follows what was known. */
-function follow(known: LogHead, { head, entries }: LogRead): "same" | "next" | "gap" | "rewound" {
+/** How the result of a read continues what was known. */
+function compare(known: LogHead, { head, entries }: LogRead): "same" | "next" | "gap" | "rewound" {
   if (entries === undefined) {
     return head.seq === known.seq && head.tail === known.tail ? "same" : "rewound";
   }
   const [first] = entries;
   if (first?.seq === known.seq + 1 && first.previousId !== known.tail) return "rewound";
-  // Old entries may have been cleaned away since: then the rest does not link up, and that is no fault.
-  return linked(known, entries, head) ? "next" : "gap";
+  // A gap is no fault: old entries may have been deleted since.
+  return isChain(known, entries, head) ? "next" : "gap";
 }
 
-function linked(known: LogHead, entries: readonly LogEntry[], head: LogHead): boolean {
+/** Whether the entries lead from `known` to `head`, each naming its predecessor. */
+function isChain(known: LogHead, entries: readonly LogEntry[], head: LogHead): boolean {
   let { seq, tail } = known;
   for (const entry of entries) {
     if (entry.seq !== seq + 1 || entry.previousId !== tail) return false;

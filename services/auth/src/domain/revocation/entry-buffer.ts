@@ -1,59 +1,60 @@
 import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
 import type { LogEntry, LogHead } from "../ports/revocation-log.ts";
 
-/** How many entries were before, since the ring was made: a place that was good once is never another's. */
-export type Place = number;
-
-export interface Stretch {
-  /** Encoded entries, one behind the other. */
+/** A run of encoded entries. */
+export interface EntryChunk {
+  /** The encoded entries, one after the other. */
   readonly bytes: Uint8Array;
-  /** Where the next one begins. */
-  readonly end: Place;
-  /** Up to which entry of the log. */
+  /** Offset after the last entry of the chunk. */
+  readonly end: number;
+  /** The last entry of the log up to which a reader has everything after this chunk. */
   readonly head: LogHead;
 }
 
-/** Entries that are forgotten together. */
+/** Entries in a segment. A segment is dropped as a whole. */
 const segmentLength = 1_024;
 
 /**
- * The living entries of the log in their order, each encoded once for all who watch. A hundred bytes and some an entry,
- * so that a million of them do not crowd out everything else.
+ * The living entries of the log in their order. Each entry is encoded once for all watchers. An entry takes a little
+ * more than 100 bytes of memory.
+ *
+ * An offset is the number of entries that were added before it since the buffer was created. An offset is never used
+ * again for another entry.
  */
-export class EntryRing {
+export class EntryBuffer {
   readonly #encode: (entry: LogEntry) => Uint8Array;
   #segments: Segment[] = [];
-  /** What the oldest entry follows. */
+  /** The entry before the oldest one in the buffer. */
   #base: LogHead = { seq: 0, tail: "" };
   #head: LogHead = this.#base;
-  #start: Place = 0;
-  #end: Place = 0;
+  #start = 0;
+  #end = 0;
 
   constructor(encode: (entry: LogEntry) => Uint8Array) {
     this.#encode = encode;
   }
 
-  /** The place of the oldest entry. */
-  get start(): Place {
+  /** Offset of the oldest entry. */
+  get start(): number {
     return this.#start;
   }
 
-  /** The place behind the newest one. */
-  get end(): Place {
+  /** Offset after the newest entry. */
+  get end(): number {
     return this.#end;
   }
 
-  /** Where the log ends. */
+  /** The last entry of the log. */
   get head(): LogHead {
     return this.#head;
   }
 
-  /** Begins anew: what was taken from it before does not go on in it. */
-  restart(head: LogHead, entries: readonly LogEntry[]): void {
+  /** Replaces all entries. No offset from before is valid afterwards. */
+  replace(head: LogHead, entries: readonly LogEntry[]): void {
     const [first] = entries;
     this.#base = first === undefined ? head : { seq: first.seq - 1, tail: first.previousId };
     this.#segments = [];
-    // One place is skipped, so that who had all before has not all now.
+    // One offset is skipped, so that the old end is not taken for the new start.
     this.#start = this.#end + 1;
     this.#end = this.#start;
     this.append(head, entries);
@@ -72,26 +73,27 @@ export class EntryRing {
     this.#head = head;
   }
 
-  /** The place behind an entry, by its number and its id; undefined where it is unknown, or too old. */
-  find({ seq, tail }: LogHead): Place | undefined {
+  /** The offset after an entry, by its number and its id. Undefined if the entry is unknown or no longer in the buffer. */
+  find({ seq, tail }: LogHead): number | undefined {
     if (seq === this.#head.seq && tail === this.#head.tail) return this.#end;
     if (seq === this.#base.seq && tail === this.#base.tail) return this.#start;
     return this.#segments.find((segment) => segment.head.seq >= seq)?.find({ seq, tail });
   }
 
   /**
-   * @param atMost bytes, but for one entry at least
-   * @returns undefined where there is nothing at that place any more
+   * Reads entries of one segment.
+   * @param maxBytes may be exceeded by the first entry, which is always returned
+   * @returns undefined if the buffer has nothing at that offset any more
    */
-  read(place: Place, atMost: number): Stretch | undefined {
-    if (place < this.#start || place > this.#end) return undefined;
-    const stretch = this.#segments.findLast((segment) => segment.start <= place)?.read(place, atMost);
-    if (stretch !== undefined && stretch.end < this.#end) return stretch;
-    // Entries that were dead already when the log was loaded are not here, the last one of it may be such.
-    return { bytes: stretch?.bytes ?? new Uint8Array(), end: this.#end, head: this.#head };
+  read(offset: number, maxBytes: number): EntryChunk | undefined {
+    if (offset < this.#start || offset > this.#end) return undefined;
+    const chunk = this.#segments.findLast((segment) => segment.start <= offset)?.read(offset, maxBytes);
+    if (chunk !== undefined && chunk.end < this.#end) return chunk;
+    // Entries that had expired when the log was loaded are not in the buffer. The last entry of the log may be one.
+    return { bytes: chunk?.bytes ?? new Uint8Array(), end: this.#end, head: this.#head };
   }
 
-  /** Drops the oldest entries, as far as they can hit nothing any more. */
+  /** Drops the oldest segments whose entries have all expired. */
   forget(nowMs: number): void {
     for (;;) {
       const [oldest] = this.#segments;
@@ -104,16 +106,16 @@ export class EntryRing {
 }
 
 class Segment {
-  readonly start: Place;
+  readonly start: number;
   readonly #seqs: number[] = [];
-  /** Where the bytes of each entry end. */
+  /** For each entry, the end of its bytes in `#bytes`. */
   readonly #ends: number[] = [];
   readonly #ids = new Uint8Array(16 * segmentLength);
   #bytes = new Uint8Array(2_048);
-  /** When the last of them can hit nothing any more. */
+  /** When the last entry of the segment expires. */
   forgetAfterMs = 0;
 
-  constructor(start: Place) {
+  constructor(start: number) {
     this.start = start;
   }
 
@@ -121,7 +123,7 @@ class Segment {
     return this.#seqs.length;
   }
 
-  get end(): Place {
+  get end(): number {
     return this.start + this.length;
   }
 
@@ -144,15 +146,15 @@ class Segment {
     this.forgetAfterMs = Math.max(this.forgetAfterMs, entry.forgetAfterMs);
   }
 
-  find({ seq, tail }: LogHead): Place | undefined {
+  find({ seq, tail }: LogHead): number | undefined {
     const index = this.#seqs.indexOf(seq);
     return index >= 0 && this.#headAt(index).tail === tail ? this.start + index + 1 : undefined;
   }
 
-  read(place: Place, atMost: number): Stretch {
-    const first = place - this.start;
+  read(offset: number, maxBytes: number): EntryChunk {
+    const first = offset - this.start;
     const begin = this.#ends[first - 1] ?? 0;
-    const beyond = this.#ends.findIndex((end, index) => index > first && end - begin > atMost);
+    const beyond = this.#ends.findIndex((end, index) => index > first && end - begin > maxBytes);
     const count = beyond < 0 ? this.length : beyond;
     return {
       bytes: this.#bytes.subarray(begin, this.#ends[count - 1]),
