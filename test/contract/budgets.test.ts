@@ -22,7 +22,7 @@ async function connect(url: string): Promise<Redis> {
     try {
       return await client.call(command, ...args);
     } catch (error) {
-      throw new RedisDownError("Redis did not do it", { cause: error });
+      throw new RedisDownError("A Redis command failed or timed out.", { cause: error });
     }
   };
   await poll("Redis is there", 20_000, () => send("PING"));

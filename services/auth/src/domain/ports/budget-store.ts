@@ -1,10 +1,10 @@
-/** Which of the budgets of failed logins. */
+/** The budgets of failed logins. */
 export type BudgetName = "account" | "account_all" | "address" | "total" | "device" | "known_address";
 
-/** So many failures are borne within a window. */
+/** A limit of failures within a window. */
 export interface Budget {
   readonly name: BudgetName;
-  /** What is counted by; chosen by outsiders in part. */
+  /** What failures are counted by. Outsiders choose a part of it. */
   readonly key: string;
   readonly count: number;
   readonly windowMs: number;
@@ -14,19 +14,19 @@ export type ReserveOutcome =
   | { readonly kind: "reserved" }
   /** The attempts in flight could use up what is left. */
   | { readonly kind: "busy" }
-  /** So many failures stand; the first of them that is in the way is forgotten after `retryAfterMs`. */
+  /** The failures have reached the limit. There is a place again after `retryAfterMs`. */
   | { readonly kind: "spent"; readonly retryAfterMs: number };
 
-/** A place that nobody settled, for a server that ended say, is free again after so long. */
+/** Lifetime of a reservation that is not settled, for example because its server has ended. */
 export const reservationMs = 30_000;
 
 /**
- * Counts failures. Failures and places in flight together never exceed a budget's count, however many ask
- * at once. Each method throws PosternError `UNAVAILABLE` when the store is down.
+ * Counts failures. Failures and reservations together never exceed a budget's count, however many calls there are at the
+ * same time. Each method throws PosternError `UNAVAILABLE` if the store is down.
  */
 export interface BudgetStore {
-  /** @param reservation a name that nobody else has */
+  /** @param reservation a unique name */
   reserve(budget: Budget, reservation: string): Promise<ReserveOutcome>;
-  /** Gives the place back, or makes a failure of it. Harmless for a place that is not held. */
+  /** Releases the reservation, or turns it into a failure. Has no effect on other reservations. */
   settle(budget: Budget, reservation: string, failed: boolean): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Marks texts that are kept where others can write, and makes digests that others cannot foretell. */
+/** Authenticates text that is stored where others can write, and makes digests that others cannot predict. */
 export interface Mac {
   /** HMAC-SHA-256 in base64url. */
   sign(text: string): string;

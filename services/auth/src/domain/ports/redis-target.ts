@@ -1,7 +1,7 @@
-/** Which Redis to use, and as whom. */
+/** Which Redis to use, and with which credential. */
 export interface RedisTarget {
   readonly mode: "single" | "sentinel" | "cluster";
-  /** Of the server, the Sentinels, or some nodes of the Cluster. */
+  /** The server, the Sentinels, or some nodes of the Cluster. */
   readonly hosts: readonly {
     /** A name or an IP address, an IPv6 one without its brackets. */
     readonly host: string;
@@ -13,8 +13,8 @@ export interface RedisTarget {
   readonly password: string | undefined;
   /** Number of the database; 0 in a Cluster. */
   readonly db: number;
-  /** With Sentinels: what they call the master. */
+  /** With Sentinels: the name of the primary there. */
   readonly masterName: string | undefined;
-  /** Whether the Sentinels, too, ask for the user name and password. */
+  /** Whether the Sentinels also need the user name and password. */
   readonly sentinelAuth: boolean;
 }

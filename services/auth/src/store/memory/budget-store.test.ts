@@ -21,12 +21,13 @@ function budgetOf(key: string, count = 1): Budget {
 
 async function fail({ store, newReservation }: ReturnType<typeof open>, budget: Budget): Promise<void> {
   const reservation = newReservation();
-  if ((await store.reserve(budget, reservation)).kind !== "reserved") throw new Error("there is no place");
+  if ((await store.reserve(budget, reservation)).kind !== "reserved")
+    throw new Error("there is no place left");
   await store.settle(budget, reservation, true);
 }
 
-describe("to the millisecond", () => {
-  test("a failure stands for the window", async () => {
+describe("expiry, to the millisecond", () => {
+  test("a failure counts for the window", async () => {
     const own = open();
     const budget = budgetOf("a");
     await fail(own, budget);
@@ -36,7 +37,7 @@ describe("to the millisecond", () => {
     expect(await own.store.reserve(budget, "x")).toEqual({ kind: "reserved" });
   });
 
-  test("a place that nobody settles is held for as long as the port says", async () => {
+  test("a reservation that is not settled expires after the time of the port", async () => {
     const own = open();
     await own.store.reserve(budgetOf("a"), "lost");
     own.clock.ms = reservationMs - 1;
@@ -46,7 +47,7 @@ describe("to the millisecond", () => {
   });
 });
 
-test("of more budgets than fit, those are forgotten that nothing has touched for longest", async () => {
+test("above the maximum number of budgets, the least recently used ones are dropped", async () => {
   const own = open();
   const [kept, lost] = [budgetOf("kept", 2), budgetOf("lost")];
   await fail(own, kept);
@@ -83,7 +84,7 @@ const steps = fc.array(
   { maxLength: 100 },
 );
 
-test("D06: whatever comes in whatever order, failures and places held never exceed the count", async () => {
+test("D06: in any order of calls, failures and reservations never exceed the count", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 5 }), steps, async (count, all: Step[]) => {
       const { clock, store, newReservation } = open();

@@ -6,28 +6,28 @@ import {
 } from "../../domain/ports/budget-store.ts";
 
 interface Counts {
-  /** When each failure is forgotten; the earliest first. */
+  /** The time at which each failure expires, the earliest first. */
   failed: number[];
-  /** When each place in flight is free again, settled or not. */
+  /** The time at which each reservation expires. */
   readonly held: Map<string, number>;
 }
 
 /**
- * More budgets than this and the one that nothing has touched for longest is forgotten. Only what was hashed stays
- * counted, so with three budgets a failure it takes an attacker half an hour of a core that does nothing but hash.
+ * Maximum number of budgets in memory. Above it, the least recently used one is dropped. Only attempts that were hashed are
+ * counted, in three budgets each, so filling it takes an attacker half an hour of a core's time for hashing.
  */
 const maxBudgets = 200_000;
 
-/** Drops what has passed. @returns whether nothing is left */
-function forget(counts: Counts, now: number): boolean {
+/** Drops what has expired. @returns whether nothing is left */
+function dropExpired(counts: Counts, now: number): boolean {
   counts.failed = counts.failed.filter((forgottenAt) => forgottenAt > now);
   for (const [reservation, until] of counts.held) if (until <= now) counts.held.delete(reservation);
   return counts.failed.length + counts.held.size === 0;
 }
 
-/** The counts of this replica alone. `nowMs` is a clock that never goes back. */
+/** The counts of one replica. `nowMs` is a clock that never goes back. */
 export function createOwnBudgets({ nowMs }: { readonly nowMs: () => number }): BudgetStore {
-  /** The one touched last stands last. */
+  /** In order of use, the most recently used one last. */
   const counts = new Map<string, Counts>();
 
   function find({ name, key }: Budget): Counts {
@@ -37,10 +37,10 @@ export function createOwnBudgets({ nowMs }: { readonly nowMs: () => number }): B
     counts.set(id, found);
     if (counts.size > maxBudgets) counts.delete(counts.keys().next().value ?? "");
     const now = nowMs();
-    forget(found, now);
-    // Those that nothing touches any more stand first.
+    dropExpired(found, now);
+    // The least recently used ones come first.
     for (const [oldest, unused] of counts) {
-      if (unused === found || !forget(unused, now)) break;
+      if (unused === found || !dropExpired(unused, now)) break;
       counts.delete(oldest);
     }
     return found;

@@ -5,9 +5,9 @@ import { keys } from "./keys.ts";
 import { type Redis, RedisDownError } from "./redis.ts";
 
 /**
- * Takes a place where failures and places held leave one. Answers with what it came to, and for `spent` after how
- * many milliseconds a failure is forgotten. One that would be remembered for longer than the window was written by
- * another clock, or by a stranger, and is dropped.
+ * Reserves a place if failures and reservations leave one. Returns the outcome, and for `spent` the milliseconds until a
+ * failure expires. A failure that would expire later than the window allows was written by another clock or by an attacker,
+ * and is dropped.
  */
 const reserveScript = `
 local time = redis.call('TIME')
@@ -22,7 +22,7 @@ if failed >= count then
   local first = redis.call('ZRANGE', KEYS[1], failed - count, failed - count, 'WITHSCORES')
   return {'spent', first[2] - now}
 end
--- ioredis sends a command again where a connection to a Cluster was lost on the way, and the first may have arrived.
+-- ioredis sends a command again if a connection to a Cluster was lost. The first one may have arrived.
 if redis.call('ZSCORE', KEYS[2], ARGV[3]) then return {'reserved', 0} end
 if failed + redis.call('ZCARD', KEYS[2]) >= count then return {'busy', 0} end
 redis.call('ZADD', KEYS[2], now + held, ARGV[3])
@@ -40,9 +40,9 @@ redis.call('PEXPIRE', KEYS[1], window)
 return 0
 `;
 
-/** Counts of failures that all replicas share, by Redis's clock. */
+/** The counts of failures that all replicas share, by Redis's clock. */
 export function createBudgetStore(redis: Redis, mac: Mac): BudgetStore {
-  /** The script's text every time: a server that was flushed or replaced does not know it by its digest. */
+  /** Sends the script's text every time: a server that was flushed or replaced does not know its digest. */
   async function run(script: string, { name, key, count, windowMs }: Budget, ...args: string[]) {
     const digest = mac.sign(`${name}\0${key}`);
     const [reservation = "", failed = ""] = args;

@@ -1,11 +1,10 @@
 import type { Redis } from "./redis.ts";
 
-const againMs = 1_000;
+const retryMs = 1_000;
 
 /**
- * Tells where Redis would rather throw keys away than refuse to take more: with them go counts of failed logins, and
- * an attacker who fills it can make it. A server that will not tell its policy is not asked again; one that was too slow
- * to is, for as long as it is up.
+ * Warns if Redis evicts keys when its memory is full: an attacker who fills it can delete counts of failed logins. A server
+ * that refuses to report its policy is not asked again. A server that did not answer in time is, while it is up.
  */
 export function warnOfEviction(redis: Redis, warn: (policy: string) => void): void {
   redis.send("INFO", "memory").then(
@@ -16,7 +15,7 @@ export function warnOfEviction(redis: Redis, warn: (policy: string) => void): vo
     },
     ({ cause }: Error) => {
       const isRefused = cause instanceof Error && cause.name === "ReplyError";
-      if (redis.isUp && !isRefused) setTimeout(warnOfEviction, againMs, redis, warn).unref();
+      if (redis.isUp && !isRefused) setTimeout(warnOfEviction, retryMs, redis, warn).unref();
     },
   );
 }

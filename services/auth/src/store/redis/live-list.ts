@@ -5,18 +5,18 @@ import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 import type { LogEntry, LogHead } from "../../domain/ports/revocation-log.ts";
 import { within } from "../../lib/within.ts";
 import { keys, liveListLength } from "./keys.ts";
-import { codeOf, isRefusal, lookElsewhere, type Redis } from "./redis.ts";
+import { codeOf, isRefusal, type Redis, reconnect } from "./redis.ts";
 import { connectRedis } from "./redis-client.ts";
 
-/** The server holds a read so long for something to come. */
+/** How long the server holds a read that finds nothing. */
 const blockMs = 1_000;
-/** A read that is not back by then never will be. */
-const lostMs = 2_000;
+/** Maximum time of a command, with the time that the server holds a read. */
+const timeoutMs = 2_000;
 const retryMs = 1_000;
-/** Entries of one read, and of one offer: whoever has missed more reads Postgres. */
-const atOnce = 256;
-/** Characters; one of ours has some 350. */
-const longestEntry = 1_024;
+/** Maximum number of entries in one read, and in one offer. A replica that misses more reads Postgres. */
+const maxEntries = 256;
+/** Maximum number of characters of an entry. Ours have about 350. */
+const maxEntryLength = 1_024;
 
 export interface LiveListDeps {
   readonly redis: Redis;
@@ -26,18 +26,18 @@ export interface LiveListDeps {
   readonly onFault: (reason: string) => void;
 }
 
-/** Follows the live list on a connection of its own, for a read that waits keeps it busy. */
+/** Follows the live list on a connection of its own, because a read that waits blocks the connection. */
 export function openLiveList({ redis, target, mac, onFault }: LiveListDeps): LiveList & AsyncDisposable {
   const entries = createTail(liveListLength);
   const listeners = new Set<() => void>();
   const client = connectRedis(target, "postern live list");
   client.on("error", () => {});
   const stopping = new AbortController();
-  /** Where to read on; undefined: at the end. What came before is read from Postgres anyhow. */
+  /** The last message that was read; undefined: start at the end. Earlier entries are read from Postgres. */
   let last: string | undefined;
 
   async function send(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
-    return within(lostMs, "answer", client.call(command, ...args)).catch((error: unknown) => {
+    return within(timeoutMs, "answer", client.call(command, ...args)).catch((error: unknown) => {
       if (isRefusal(error)) onFault(`${command}: ${codeOf(error)}`);
       throw error;
     });
@@ -50,7 +50,7 @@ export function openLiveList({ redis, target, mac, onFault }: LiveListDeps): Liv
 
   async function read(): Promise<void> {
     last ??= await findEnd();
-    const answer = await send("XREAD", "COUNT", atOnce, "BLOCK", blockMs, "STREAMS", keys.liveList, last);
+    const answer = await send("XREAD", "COUNT", maxEntries, "BLOCK", blockMs, "STREAMS", keys.liveList, last);
     const [[, messages] = []] = (answer ?? []) as [unknown, unknown][];
     let isNew = false;
     for (const { id, fields } of messagesOf(messages)) {
@@ -67,8 +67,8 @@ export function openLiveList({ redis, target, mac, onFault }: LiveListDeps): Liv
       try {
         await read();
       } catch {
-        lookElsewhere(client);
-        // Another server may number its messages lower; what is missed meanwhile comes from Postgres.
+        reconnect(client);
+        // Another server may have lower message IDs. Missed entries are read from Postgres.
         last = undefined;
         await wait(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
       }
@@ -79,7 +79,7 @@ export function openLiveList({ redis, target, mac, onFault }: LiveListDeps): Liv
   return {
     after: (head) => entries.after(head),
     offer(offered) {
-      for (const entry of offered.slice(-atOnce).filter(entries.add)) {
+      for (const entry of offered.slice(-maxEntries).filter(entries.add)) {
         const text = JSON.stringify(entry);
         redis
           .send(
@@ -113,11 +113,11 @@ export function openLiveList({ redis, target, mac, onFault }: LiveListDeps): Liv
   };
 }
 
-/** The newest entries, by the id of the one before: an entry of a history that was lost follows no head. */
+/** The newest entries, by the ID of the entry before. An entry of a lost history therefore follows no head. */
 export function createTail(length: number) {
   const byPredecessor = new Map<string, LogEntry>();
   return {
-    /** @returns whether it was not there */
+    /** @returns whether the entry is new */
     add(entry: LogEntry): boolean {
       if (byPredecessor.get(entry.previousId)?.id === entry.id) return false;
       byPredecessor.set(entry.previousId, entry);
@@ -142,7 +142,7 @@ interface Message {
   readonly fields: ReadonlyMap<string, string>;
 }
 
-/** A stream's messages as Redis answers them: `[[id, [field, value, …]], …]`. */
+/** A stream's messages in Redis's form: `[[id, [field, value, …]], …]`. */
 function messagesOf(answer: unknown): Message[] {
   const messages = (answer ?? []) as readonly (readonly [string, readonly string[]])[];
   return messages.map(([id, words]) => ({
@@ -153,11 +153,11 @@ function messagesOf(answer: unknown): Message[] {
   }));
 }
 
-/** @returns undefined for what none of us has written */
+/** @returns undefined for an entry that no replica has written */
 function parse(mac: Mac, fields: ReadonlyMap<string, string>): LogEntry | undefined {
   const text = fields.get("entry") ?? "";
-  // Whoever can write to Redis would have us digest hundreds of megabytes.
-  if (text.length > longestEntry) return undefined;
+  // Otherwise an attacker who can write to Redis could make us digest hundreds of megabytes.
+  if (text.length > maxEntryLength) return undefined;
   if (!mac.verify(text, fields.get("mac") ?? "")) return undefined;
   return JSON.parse(text) as LogEntry;
 }

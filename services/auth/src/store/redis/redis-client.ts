@@ -3,17 +3,17 @@ import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 
 export type RedisClient = Client | Cluster;
 
-/** A connection that does not answer its set-up is given up after so long. */
+/** Maximum time until a new connection answers. */
 const connectMs = 1_000;
 
-/** Between two tries to connect: from 50 ms to a second, not all servers at once. */
+/** Delay between two attempts to connect: from 50 ms to a second, with jitter. */
 function retryDelayMs(times: number): number {
   return Math.min(50 * 2 ** (times - 1), 1_000) * (1 + Math.random() / 4);
 }
 
 /**
- * Connects, and goes on trying for ever. Nothing is queued for a connection that is not there, and nothing is
- * sent again on a new one: whoever waited has gone on without.
+ * Connects, and retries without a limit. No command is queued while there is no connection, and none is sent again on a
+ * new one: its caller has gone on without Redis.
  */
 export function connectRedis(target: RedisTarget, name: string): RedisClient {
   const common = {
@@ -21,7 +21,7 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
     password: target.password,
     db: target.db,
     connectionName: name,
-    // One shape of replies from servers of every age: RESP3 turns some lists into maps.
+    // The same form of replies from all versions: RESP3 turns some lists into maps.
     protocol: 2,
     disableClientInfo: true,
     connectTimeout: connectMs,
@@ -59,13 +59,13 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
         redisOptions: { ...common, tls },
         enableOfflineQueue: false,
         scaleReads: "master",
-        // A call has 50 ms in all: what goes wrong is left, not tried again.
+        // A command has 50 ms in total, so there is no time for many retries.
         maxRedirections: 2,
         retryDelayOnFailover: 10,
         retryDelayOnClusterDown: 10,
         retryDelayOnTryAgain: 10,
         slotsRefreshTimeout: connectMs,
-        // A frozen master redirects nobody: only by asking does one learn that another took its slots.
+        // A frozen primary redirects no command. Only a lookup shows that another node has taken its slots.
         slotsRefreshInterval: 2_000,
         clusterRetryStrategy: retryDelayMs,
         clusterNodeRetryStrategy: retryDelayMs,

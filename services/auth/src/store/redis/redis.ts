@@ -4,34 +4,35 @@ import { createBreaker } from "../../lib/breaker.ts";
 import { within } from "../../lib/within.ts";
 import { connectRedis, type RedisClient } from "./redis-client.ts";
 
-/** Whoever needs longer is down. */
-const patienceMs = 50;
-const restMs = 1_000;
-/** Replies that say something of the server, nothing of the command: come again later, perhaps to another one. */
-const unfit = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|NOAUTH|WRONGPASS)\b/;
+/** Maximum time of a command. A server that needs longer counts as down. */
+const timeoutMs = 50;
+/** How long the breaker stays open. */
+const cooldownMs = 1_000;
+/** Replies about the server rather than the command: another server may have to take over, or it may need more time. */
+const notWritable = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|NOAUTH|WRONGPASS)\b/;
 
-/** Redis did not do it, for whatever reason. Never more than a reason to do without. */
+/** A Redis command failed or timed out. Callers go on without Redis. */
 export class RedisDownError extends Error {
   override readonly name = "RedisDownError";
 }
 
-/** The one way to Redis. */
+/** The only access to Redis. */
 export interface Redis extends AsyncDisposable {
   /**
    * Sends one command.
-   * @throws {RedisDownError} on any error, or after 50 ms without an answer; at once while nobody waits for it
+   * @throws {RedisDownError} on any error, after 50 ms without an answer, and immediately while the breaker is open
    */
   send(command: string, ...args: readonly (string | number)[]): Promise<unknown>;
-  /** Whether it answers: one silence is borne, two in a row are not. */
+  /** False after two consecutive failures, and before the first answer. */
   readonly isUp: boolean;
-  /** Commands that were not carried out, since the start. */
+  /** Commands that failed, timed out or were not sent, since the start. */
   readonly faults: number;
 }
 
 export interface RedisDeps {
   readonly target: RedisTarget;
   readonly monotonicMs: () => number;
-  /** Told when it goes down, with the cause, and when it is back. */
+  /** Called when Redis goes down, with the cause, and when it answers again. */
   readonly onChange: (isUp: boolean, cause: unknown) => void;
   /**
    * Called with the reason why there is no connection, or with the command that Redis refused. The reason never contains
@@ -42,13 +43,13 @@ export interface RedisDeps {
 
 export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps): Redis {
   const client = connectRedis(target, "postern");
-  const breaker = createBreaker({ silences: 2, restMs, nowMs: monotonicMs });
-  /** Undefined until it has answered, or has not. */
+  const breaker = createBreaker({ silences: 2, restMs: cooldownMs, nowMs: monotonicMs });
+  /** Undefined before the first answer or failure. */
   let isUp: boolean | undefined;
   let faults = 0;
-  /** Whether the last command that failed was refused by a server that is not the one to ask. */
-  let isUnfit = false;
-  /** Why there is no connection; undefined where there is one, or nobody has said. */
+  /** Whether the last failed command was refused by a server that takes no writes now. */
+  let isNotWritable = false;
+  /** Why there is no connection; undefined if there is one, or if the reason is not known. */
   let lost: string | undefined;
   // Without a listener an error of the connection would end the process.
   client.on("error", (error: unknown) => {
@@ -56,7 +57,7 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
     onFault(`no connection: ${lost}`);
   });
 
-  function note(up: boolean, cause?: unknown): void {
+  function setUp(up: boolean, cause?: unknown): void {
     if (up !== isUp) onChange(up, cause);
     isUp = up;
   }
@@ -70,48 +71,48 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
     faults += 1;
     const isReply = isRefusal(error);
     if (isReply) onFault(`${command}: ${codeOf(error)}`);
-    isUnfit = isReply && unfit.test(error.message);
+    isNotWritable = isReply && notWritable.test(error.message);
     const cause = isReply ? error : causeOf(error);
-    if (isReply && !isUnfit) {
-      // It answers: a stranger may have put something else under the key.
+    if (isReply && !isNotWritable) {
+      // The server answers. An attacker may have put another type of value under the key.
       breaker.answered();
-      note(true);
+      setUp(true);
     } else {
-      if (isUnfit) breaker.open();
-      if (isUnfit || breaker.silent()) {
-        lookElsewhere(client);
-        note(false, cause);
+      if (isNotWritable) breaker.open();
+      if (isNotWritable || breaker.silent()) {
+        reconnect(client);
+        setUp(false, cause);
       }
     }
-    return new RedisDownError("Redis did not do it", { cause });
+    return new RedisDownError("A Redis command failed or timed out.", { cause });
   }
 
   async function send(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
     if (!breaker.allows()) {
       faults += 1;
-      throw new RedisDownError("Redis is given a rest");
+      throw new RedisDownError("Redis is down: the command was not sent.");
     }
     try {
-      const answer = await within(patienceMs, "answer", client.call(command, ...args));
+      const answer = await within(timeoutMs, "answer", client.call(command, ...args));
       breaker.answered();
-      note(true);
+      setUp(true);
       return answer;
     } catch (error) {
       throw failed(command, error);
     }
   }
-  /** An idle server has nothing else to send by which it would learn that Redis is back. */
-  function greet(): void {
+  /** An idle replica sends no other command that would show that Redis is back. */
+  function ping(): void {
     send("PING").catch(() => {
-      if (client.status === "ready" && isUp !== true) setTimeout(greet, restMs).unref();
+      if (client.status === "ready" && isUp !== true) setTimeout(ping, cooldownMs).unref();
     });
   }
-  // A new connection is a reason to try again, whatever rest was given.
+  // A new connection closes the breaker: the next command may succeed.
   client.on("ready", () => {
     lost = undefined;
-    // One that answers, but is a master no more, keeps its rest.
-    if (!isUnfit) breaker.answered();
-    greet();
+    // But not if the server answers and takes no writes.
+    if (!isNotWritable) breaker.answered();
+    ping();
   });
 
   return {
@@ -132,7 +133,7 @@ export function isRefusal(error: unknown): error is Error & { name: "ReplyError"
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** What is wrong, without the server's own words: they may repeat what it was sent, the password too. */
+/** The kind of error, without the server's text, which may repeat what it was sent, including the password. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   if (isRefusal(error)) return /^[A-Z]+/.exec(error.message)?.[0] ?? error.name;
@@ -140,10 +141,10 @@ export function codeOf(error: unknown): string {
 }
 
 /**
- * Asks anew who the master is: one that is frozen, or a master no more, keeps its connections, and one that is frozen
- * even takes new ones, whose set-up it then does not answer.
+ * Looks up the primary again. A frozen server, or one that is no longer the primary, keeps its connections open. A frozen
+ * one even accepts new connections, and does not answer on them.
  */
-export function lookElsewhere(client: RedisClient): void {
+export function reconnect(client: RedisClient): void {
   if (client instanceof Cluster) client.refreshSlotsCache(() => {});
   else if (client.status === "ready" || client.status === "connect") client.disconnect(true);
 }

@@ -7,16 +7,16 @@ import { type Redis, RedisDownError } from "./redis.ts";
 export interface UserNamesDeps {
   readonly redis: Pick<Redis, "send">;
   readonly mac: Mac;
-  /** Where the names are when Redis does not have them. */
+  /** Where names are read that Redis does not have. */
   readonly source: UserNames;
 }
 
 /**
- * Reads names through Redis. A value is marked for its key, so a stranger can put no name of its own there, nor one
- * user's under another's.
+ * Reads names through Redis. A value has a MAC over its key and the name, so an attacker who can write to Redis can neither
+ * make up a name nor show one user's name for another.
  */
 export function createUserNames({ redis, mac, source }: UserNamesDeps): UserNames {
-  const marked = (userId: Uuid, name: string) => `${keys.userName(userId)}\0${name}`;
+  const signedText = (userId: Uuid, name: string) => `${keys.userName(userId)}\0${name}`;
 
   async function readCached(userIds: readonly Uuid[]): Promise<Map<Uuid, string>> {
     const values = await redis.send("MGET", ...userIds.map(keys.userName)).catch(ignoreDown);
@@ -26,7 +26,7 @@ export function createUserNames({ redis, mac, source }: UserNamesDeps): UserName
       if (typeof value !== "string") continue;
       const space = value.indexOf(" ");
       const name = value.slice(space + 1);
-      if (mac.verify(marked(userId, name), value.slice(0, space))) found.set(userId, name);
+      if (mac.verify(signedText(userId, name), value.slice(0, space))) found.set(userId, name);
     }
     return found;
   }
@@ -38,7 +38,7 @@ export function createUserNames({ redis, mac, source }: UserNamesDeps): UserName
       if (missing.size === 0) return names;
       for (const [userId, name] of await source.readMany(missing)) {
         names.set(userId, name);
-        const value = `${mac.sign(marked(userId, name))} ${name}`;
+        const value = `${mac.sign(signedText(userId, name))} ${name}`;
         redis.send("SET", keys.userName(userId), value, "PX", userNameMs).catch(() => {});
       }
       return names;
