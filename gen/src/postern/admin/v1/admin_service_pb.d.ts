@@ -20,28 +20,28 @@ export declare const file_postern_admin_v1_admin_service: GenFile;
  */
 export declare type CreateUserRequest = Message<"postern.admin.v1.CreateUserRequest"> & {
   /**
-   * The e-mail address; unique when folded.
+   * The e-mail address. It is unique; case and equivalent characters make no difference.
    *
    * @generated from field: string email = 1;
    */
   email: string;
 
   /**
-   * A name to log in with; unique when folded. Empty: none.
+   * A name for logins. It is unique; case and equivalent characters make no difference. Empty: none.
    *
    * @generated from field: string username = 2;
    */
   username: string;
 
   /**
-   * Empty: the user cannot log in by password.
+   * Empty: the user cannot log in with a password.
    *
    * @generated from field: string password = 3;
    */
   password: string;
 
   /**
-   * Lower-case words; `admin` makes an administrator.
+   * Lower-case words. `admin` makes the user an administrator.
    *
    * @generated from field: repeated string roles = 4;
    */
@@ -55,7 +55,7 @@ export declare type CreateUserRequest = Message<"postern.admin.v1.CreateUserRequ
 export declare const CreateUserRequestSchema: GenMessage<CreateUserRequest>;
 
 /**
- * CreateUserResponse holds the new user.
+ * CreateUserResponse has the new user.
  *
  * @generated from message postern.admin.v1.CreateUserResponse
  */
@@ -81,13 +81,13 @@ export declare const CreateUserResponseSchema: GenMessage<CreateUserResponse>;
  */
 export declare type GetUserRequest = Message<"postern.admin.v1.GetUserRequest"> & {
   /**
-   * Which one.
+   * The user.
    *
    * @generated from oneof postern.admin.v1.GetUserRequest.key
    */
   key: {
     /**
-     * By id.
+     * By ID.
      *
      * @generated from field: string user_id = 1;
      */
@@ -119,7 +119,7 @@ export declare type GetUserRequest = Message<"postern.admin.v1.GetUserRequest"> 
 export declare const GetUserRequestSchema: GenMessage<GetUserRequest>;
 
 /**
- * GetUserResponse holds the user.
+ * GetUserResponse has the user.
  *
  * @generated from message postern.admin.v1.GetUserResponse
  */
@@ -145,14 +145,14 @@ export declare const GetUserResponseSchema: GenMessage<GetUserResponse>;
  */
 export declare type ListUsersRequest = Message<"postern.admin.v1.ListUsersRequest"> & {
   /**
-   * How many at most; 0: 50.
+   * Maximum number of results. Default: 50.
    *
    * @generated from field: uint32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -206,7 +206,7 @@ export declare const ListUsersResponseSchema: GenMessage<ListUsersResponse>;
  */
 export declare type DisableUserRequest = Message<"postern.admin.v1.DisableUserRequest"> & {
   /**
-   * Which one.
+   * The user.
    *
    * @generated from field: string user_id = 1;
    */
@@ -220,7 +220,7 @@ export declare type DisableUserRequest = Message<"postern.admin.v1.DisableUserRe
 export declare const DisableUserRequestSchema: GenMessage<DisableUserRequest>;
 
 /**
- * DisableUserResponse holds the user.
+ * DisableUserResponse has the user.
  *
  * @generated from message postern.admin.v1.DisableUserResponse
  */
@@ -246,7 +246,7 @@ export declare const DisableUserResponseSchema: GenMessage<DisableUserResponse>;
  */
 export declare type EnableUserRequest = Message<"postern.admin.v1.EnableUserRequest"> & {
   /**
-   * Which one.
+   * The user.
    *
    * @generated from field: string user_id = 1;
    */
@@ -260,7 +260,7 @@ export declare type EnableUserRequest = Message<"postern.admin.v1.EnableUserRequ
 export declare const EnableUserRequestSchema: GenMessage<EnableUserRequest>;
 
 /**
- * EnableUserResponse holds the user.
+ * EnableUserResponse has the user.
  *
  * @generated from message postern.admin.v1.EnableUserResponse
  */
@@ -286,14 +286,14 @@ export declare const EnableUserResponseSchema: GenMessage<EnableUserResponse>;
  */
 export declare type SetPasswordRequest = Message<"postern.admin.v1.SetPasswordRequest"> & {
   /**
-   * Which one.
+   * The user.
    *
    * @generated from field: string user_id = 1;
    */
   userId: string;
 
   /**
-   * At least as long as the server demands, at most 1,024 bytes, and not a common one.
+   * At least as long as the server's settings require, at most 1,024 bytes, and not a common password.
    *
    * @generated from field: string password = 2;
    */
@@ -307,7 +307,7 @@ export declare type SetPasswordRequest = Message<"postern.admin.v1.SetPasswordRe
 export declare const SetPasswordRequestSchema: GenMessage<SetPasswordRequest>;
 
 /**
- * SetPasswordResponse holds the user.
+ * SetPasswordResponse has the user.
  *
  * @generated from message postern.admin.v1.SetPasswordResponse
  */
@@ -327,20 +327,20 @@ export declare type SetPasswordResponse = Message<"postern.admin.v1.SetPasswordR
 export declare const SetPasswordResponseSchema: GenMessage<SetPasswordResponse>;
 
 /**
- * ListAuditEventsRequest asks for a page of events; what is empty limits nothing.
+ * ListAuditEventsRequest asks for a page of events. Empty fields do not filter.
  *
  * @generated from message postern.admin.v1.ListAuditEventsRequest
  */
 export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAuditEventsRequest"> & {
   /**
-   * How many at most; 0: 50.
+   * Maximum number of results. Default: 50.
    *
    * @generated from field: uint32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before, of the same request; empty: the first page.
+   * `next_page_token` of the previous page of the same request. Empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -354,14 +354,14 @@ export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAudit
   events: string[];
 
   /**
-   * Whom they concern.
+   * The user that they are about.
    *
    * @generated from field: string user_id = 4;
    */
   userId: string;
 
   /**
-   * The session that they concern.
+   * The session that they are about.
    *
    * @generated from field: string session_id = 5;
    */
@@ -375,7 +375,7 @@ export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAudit
   clientId: string;
 
   /**
-   * Who did it.
+   * The caller.
    *
    * @generated from field: string caller = 7;
    */
@@ -389,35 +389,35 @@ export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAudit
   clientAddress: string;
 
   /**
-   * The key that they concern.
+   * The key that they are about.
    *
    * @generated from field: string key_id = 9;
    */
   keyId: string;
 
   /**
-   * What stands as `account` in the detail of refused logins under a name that nobody has.
+   * The value of `account` in the detail of refused logins with an unknown name.
    *
    * @generated from field: string account = 10;
    */
   account: string;
 
   /**
-   * From then on.
+   * The start of the time span.
    *
    * @generated from field: google.protobuf.Timestamp since = 11;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Before then.
+   * The end of the time span, exclusive.
    *
    * @generated from field: google.protobuf.Timestamp until = 12;
    */
   until?: Timestamp | undefined;
 
   /**
-   * The oldest first, rather than the newest.
+   * The oldest events first. Default: the newest first.
    *
    * @generated from field: bool oldest_first = 13;
    */
@@ -431,14 +431,14 @@ export declare type ListAuditEventsRequest = Message<"postern.admin.v1.ListAudit
 export declare const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest>;
 
 /**
- * ListAuditEventsResponse is one page of events. It may hold fewer than were asked for, even none, though
- * there are more.
+ * ListAuditEventsResponse is one page of events. It can have fewer events than `page_size`, even none, although there are
+ * more.
  *
  * @generated from message postern.admin.v1.ListAuditEventsResponse
  */
 export declare type ListAuditEventsResponse = Message<"postern.admin.v1.ListAuditEventsResponse"> & {
   /**
-   * In the order of their ids, the newest first unless asked for otherwise.
+   * In the order of their IDs.
    *
    * @generated from field: repeated postern.admin.v1.AuditEvent events = 1;
    */
@@ -459,14 +459,14 @@ export declare type ListAuditEventsResponse = Message<"postern.admin.v1.ListAudi
 export declare const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse>;
 
 /**
- * AdminService manages users, and shows the audit. Permission: `users`; whatever touches an
- * administrator, or makes one, needs `admin`, and so does the audit.
+ * AdminService manages users and shows the audit. Permission: `users`. Changes of an administrator, a new administrator and
+ * the audit need `admin`.
  *
  * @generated from service postern.admin.v1.AdminService
  */
 export declare const AdminService: GenService<{
   /**
-   * CreateUser adds a user. The name and the address may not be taken, nor look like one that is.
+   * CreateUser adds a user. No other user may have the name or the address, or one that looks the same.
    *
    * @generated from rpc postern.admin.v1.AdminService.CreateUser
    */
@@ -496,7 +496,7 @@ export declare const AdminService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * DisableUser ends the user's sessions and lets the user log in no more; idempotent.
+   * DisableUser ends the user's sessions and refuses further logins. It is idempotent.
    *
    * @generated from rpc postern.admin.v1.AdminService.DisableUser
    */
@@ -506,7 +506,7 @@ export declare const AdminService: GenService<{
     output: typeof DisableUserResponseSchema;
   },
   /**
-   * EnableUser lets a disabled user log in again; idempotent. Ended sessions stay ended.
+   * EnableUser lets a disabled user log in again. Ended sessions stay ended. It is idempotent.
    *
    * @generated from rpc postern.admin.v1.AdminService.EnableUser
    */
@@ -526,7 +526,7 @@ export declare const AdminService: GenService<{
     output: typeof SetPasswordResponseSchema;
   },
   /**
-   * ListAuditEvents lists the events that fit all of what is asked for. Permission: `admin`.
+   * ListAuditEvents lists the events that match all filters of the request. Permission: `admin`.
    *
    * @generated from rpc postern.admin.v1.AdminService.ListAuditEvents
    */

@@ -113,8 +113,8 @@ export const ListAuditEventsResponseSchema = /*@__PURE__*/
   messageDesc(file_postern_admin_v1_admin_service, 13);
 
 /**
- * AdminService manages users, and shows the audit. Permission: `users`; whatever touches an
- * administrator, or makes one, needs `admin`, and so does the audit.
+ * AdminService manages users and shows the audit. Permission: `users`. Changes of an administrator, a new administrator and
+ * the audit need `admin`.
  *
  * @generated from service postern.admin.v1.AdminService
  */

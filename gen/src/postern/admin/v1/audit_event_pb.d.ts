@@ -12,55 +12,55 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_postern_admin_v1_audit_event: GenFile;
 
 /**
- * AuditEvent says what was done, by whom and to whom. What does not belong to its event is empty.
+ * AuditEvent says what was done, by which caller, and to which user. Fields that its event does not have are empty.
  *
  * @generated from message postern.admin.v1.AuditEvent
  */
 export declare type AuditEvent = Message<"postern.admin.v1.AuditEvent"> & {
   /**
-   * `aud_` and 26 characters; grows with time.
+   * `aud_` and 26 characters. IDs increase with time.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * When it was noted, by the database's clock.
+   * When the event was recorded, by the database's clock.
    *
    * @generated from field: google.protobuf.Timestamp at = 2;
    */
   at?: Timestamp | undefined;
 
   /**
-   * The event's name, `login_refused` say; docs/audit.md lists them. A later version may know more.
+   * The event's name, for example `login_refused`. The audit documentation lists them. Later versions can add names.
    *
    * @generated from field: string event = 3;
    */
   event: string;
 
   /**
-   * Who did it: a service by its name, an administrator by id, `cli`, `bootstrap`, or `postern` itself.
+   * The caller: the name of a service, the ID of an administrator, `cli`, `bootstrap`, or `postern`.
    *
    * @generated from field: string caller = 4;
    */
   caller: string;
 
   /**
-   * Names the call, as the log and an error's `x-request-id` do.
+   * The call's ID, the same as in the log and in the `x-request-id` of an error.
    *
    * @generated from field: string request_id = 5;
    */
   requestId: string;
 
   /**
-   * Whom it concerns: `usr_` and 26 characters.
+   * The user that the event is about: `usr_` and 26 characters.
    *
    * @generated from field: string user_id = 6;
    */
   userId: string;
 
   /**
-   * The session that it concerns: `ses_` and 26 characters.
+   * The session that the event is about: `ses_` and 26 characters.
    *
    * @generated from field: string session_id = 7;
    */
@@ -74,21 +74,21 @@ export declare type AuditEvent = Message<"postern.admin.v1.AuditEvent"> & {
   clientId: string;
 
   /**
-   * Where the user came from, as a trusted caller said.
+   * The user's IP address, as a trusted caller reported it.
    *
    * @generated from field: string client_address = 9;
    */
   clientAddress: string;
 
   /**
-   * The key that it concerns: `key_` and 26 characters.
+   * The key that the event is about: `key_` and 26 characters.
    *
    * @generated from field: string key_id = 10;
    */
   keyId: string;
 
   /**
-   * What else there is to say of this event.
+   * More facts about this event.
    *
    * @generated from field: google.protobuf.Struct detail = 11;
    */

@@ -14,7 +14,7 @@ import type { Checkpoint, KeySet, Revocation } from "./revocation_pb.js";
 export declare const file_postern_auth_v1_auth_service: GenFile;
 
 /**
- * LoginRequest names a user and shows the password.
+ * LoginRequest has a user's identifier and password.
  *
  * @generated from message postern.auth.v1.LoginRequest
  */
@@ -34,28 +34,28 @@ export declare type LoginRequest = Message<"postern.auth.v1.LoginRequest"> & {
   password: string;
 
   /**
-   * One of the caller's clients; empty: the caller's own name.
+   * One of the caller's clients. Default: the caller's own name.
    *
    * @generated from field: string client_id = 3;
    */
   clientId: string;
 
   /**
-   * Who shall accept the access token; empty: the default audience.
+   * The services that may accept the access token. Default: the audience of the server's settings.
    *
    * @generated from field: repeated string audience = 4;
    */
   audience: string[];
 
   /**
-   * What the access token shall allow; at most what the caller may ask for.
+   * What the access token allows. The caller's entry limits it.
    *
    * @generated from field: repeated string scope = 5;
    */
   scope: string[];
 
   /**
-   * A label for the session, to be shown to the user. Postern keeps the first 128 characters.
+   * A label of the session for the user. Postern keeps the first 128 characters.
    *
    * @generated from field: string device = 6;
    */
@@ -77,7 +77,7 @@ export declare type LoginRequest = Message<"postern.auth.v1.LoginRequest"> & {
   clientAddress: string;
 
   /**
-   * The user's agent, to be shown to the user. Postern keeps the first 512 characters.
+   * The user agent, for the user. Postern keeps the first 512 characters.
    *
    * @generated from field: string user_agent = 9;
    */
@@ -91,13 +91,13 @@ export declare type LoginRequest = Message<"postern.auth.v1.LoginRequest"> & {
 export declare const LoginRequestSchema: GenMessage<LoginRequest>;
 
 /**
- * LoginResponse says how the login went on.
+ * LoginResponse has the outcome of a login.
  *
  * @generated from message postern.auth.v1.LoginResponse
  */
 export declare type LoginResponse = Message<"postern.auth.v1.LoginResponse"> & {
   /**
-   * What happened; a client that meets an unset outcome is too old.
+   * The outcome. If it is not set, the client is too old to know it.
    *
    * @generated from oneof postern.auth.v1.LoginResponse.outcome
    */
@@ -119,7 +119,7 @@ export declare type LoginResponse = Message<"postern.auth.v1.LoginResponse"> & {
 export declare const LoginResponseSchema: GenMessage<LoginResponse>;
 
 /**
- * LoggedIn holds what a finished login gives.
+ * LoggedIn is the result of a successful login.
  *
  * @generated from message postern.auth.v1.LoggedIn
  */
@@ -139,7 +139,7 @@ export declare type LoggedIn = Message<"postern.auth.v1.LoggedIn"> & {
   session?: Session | undefined;
 
   /**
-   * Show it at the next login from the same device; empty where there is none.
+   * Send it with the next login from the same device. Empty if there is none.
    *
    * @generated from field: string device_token = 3;
    */
@@ -153,7 +153,7 @@ export declare type LoggedIn = Message<"postern.auth.v1.LoggedIn"> & {
 export declare const LoggedInSchema: GenMessage<LoggedIn>;
 
 /**
- * RefreshRequest shows a refresh token.
+ * RefreshRequest has a refresh token.
  *
  * @generated from message postern.auth.v1.RefreshRequest
  */
@@ -166,22 +166,22 @@ export declare type RefreshRequest = Message<"postern.auth.v1.RefreshRequest"> &
   refreshToken: string;
 
   /**
-   * Narrows the scope of the new access token; empty: all that the session has.
+   * Narrows the scope of the new access token. Default: the scope of the session.
    *
    * @generated from field: repeated string scope = 2;
    */
   scope: string[];
 
   /**
-   * The session's client; empty: not checked beyond the caller.
+   * The session's client. Default: only the caller is checked.
    *
    * @generated from field: string client_id = 3;
    */
   clientId: string;
 
   /**
-   * The same for every try of one refresh: a try whose answer was lost can then be repeated after
-   * the grace, as long as the successor has not been used.
+   * Use the same value for every attempt of one refresh. If an answer is lost, the refresh can then be repeated after the
+   * grace too, until the new refresh token is used.
    *
    * @generated from field: string request_id = 4;
    */
@@ -195,7 +195,7 @@ export declare type RefreshRequest = Message<"postern.auth.v1.RefreshRequest"> &
 export declare const RefreshRequestSchema: GenMessage<RefreshRequest>;
 
 /**
- * RefreshResponse holds the new tokens.
+ * RefreshResponse has the new tokens.
  *
  * @generated from message postern.auth.v1.RefreshResponse
  */
@@ -215,7 +215,7 @@ export declare type RefreshResponse = Message<"postern.auth.v1.RefreshResponse">
 export declare const RefreshResponseSchema: GenMessage<RefreshResponse>;
 
 /**
- * IntrospectRequest shows a token.
+ * IntrospectRequest has a token.
  *
  * @generated from message postern.auth.v1.IntrospectRequest
  */
@@ -228,14 +228,14 @@ export declare type IntrospectRequest = Message<"postern.auth.v1.IntrospectReque
   token: string;
 
   /**
-   * `access_token` or `refresh_token` (RFC 7009 section 2.1); only a hint.
+   * `access_token` or `refresh_token` (RFC 7009 section 2.1). Only a hint.
    *
    * @generated from field: string token_type_hint = 2;
    */
   tokenTypeHint: string;
 
   /**
-   * Answer `active` only if the token is for this audience as well.
+   * If set, the token is active only if it is for this audience too.
    *
    * @generated from field: string audience = 3;
    */
@@ -249,13 +249,13 @@ export declare type IntrospectRequest = Message<"postern.auth.v1.IntrospectReque
 export declare const IntrospectRequestSchema: GenMessage<IntrospectRequest>;
 
 /**
- * IntrospectResponse describes an active token. Of a token that is not active it says nothing else.
+ * IntrospectResponse describes an active token. For any other token all fields but `active` are empty.
  *
  * @generated from message postern.auth.v1.IntrospectResponse
  */
 export declare type IntrospectResponse = Message<"postern.auth.v1.IntrospectResponse"> & {
   /**
-   * Whether the token is good at this moment.
+   * Whether the token is active now.
    *
    * @generated from field: bool active = 1;
    */
@@ -290,14 +290,14 @@ export declare type IntrospectResponse = Message<"postern.auth.v1.IntrospectResp
   clientId: string;
 
   /**
-   * The user's name, or e-mail address where there is no name.
+   * The user's name, or the e-mail address of a user without a name.
    *
    * @generated from field: string username = 6;
    */
   username: string;
 
   /**
-   * Who shall accept the token.
+   * The services that may accept the token.
    *
    * @generated from field: repeated string audience = 7;
    */
@@ -325,7 +325,7 @@ export declare type IntrospectResponse = Message<"postern.auth.v1.IntrospectResp
   issuer: string;
 
   /**
-   * The token's id; refresh tokens have none.
+   * The token's ID. Refresh tokens have none.
    *
    * @generated from field: string token_id = 11;
    */
@@ -339,14 +339,14 @@ export declare type IntrospectResponse = Message<"postern.auth.v1.IntrospectResp
   issuedAt?: Timestamp | undefined;
 
   /**
-   * When it expires.
+   * When the token expires.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 13;
    */
   expiresAt?: Timestamp | undefined;
 
   /**
-   * Before when it is not to be used.
+   * When the token becomes valid.
    *
    * @generated from field: google.protobuf.Timestamp not_before = 14;
    */
@@ -374,20 +374,20 @@ export declare type IntrospectResponse = Message<"postern.auth.v1.IntrospectResp
 export declare const IntrospectResponseSchema: GenMessage<IntrospectResponse>;
 
 /**
- * RevokeRequest names what shall end.
+ * RevokeRequest names what to end.
  *
  * @generated from message postern.auth.v1.RevokeRequest
  */
 export declare type RevokeRequest = Message<"postern.auth.v1.RevokeRequest"> & {
   /**
-   * What shall end.
+   * What to end.
    *
    * @generated from oneof postern.auth.v1.RevokeRequest.target
    */
   target: {
     /**
-     * An access token: that token. A refresh token: its session with its access tokens. One that is
-     * unknown, expired or malformed is revoked already.
+     * An access token: ends this token. A refresh token: ends its session with all access tokens. An unknown, expired or
+     * malformed token counts as revoked.
      *
      * @generated from field: string token = 1;
      */
@@ -403,7 +403,7 @@ export declare type RevokeRequest = Message<"postern.auth.v1.RevokeRequest"> & {
     case: "sessionId";
   } | {
     /**
-     * Whatever the user authenticated before.
+     * All sessions and tokens of a user that exist now.
      *
      * @generated from field: string user_id = 3;
      */
@@ -411,7 +411,7 @@ export declare type RevokeRequest = Message<"postern.auth.v1.RevokeRequest"> & {
     case: "userId";
   } | {
     /**
-     * Whatever was authenticated through this client before.
+     * All sessions and tokens of a client that exist now.
      *
      * @generated from field: string client_id = 4;
      */
@@ -419,7 +419,7 @@ export declare type RevokeRequest = Message<"postern.auth.v1.RevokeRequest"> & {
     case: "clientId";
   } | {
     /**
-     * Whatever was authenticated before.
+     * All sessions and tokens that exist now.
      *
      * @generated from field: bool everything = 5;
      */
@@ -435,20 +435,20 @@ export declare type RevokeRequest = Message<"postern.auth.v1.RevokeRequest"> & {
 export declare const RevokeRequestSchema: GenMessage<RevokeRequest>;
 
 /**
- * RevokeResponse says where the revocation stands in the log.
+ * RevokeResponse has the position of the revocation in the log.
  *
  * @generated from message postern.auth.v1.RevokeResponse
  */
 export declare type RevokeResponse = Message<"postern.auth.v1.RevokeResponse"> & {
   /**
-   * The number of its entry in the revocation log, or of the last one where nothing had to be added.
+   * The number of its entry in the revocation log, or of the log's last entry if nothing had to be added.
    *
    * @generated from field: uint64 sequence = 1;
    */
   sequence: bigint;
 
   /**
-   * How long a replica of Postern that is cut off from its database may still call it active.
+   * How long a replica of Postern without a connection to its database may still report the token as active.
    *
    * @generated from field: google.protobuf.Duration effective_within = 2;
    */
@@ -468,21 +468,21 @@ export declare const RevokeResponseSchema: GenMessage<RevokeResponse>;
  */
 export declare type ListSessionsRequest = Message<"postern.auth.v1.ListSessionsRequest"> & {
   /**
-   * Whose.
+   * The user.
    *
    * @generated from field: string user_id = 1;
    */
   userId: string;
 
   /**
-   * How many at most; 0: 50.
+   * Maximum number of sessions. Default: 50.
    *
    * @generated from field: uint32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before; empty: the first page.
+   * `next_page_token` of the previous page. Empty for the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -523,15 +523,15 @@ export declare type ListSessionsResponse = Message<"postern.auth.v1.ListSessions
 export declare const ListSessionsResponseSchema: GenMessage<ListSessionsResponse>;
 
 /**
- * WatchRevocationsRequest says from where on to send.
+ * WatchRevocationsRequest says where to start.
  *
  * @generated from message postern.auth.v1.WatchRevocationsRequest
  */
 export declare type WatchRevocationsRequest = Message<"postern.auth.v1.WatchRevocationsRequest"> & {
   /**
-   * `cursor` of the last message that was taken, from whichever replica; empty: from the oldest living entry. One that
-   * is too old, or of a history that the database has lost, is refused with CURSOR_TOO_OLD: then start over, and keep
-   * what is known until the first checkpoint.
+   * `cursor` of the last message that the reader applied, from any replica. Empty: start at the oldest entry that still
+   * counts. A cursor that is too old, or that belongs to a history that the database has lost, is refused with
+   * CURSOR_TOO_OLD. Then start without a cursor, and keep what is known until the first checkpoint.
    *
    * @generated from field: string cursor = 1;
    */
@@ -545,7 +545,7 @@ export declare type WatchRevocationsRequest = Message<"postern.auth.v1.WatchRevo
 export declare const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest>;
 
 /**
- * WatchRevocationsResponse is the next part of the log. What stands in it holds together, in any order.
+ * WatchRevocationsResponse is the next part of the log. Apply all of it at once; the order of its fields does not matter.
  *
  * @generated from message postern.auth.v1.WatchRevocationsResponse
  */
@@ -558,21 +558,21 @@ export declare type WatchRevocationsResponse = Message<"postern.auth.v1.WatchRev
   revocations: Revocation[];
 
   /**
-   * Where present, it replaces the reader's keys. The first message has it.
+   * If set, it replaces the reader's keys. The first message has it.
    *
    * @generated from field: postern.auth.v1.KeySet keys = 2;
    */
   keys?: KeySet | undefined;
 
   /**
-   * Present at least every 5 seconds, unless the database is lost. Before the first one the reader does not have all.
+   * Set at least every 5 seconds while the database answers. Before the first checkpoint the reader does not have all entries.
    *
    * @generated from field: postern.auth.v1.Checkpoint checkpoint = 3;
    */
   checkpoint?: Checkpoint | undefined;
 
   /**
-   * Where to go on after this message. Opaque.
+   * The position after this message. Opaque.
    *
    * @generated from field: string cursor = 4;
    */
@@ -586,7 +586,7 @@ export declare type WatchRevocationsResponse = Message<"postern.auth.v1.WatchRev
 export declare const WatchRevocationsResponseSchema: GenMessage<WatchRevocationsResponse>;
 
 /**
- * AuthService logs users in, keeps their sessions and answers for their tokens.
+ * AuthService logs users in, keeps their sessions and verifies their tokens.
  *
  * @generated from service postern.auth.v1.AuthService
  */
@@ -612,7 +612,7 @@ export declare const AuthService: GenService<{
     output: typeof RefreshResponseSchema;
   },
   /**
-   * Introspect says whether a token is active now (RFC 7662). Permission: `introspect`.
+   * Introspect returns whether a token is active now (RFC 7662). Permission: `introspect`.
    *
    * @generated from rpc postern.auth.v1.AuthService.Introspect
    */
@@ -622,8 +622,8 @@ export declare const AuthService: GenService<{
     output: typeof IntrospectResponseSchema;
   },
   /**
-   * Revoke ends tokens and sessions (RFC 7009); idempotent. Permission: `revoke`; beyond a
-   * token in hand and the sessions of the caller's own clients: `revoke:any`.
+   * Revoke ends tokens and sessions (RFC 7009). It is idempotent. Permission: `revoke` for a token and for sessions of the
+   * caller's own clients, `revoke:any` for everything else.
    *
    * @generated from rpc postern.auth.v1.AuthService.Revoke
    */
@@ -633,8 +633,8 @@ export declare const AuthService: GenService<{
     output: typeof RevokeResponseSchema;
   },
   /**
-   * ListSessions lists a user's living sessions, the newest first. Permission: `sessions` (those of
-   * the caller's own clients) or `sessions:any`.
+   * ListSessions lists a user's open sessions, the newest first. Permission: `sessions` for sessions of the caller's own
+   * clients, `sessions:any` for all sessions.
    *
    * @generated from rpc postern.auth.v1.AuthService.ListSessions
    */
@@ -644,9 +644,9 @@ export declare const AuthService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * WatchRevocations sends the revocation log as it grows, and the keys, so that tokens can be verified without a call.
-   * The stream ends after half an hour or so, and when the server stops: call again with the last cursor, after a random
-   * pause. Permission: `watch`.
+   * WatchRevocations sends the revocation log as it grows, and the keys, so that services can verify tokens without a call.
+   * The stream ends after about half an hour, and when the server stops. Call again with the last cursor after a random
+   * delay. Permission: `watch`.
    * buf:lint:ignore RPC_NO_SERVER_STREAMING
    *
    * @generated from rpc postern.auth.v1.AuthService.WatchRevocations

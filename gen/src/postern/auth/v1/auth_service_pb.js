@@ -106,7 +106,7 @@ export const WatchRevocationsResponseSchema = /*@__PURE__*/
   messageDesc(file_postern_auth_v1_auth_service, 12);
 
 /**
- * AuthService logs users in, keeps their sessions and answers for their tokens.
+ * AuthService logs users in, keeps their sessions and verifies their tokens.
  *
  * @generated from service postern.auth.v1.AuthService
  */

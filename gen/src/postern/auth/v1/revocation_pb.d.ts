@@ -12,9 +12,9 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_postern_auth_v1_revocation: GenFile;
 
 /**
- * Revocation is one entry of the revocation log. Entries of tokens, sessions and keys hit by the id that an access
- * token carries; those of users, clients and everything hit each token whose claim `rev` is below their sequence, or
- * that has none. A reader that meets an entry without a target that it knows must not go on as if it were not there.
+ * Revocation is one entry of the revocation log. An entry of a token, a session or a key revokes the access tokens that
+ * have its ID. An entry of a user, a client or everything revokes the access tokens whose claim `rev` is below its sequence,
+ * or that have no such claim. A reader must not ignore an entry with a target that it does not know.
  *
  * @generated from message postern.auth.v1.Revocation
  */
@@ -27,14 +27,14 @@ export declare type Revocation = Message<"postern.auth.v1.Revocation"> & {
   id: string;
 
   /**
-   * Its number in the log; entries are numbered without gaps, in the order in which they hold.
+   * Its number in the log. The numbers have no gaps.
    *
    * @generated from field: uint64 sequence = 2;
    */
   sequence: bigint;
 
   /**
-   * What is over.
+   * What is revoked.
    *
    * @generated from oneof postern.auth.v1.Revocation.target
    */
@@ -80,7 +80,7 @@ export declare type Revocation = Message<"postern.auth.v1.Revocation"> & {
     case: "keyId";
   } | {
     /**
-     * Whatever was authenticated before.
+     * All tokens with a lower `rev`.
      *
      * @generated from field: bool everything = 8;
      */
@@ -89,7 +89,7 @@ export declare type Revocation = Message<"postern.auth.v1.Revocation"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * After this time nothing that it hits is alive any more.
+   * After this time all tokens that it revokes have expired.
    *
    * @generated from field: google.protobuf.Timestamp forget_after = 9;
    */
@@ -103,13 +103,13 @@ export declare type Revocation = Message<"postern.auth.v1.Revocation"> & {
 export declare const RevocationSchema: GenMessage<Revocation>;
 
 /**
- * KeySet is every key that may have signed a living token, or is about to sign.
+ * KeySet has every key that may have signed a token that has not expired, or that will sign next.
  *
  * @generated from message postern.auth.v1.KeySet
  */
 export declare type KeySet = Message<"postern.auth.v1.KeySet"> & {
   /**
-   * A JWK Set (RFC 7517 section 5) as JSON, as `/.well-known/jwks.json` has it.
+   * A JWK Set (RFC 7517 section 5) as JSON, the same as at `/.well-known/jwks.json`.
    *
    * @generated from field: string jwks = 1;
    */
@@ -123,20 +123,20 @@ export declare type KeySet = Message<"postern.auth.v1.KeySet"> & {
 export declare const KeySetSchema: GenMessage<KeySet>;
 
 /**
- * Checkpoint says that all entries were sent that the log had at a time.
+ * Checkpoint says that the reader has all entries that the log had at a certain time.
  *
  * @generated from message postern.auth.v1.Checkpoint
  */
 export declare type Checkpoint = Message<"postern.auth.v1.Checkpoint"> & {
   /**
-   * That time, by Postgres's clock. Staleness is measured against it.
+   * That time, by Postgres's clock. Staleness counts from it.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 1;
    */
   asOf?: Timestamp | undefined;
 
   /**
-   * How long a reader may go on without another one.
+   * How long a reader may go on without another checkpoint.
    *
    * @generated from field: google.protobuf.Duration max_staleness = 2;
    */

@@ -12,7 +12,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_postern_auth_v1_session: GenFile;
 
 /**
- * Session is what a login opens and a refresh token keeps open.
+ * Session is opened by a login and kept open by a refresh token.
  *
  * @generated from message postern.auth.v1.Session
  */
@@ -25,7 +25,7 @@ export declare type Session = Message<"postern.auth.v1.Session"> & {
   id: string;
 
   /**
-   * Whose it is.
+   * The user.
    *
    * @generated from field: string user_id = 2;
    */
@@ -67,14 +67,14 @@ export declare type Session = Message<"postern.auth.v1.Session"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * When it was last refreshed.
+   * When the session was last refreshed.
    *
    * @generated from field: google.protobuf.Timestamp last_used_at = 8;
    */
   lastUsedAt?: Timestamp | undefined;
 
   /**
-   * When it ends at the latest, refreshed or not.
+   * When the session ends, refreshed or not.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 9;
    */
@@ -95,7 +95,7 @@ export declare type Session = Message<"postern.auth.v1.Session"> & {
 export declare const SessionSchema: GenMessage<Session>;
 
 /**
- * TokenSet is what a login or a refresh hands out (RFC 6749 section 5.1).
+ * TokenSet is the result of a login or a refresh (RFC 6749 section 5.1).
  *
  * @generated from message postern.auth.v1.TokenSet
  */
@@ -122,7 +122,7 @@ export declare type TokenSet = Message<"postern.auth.v1.TokenSet"> & {
   expiresIn: number;
 
   /**
-   * Opaque. Keep it; every refresh may answer with another one.
+   * Opaque. Store it: every refresh can return a different one.
    *
    * @generated from field: string refresh_token = 4;
    */

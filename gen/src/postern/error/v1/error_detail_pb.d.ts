@@ -12,20 +12,20 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_postern_error_v1_error_detail: GenFile;
 
 /**
- * ErrorDetail travels with every error that Postern itself decides.
+ * ErrorDetail is a detail of every error that Postern decides.
  *
  * @generated from message postern.error.v1.ErrorDetail
  */
 export declare type ErrorDetail = Message<"postern.error.v1.ErrorDetail"> & {
   /**
-   * Why the call failed; stable, and made for programs.
+   * Why the call failed. Stable, for programs.
    *
    * @generated from field: postern.error.v1.Reason reason = 1;
    */
   reason: Reason;
 
   /**
-   * How long to wait before the call is worth trying again; set where trying again may help.
+   * How long to wait before a retry. Set if a retry can succeed.
    *
    * @generated from field: google.protobuf.Duration retry_after = 2;
    */
@@ -52,7 +52,7 @@ export enum Reason {
   UNSPECIFIED = 0,
 
   /**
-   * Unknown user, wrong password or disabled user: one answer for all.
+   * Unknown user, wrong password or disabled user. The answer is the same for all three.
    *
    * @generated from enum value: REASON_INVALID_CREDENTIALS = 1;
    */
@@ -66,7 +66,7 @@ export enum Reason {
   INVALID_REFRESH_TOKEN = 2,
 
   /**
-   * A refresh token that was spent before: its session has been ended.
+   * The refresh token was used before. Its session has been ended.
    *
    * @generated from enum value: REASON_REFRESH_TOKEN_REUSED = 3;
    */
@@ -87,7 +87,7 @@ export enum Reason {
   INVALID_CLIENT = 5,
 
   /**
-   * The caller is known but may not do this.
+   * The caller is known, and may not do this.
    *
    * @generated from enum value: REASON_NOT_PERMITTED = 6;
    */
@@ -101,14 +101,14 @@ export enum Reason {
   SCOPE_TOO_WIDE = 7,
 
   /**
-   * A budget of failed logins is spent.
+   * A limit of failed logins is reached.
    *
    * @generated from enum value: REASON_RATE_LIMITED = 8;
    */
   RATE_LIMITED = 8,
 
   /**
-   * The server has more work than it can take.
+   * The server has too much work.
    *
    * @generated from enum value: REASON_OVERLOADED = 9;
    */
@@ -129,7 +129,7 @@ export enum Reason {
   WEAK_PASSWORD = 11,
 
   /**
-   * No such thing.
+   * Not found.
    *
    * @generated from enum value: REASON_NOT_FOUND = 12;
    */
@@ -143,35 +143,35 @@ export enum Reason {
   ALREADY_EXISTS = 13,
 
   /**
-   * Something else changed it at the same time: read again, then try again.
+   * Another call changed it at the same time. Read it again, then retry.
    *
    * @generated from enum value: REASON_CONFLICT = 14;
    */
   CONFLICT = 14,
 
   /**
-   * Its present state does not allow this.
+   * Not allowed in its current state.
    *
    * @generated from enum value: REASON_PRECONDITION_FAILED = 15;
    */
   PRECONDITION_FAILED = 15,
 
   /**
-   * The cursor is older than the log, or from a log that was rewound.
+   * The cursor is older than the log, or belongs to a history that the database has lost.
    *
    * @generated from enum value: REASON_CURSOR_TOO_OLD = 16;
    */
   CURSOR_TOO_OLD = 16,
 
   /**
-   * A store cannot be reached: nothing has been decided about any token.
+   * A store cannot be reached. This says nothing about a token.
    *
    * @generated from enum value: REASON_UNAVAILABLE = 17;
    */
   UNAVAILABLE = 17,
 
   /**
-   * A fault inside the server.
+   * An internal error.
    *
    * @generated from enum value: REASON_INTERNAL = 18;
    */

@@ -18,28 +18,28 @@ export declare const file_postern_user_v1_user: GenFile;
  */
 export declare type User = Message<"postern.user.v1.User"> & {
   /**
-   * `usr_` and 26 characters; never reused.
+   * `usr_` and 26 characters. IDs are never reused.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * As it was given.
+   * The e-mail address, as it was entered.
    *
    * @generated from field: string email = 2;
    */
   email: string;
 
   /**
-   * As it was given; empty where there is none.
+   * The user name, as it was entered. Empty if there is none.
    *
    * @generated from field: string username = 3;
    */
   username: string;
 
   /**
-   * `admin` is the administrator's.
+   * `admin` makes the user an administrator.
    *
    * @generated from field: repeated string roles = 4;
    */
@@ -60,14 +60,14 @@ export declare type User = Message<"postern.user.v1.User"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * When anything but the last login changed.
+   * When the user was last changed. Logins do not count.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 7;
    */
   updatedAt?: Timestamp | undefined;
 
   /**
-   * Unset where the user has never logged in.
+   * When the user last logged in. Not set before the first login.
    *
    * @generated from field: google.protobuf.Timestamp last_login_at = 8;
    */
