@@ -1,6 +1,6 @@
 /**
- * Why a call failed. The names are those of `postern.error.v1.Reason`; the table below is the only place
- * that says what each becomes on the wire.
+ * Why a call failed. The names are those of `postern.error.v1.Reason`. Only the table below says what each becomes on the
+ * wire.
  */
 export type Reason =
   | "INVALID_CREDENTIALS"
@@ -36,18 +36,18 @@ export type ErrorCode =
   | "unavailable"
   | "unauthenticated";
 
-/** What a reason becomes outside. */
+/** What a reason becomes on the wire. */
 export interface ReasonMapping {
   readonly code: ErrorCode;
-  /** OAuth 2 error code (RFC 6749 section 5.2); absent where no OAuth 2 endpoint can answer so. */
+  /** OAuth 2 error code (RFC 6749 section 5.2); absent if no OAuth 2 endpoint can fail for this reason. */
   readonly oauth?: string;
   /** HTTP status of an OAuth 2 endpoint. */
   readonly httpStatus: number;
-  /** Told when the thrower says nothing better. */
+  /** The message, unless the error has a better one. */
   readonly message: string;
 }
 
-/** A `Record` over every reason: one without its mappings does not compile. */
+/** A `Record` over every reason, so that a reason without its mappings does not compile. */
 export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
   INVALID_CREDENTIALS: {
     code: "unauthenticated",
@@ -89,7 +89,7 @@ export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
     code: "permission_denied",
     oauth: "invalid_scope",
     httpStatus: 400,
-    message: "more scope was asked for than may be given",
+    message: "the requested scope is wider than allowed",
   },
   RATE_LIMITED: {
     code: "resource_exhausted",
@@ -101,7 +101,7 @@ export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
     code: "resource_exhausted",
     oauth: "temporarily_unavailable",
     httpStatus: 429,
-    message: "the server has more work than it can take; try again later",
+    message: "the server has too much work; try again later",
   },
   INVALID_REQUEST: {
     code: "invalid_argument",
@@ -115,15 +115,23 @@ export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
     httpStatus: 400,
     message: "the password is too weak",
   },
-  NOT_FOUND: { code: "not_found", httpStatus: 404, message: "no such thing" },
+  NOT_FOUND: { code: "not_found", httpStatus: 404, message: "not found" },
   ALREADY_EXISTS: { code: "already_exists", httpStatus: 409, message: "the name is taken" },
-  CONFLICT: { code: "aborted", httpStatus: 409, message: "it was changed at the same time; try again" },
+  CONFLICT: {
+    code: "aborted",
+    httpStatus: 409,
+    message: "it was changed at the same time; read it again, then retry",
+  },
   PRECONDITION_FAILED: {
     code: "failed_precondition",
     httpStatus: 400,
-    message: "its present state does not allow this",
+    message: "not allowed in its current state",
   },
-  CURSOR_TOO_OLD: { code: "out_of_range", httpStatus: 400, message: "start over without a cursor" },
+  CURSOR_TOO_OLD: {
+    code: "out_of_range",
+    httpStatus: 400,
+    message: "the cursor is too old or unknown; start without a cursor",
+  },
   UNAVAILABLE: {
     code: "unavailable",
     oauth: "temporarily_unavailable",
@@ -134,15 +142,15 @@ export const reasons: Readonly<Record<Reason, ReasonMapping>> = {
 };
 
 export interface PosternErrorOptions {
-  /** Shown to the caller: what was wrong and what to do. Never a secret, never a fault's own text. */
+  /** For the caller: what was wrong and what to do. Never a secret, never the text of an internal error. */
   readonly message?: string;
-  /** Milliseconds after which another try may succeed. */
+  /** Milliseconds after which a retry can succeed. */
   readonly retryAfterMs?: number;
-  /** The fault behind it, for the log only. */
+  /** The cause, for the log only. */
   readonly cause?: unknown;
 }
 
-/** The one error that use cases and stores throw on purpose; whatever else is thrown is `INTERNAL`. */
+/** The error that use cases and stores throw on purpose. Any other error becomes `INTERNAL`. */
 export class PosternError extends Error {
   readonly reason: Reason;
   readonly retryAfterMs: number | undefined;

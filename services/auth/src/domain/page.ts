@@ -1,7 +1,7 @@
 import { PosternError } from "./errors.ts";
 import type { Uuid } from "./ports/ids.ts";
 
-/** A page token is the id of the page's last row. It gives away nothing that the row did not. */
+/** A page token is the ID of the page's last row. It reveals nothing that the row did not. */
 export function encodePageToken(id: Uuid): string {
   return Buffer.from(id.replaceAll("-", ""), "hex").toString("base64url");
 }
@@ -16,13 +16,13 @@ export function decodePageToken(token: string): Uuid | undefined {
   const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   if (hex.length !== 32 || encodePageToken(id) !== token) {
     throw new PosternError("INVALID_REQUEST", {
-      message: "`page_token` must be the `next_page_token` of the page before",
+      message: "`page_token` must be the `next_page_token` of the previous page",
     });
   }
   return id;
 }
 
-/** A page of rows, of which one more was read than it shows: so a full last page is known to be the last. */
+/** Makes a page from rows. One row more than the page shows was read, so that a full last page is known to be the last. */
 export function pageOf<T extends { readonly id: Uuid }>(
   found: readonly T[],
   size: number,

@@ -1,8 +1,8 @@
-/** Who does it, for the audit. */
+/** The caller of a change, for the audit. */
 export interface Actor {
   readonly caller: string;
   readonly requestId: string;
 }
 
-/** Postern itself, where nobody has asked for it. */
+/** Postern itself, for background work. */
 export const ownActor: Actor = { caller: "postern", requestId: "" };

@@ -2,58 +2,58 @@ import type { Uuid } from "./ids.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** One row of the audit. What does not belong to its event is undefined. */
+/** One row of the audit. Fields that its event does not have are undefined. */
 export interface AuditEvent {
-  /** Grows with time: rows are read in the order of their ids. */
+  /** Increases with time. Rows are read in the order of their IDs. */
   readonly id: Uuid;
   /** The database's time, a moment before the row could be seen. */
   readonly at: Date;
-  /** Its name, of those in `domain/audit/audit-events.ts`; a later version may know more. */
+  /** One of the names in `domain/audit/audit-events.ts`. Later versions can add names. */
   readonly event: string;
-  /** Who did it: a service, `cli`, `bootstrap`, `postern` itself, or the id of an administrator. */
+  /** The caller: a service, `cli`, `bootstrap`, `postern`, or the ID of an administrator. */
   readonly caller: string;
-  /** Of the call that did it; empty where none did. */
+  /** The ID of the call; empty if there was none. */
   readonly requestId: string;
   readonly userId: Uuid | undefined;
   readonly sessionId: Uuid | undefined;
   readonly clientId: string | undefined;
-  /** Where the user came from, as a trusted caller said. */
+  /** The user's IP address, as a trusted caller reported it. */
   readonly clientAddress: string | undefined;
   readonly keyId: Uuid | undefined;
-  /** What else there is to say. */
+  /** More facts about the event. */
   readonly detail: Readonly<Record<string, Json>>;
 }
 
-/** What every event has that is asked for; undefined: whatever it is. */
+/** What an event must match. Undefined fields do not filter. */
 export interface AuditFilter {
-  /** Names of events; none: all of them. */
+  /** Names of events; empty: all. */
   readonly events?: readonly string[] | undefined;
   readonly userId?: Uuid | undefined;
   readonly sessionId?: Uuid | undefined;
-  /** What stands in the detail for a name that nobody has. */
+  /** The value in the detail for an unknown name. */
   readonly account?: string | undefined;
   readonly clientId?: string | undefined;
   readonly caller?: string | undefined;
   /** Matches any of these. */
   readonly clientAddresses?: readonly string[] | undefined;
   readonly keyId?: Uuid | undefined;
-  /** From then on. */
+  /** The start of the time span. */
   readonly since?: Date | undefined;
-  /** Before then. */
+  /** The end of the time span, exclusive. */
   readonly until?: Date | undefined;
 }
 
 export interface AuditPage {
   readonly order: "newest first" | "oldest first";
-  /** Only rows beyond this one. */
+  /** Only rows after this one, in the given order. */
   readonly beyond: Uuid | undefined;
   readonly limit: number;
 }
 
-/** What a part of the table held. */
+/** The matching rows of a part of the table. */
 export interface AuditSlice {
   readonly events: readonly AuditEvent[];
-  /** The row up to which it was looked for them; undefined where the end was reached. */
+  /** The last row that was searched; undefined if the end was reached. */
   readonly reached: Uuid | undefined;
 }
 
@@ -68,18 +68,18 @@ export interface AuditNote {
   readonly detail: Readonly<Record<string, Json>>;
 }
 
-/** The audit. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+/** The audit. Each method throws PosternError `UNAVAILABLE` if the store is down. */
 export interface AuditStore {
-  /** All of them or none. */
+  /** Records all of them or none. */
   note(notes: readonly AuditNote[]): Promise<void>;
-  /** Looks at a bounded number of rows, however many there are, and answers with those that fit. */
+  /** Searches a bounded number of rows and returns those that match. */
   scan(filter: AuditFilter, page: AuditPage): Promise<AuditSlice>;
   /** The database's time. */
   readTime(): Promise<Date>;
   /**
-   * Deletes the oldest rows of those that are older than `keptForMs` and than 30 days.
-   * @param limit 1000 at the most
-   * @returns how many; `busy` where another replica is at it
+   * Deletes the oldest rows that are older than `keptForMs` and than 30 days.
+   * @param limit at most 1000
+   * @returns the number of deleted rows; `busy` if another replica is deleting
    */
   purge(keptForMs: number, limit: number): Promise<number | "busy">;
 }

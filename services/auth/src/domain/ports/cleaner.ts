@@ -1,19 +1,19 @@
-/** What is cleaned away, in this order; addresses are those that users have logged in from. */
+/** What is deleted, in this order. Addresses are those that users have logged in from. */
 export const cleanedKinds = ["sessions", "revocations", "addresses"] as const;
 
 export type CleanedKind = (typeof cleanedKinds)[number];
 
 export type CleanOutcome =
-  /** `upTo`: where the next batch may begin. Fewer rows than asked for: there were no more. */
+  /** `upTo`: where the next batch may begin. Fewer rows than `limit`: there were no more. */
   | { readonly kind: "cleaned"; readonly rows: number; readonly upTo: Date | undefined }
-  /** Another replica is at it. */
+  /** Another replica is deleting. */
   | { readonly kind: "busy" };
 
-/** Deletes what nobody needs any more. Throws PosternError `UNAVAILABLE` when the store is down. */
+/** Deletes rows that are no longer needed. Throws PosternError `UNAVAILABLE` if the store is down. */
 export interface Cleaner {
   /**
-   * Deletes the oldest such rows in one short transaction, without waiting for anybody.
-   * @param batch `from`: `upTo` of the batch before; undefined: the first one
+   * Deletes the oldest such rows in one short transaction. It waits for no lock.
+   * @param batch `from`: `upTo` of the previous batch; undefined: the first batch
    */
   clean(
     of: CleanedKind,

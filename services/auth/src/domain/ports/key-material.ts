@@ -6,7 +6,7 @@ export interface SigningKey {
   readonly kid: string;
   readonly alg: SigningAlg;
   readonly publicJwk: PublicJwk;
-  /** @returns the signature in its JWS form (RFC 7518 section 3.4: R and S side by side for ES256) */
+  /** @returns the signature in its JWS form (RFC 7518 section 3.4: R followed by S for ES256) */
   sign(data: Uint8Array): Uint8Array;
   verify(data: Uint8Array, signature: Uint8Array): boolean;
 }
@@ -20,7 +20,7 @@ export interface RefreshKey {
   verify(data: Uint8Array, mac: Uint8Array): boolean;
 }
 
-/** The stored key cannot be opened with any master key that this server was given. */
+/** None of the server's master keys opens the stored key. */
 export class MasterKeyError extends Error {
   override readonly name = "MasterKeyError";
 }
@@ -34,10 +34,10 @@ export interface KeyMaterial {
   /** @throws {MasterKeyError} */
   openRefreshKey(key: StoredKey): RefreshKey;
   /**
-   * The same secret sealed under the first master key; undefined where it is already.
+   * @returns the same secret, sealed under the first master key; undefined if it is sealed under that key already
    * @throws {MasterKeyError}
    */
   reseal(key: StoredKey): Uint8Array | undefined;
-  /** Which master key a stored key is sealed under: 16 hexadecimal digits that tell master keys apart and no more. */
+  /** The master key that a stored key is sealed under: 16 hexadecimal digits that identify it and reveal nothing else. */
   masterKeyOf(key: StoredKey): string;
 }

@@ -3,9 +3,9 @@ import type { Uuid } from "./ids.ts";
 
 export type KeyPurpose = "signing" | "refresh";
 /**
- * A key is prepared (a signing key is published), becomes active (makes tokens; one of each purpose does), is retired
- * by its successor (what it made still holds) and removed in the end: its secret is gone. A tainted one is in strange
- * hands: nothing it made holds.
+ * A key is prepared (a signing key is published), then active (it makes tokens; one key of each purpose is active), then
+ * retired by its successor (its tokens are still valid), then removed (its secret is deleted). A tainted key may be
+ * compromised: everything that it made is rejected.
  */
 export type KeyState = "prepared" | "active" | "retired" | "tainted" | "removed";
 export type SigningAlg = "ES256" | "EdDSA" | "RS256";
@@ -19,7 +19,7 @@ export interface PublicJwk {
   readonly [member: string]: string;
 }
 
-/** A key as it is made, before the store has numbered it. */
+/** A new key, before the store has numbered it. */
 export interface NewKey {
   readonly id: Uuid;
   readonly purpose: KeyPurpose;
@@ -33,19 +33,19 @@ export interface NewKey {
 
 /** A key as it is stored. */
 export interface StoredKey extends NewKey {
-  /** Counts up over all keys; refresh tokens name their key by it. */
+  /** Increases over all keys. Refresh tokens name their key by it. */
   readonly number: number;
   readonly state: KeyState;
-  /** A signing key is published from then on. */
+  /** A signing key is published from this time on. */
   readonly createdAt: Date;
   readonly activatedAt: Date | undefined;
-  /** When it ceased to make tokens. */
+  /** When it stopped making tokens. */
   readonly retiredAt: Date | undefined;
 }
 
 /** Every key that is not removed, in one snapshot. */
 export interface KeyList {
-  /** Another one after every change of a key's state, whatever it was; the log's head names it too. */
+  /** Changes with every change of a key's state. The log's head has it too. */
   readonly version: Uuid;
   /** The database's time. */
   readonly now: Date;
@@ -54,26 +54,26 @@ export interface KeyList {
 }
 
 export type PrepareOutcome = "prepared" | "already" | "too_many";
-/** `too_young`: published for less than the lead. `overtaken`: another key is the active one. */
+/** `too_young`: published for less than the lead. `overtaken`: another key is active. */
 export type ActivateOutcome = "activated" | "unknown" | "not_prepared" | "too_young" | "overtaken";
-/** `no_successor`: an active key can only be tainted when a prepared one can take its place. */
+/** `no_successor`: an active key can be tainted only if a prepared key can replace it. */
 export type TaintOutcome =
   | { readonly kind: "tainted"; readonly seq: number }
   | { readonly kind: "already"; readonly seq: number }
   | { readonly kind: "unknown" }
   | { readonly kind: "no_successor" };
-/** `needed`: retired for less than what it made may live. */
+/** `needed`: tokens that it made may still be valid. */
 export type RemoveOutcome = "removed" | "unknown" | "already" | "active" | "needed";
 
-/** Keys at rest. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+/** Stored keys. Each method throws PosternError `UNAVAILABLE` if the store is down. */
 export interface KeyStore {
   list(): Promise<KeyList>;
-  /** Makes the key active where its purpose has no active key yet; of two servers that try, one succeeds. */
+  /** Adds the key as the active one, if its purpose has no active key yet. If two servers try, one succeeds. */
   addFirst(key: NewKey, actor: Actor): Promise<void>;
   /**
    * Adds a prepared key.
-   * @param limits `unlessPrepared`: not where one of its purpose and algorithm stands already; `most`: keys of the
-   * purpose that are not removed, this one included
+   * @param limits `unlessPrepared`: only if there is no prepared key of its purpose and algorithm; `most`: maximum number
+   * of keys of the purpose that are not removed, with this one
    */
   prepare(
     key: NewKey,
@@ -81,9 +81,9 @@ export interface KeyStore {
     actor: Actor,
   ): Promise<PrepareOutcome>;
   /**
-   * Puts a prepared key in the place of the active one, which is retired.
-   * @param conditions `leadMs`: how long at least a signing key must have been published; `insteadOf`: only where
-   * that key is the active one
+   * Activates a prepared key and retires the active one.
+   * @param conditions `leadMs`: minimum time for which a signing key must have been published; `insteadOf`: only if that
+   * key is the active one
    */
   activate(
     id: Uuid,
@@ -91,12 +91,12 @@ export interface KeyStore {
     actor: Actor,
   ): Promise<ActivateOutcome>;
   /**
-   * Ends what the key has made: of a signing key its tokens, of a refresh key everything that was authenticated
-   * before. An active key gives way to the prepared one that has been published the longest.
+   * Revokes what the key has made: the tokens of a signing key; everything that was authenticated before, for a refresh
+   * key. The prepared key that has been published the longest replaces an active key.
    */
   taint(id: Uuid, actor: Actor): Promise<TaintOutcome>;
-  /** @param keptForMs how long a retired key is kept at least */
+  /** @param keptForMs minimum time for which a retired key is kept */
   remove(id: Uuid, keptForMs: number, actor: Actor): Promise<RemoveOutcome>;
-  /** Puts `to` in the place of `from`. @returns whether that was still what is stored */
+  /** Replaces `from` by `to`. @returns whether `from` was still stored */
   reseal(id: Uuid, from: Uint8Array, to: Uint8Array, actor: Actor): Promise<boolean>;
 }

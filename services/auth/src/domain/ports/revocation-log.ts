@@ -4,13 +4,13 @@ import type { Uuid } from "./ids.ts";
 
 export type { RevocationTarget };
 
-/** Where the log ends: the number and the id of its last entry. */
+/** The end of the log: the number and the ID of its last entry. */
 export interface LogHead {
   readonly seq: number;
   readonly tail: Uuid;
 }
 
-/** One entry with what it takes to see that it follows another. */
+/** One entry, with the ID of the entry before it. */
 export interface LogEntry extends Revocation {
   readonly id: Uuid;
   readonly previousId: Uuid;
@@ -22,20 +22,20 @@ export interface LogRead {
   readonly asOf: Date;
   /** The database's time during the read, not earlier than `asOf`. A token that expires by then has expired. */
   readonly now: Date;
-  /** Which keys there were then (`KeyList.version`). */
+  /** The version of the keys at that time (`KeyList.version`). */
   readonly keysVersion: Uuid;
-  /** Entries after the number asked for, in order, the first of many; undefined where the head is the known one. */
+  /** Entries after the given head, in order, up to a limit; undefined if the head is the given one. */
   readonly entries: readonly LogEntry[] | undefined;
 }
 
 export type RevokeOutcome =
   | { readonly kind: "revoked"; readonly seq: number }
-  /** Nothing to add: unknown, over, or revoked already. `seq` is the log's last number. */
+  /** Nothing to add: unknown, ended, or revoked before. `seq` is the log's last number. */
   | { readonly kind: "already"; readonly seq: number }
-  /** The session is of none of the `clients` named. */
+  /** The session belongs to none of the given `clients`. */
   | { readonly kind: "foreign" };
 
-/** What an access token says of itself. */
+/** The IDs in an access token. */
 export interface TokenOwner {
   readonly userId: Uuid | undefined;
   readonly sessionId: Uuid | undefined;
@@ -52,16 +52,19 @@ export interface RevocationNotifier {
   notice(): void;
 }
 
-/** The revocation log. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+/** The revocation log. Each method throws PosternError `UNAVAILABLE` if the store is down. */
 export interface RevocationLog {
-  /** The head and what follows `known`, in one snapshot of the primary; of very many, not all. */
+  /** The head and the entries after `known`, up to a limit, in one snapshot of the primary. */
   readAfter(known: LogHead): Promise<LogRead>;
-  /** The head and every living entry, and those that are over for an hour at most (the clock may have been ahead), as the primary has them at one moment; what all have in common ended at `everythingSeq`. */
+  /**
+   * The head and every entry that still counts, in one snapshot of the primary. Also entries that stopped to count within
+   * the last hour, because the clock may have been ahead. `everythingSeq`: the last revocation of everything.
+   */
   readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[]; readonly everythingSeq: number }>;
 
-  /** `expiresAt` is the token's own end; `whose` it is, for the audit. */
+  /** `expiresAt`: when the token expires; `whose`: its owner, for the audit. */
   revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor, whose: TokenOwner): Promise<RevokeOutcome>;
-  /** `clients`: only a session of one of them. */
+  /** `clients`: only a session of one of these. */
   revokeSession(
     sessionId: Uuid,
     clients: ReadonlySet<string> | undefined,
@@ -70,10 +73,10 @@ export interface RevocationLog {
   revokeUser(userId: Uuid, actor: Actor): Promise<RevokeOutcome>;
   revokeClient(clientId: string, actor: Actor): Promise<RevokeOutcome>;
   revokeEverything(actor: Actor): Promise<RevokeOutcome>;
-  /** The last number, for a revocation of nothing. */
+  /** The last number, for a revocation that adds no entry. */
   readSeq(): Promise<number>;
-  /** After a restore: ends everything that was ever issued, in histories that the database lost as well. */
+  /** After a restore: revokes everything that was ever issued, also in histories that the database has lost. */
   recover(actor: Actor): Promise<RecoverOutcome>;
-  /** Notes that the log was found rewound. */
+  /** Records that the log was found rewound. */
   recordRewind(found: { known: LogHead; head: LogHead }): Promise<void>;
 }

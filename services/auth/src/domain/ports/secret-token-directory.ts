@@ -1,8 +1,8 @@
 import type { Caller } from "../caller/caller.ts";
 
-/** A secret token of an internal client, as it is kept: its digest only. */
+/** A secret token of an internal client. Only its digest is stored. */
 export interface SecretToken {
-  /** Whose it is; two tokens may have one name while it is being changed. */
+  /** The caller's name. Two tokens may have the same name during a rotation. */
   readonly name: string;
   /** SHA-256 of the token's UTF-8 text, 32 bytes. */
   readonly sha256: Uint8Array;
@@ -11,6 +11,6 @@ export interface SecretToken {
 
 /** Finds callers by their credential. */
 export interface SecretTokenDirectory {
-  /** Takes the same time wherever the credential stands, and if it stands nowhere. */
+  /** Takes the same time for every position of the credential, and if there is none. */
   find(credential: string): Caller | undefined;
 }

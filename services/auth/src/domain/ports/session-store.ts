@@ -13,7 +13,7 @@ export interface Session {
   readonly amr: readonly string[];
 }
 
-/** What tokens are made from: the session as it stands at `now`. */
+/** What tokens are made from: the session at `now`. */
 export interface SessionGrant {
   readonly sessionId: Uuid;
   readonly userId: Uuid;
@@ -34,14 +34,14 @@ export interface SessionGrant {
   readonly endsAt: Date;
   /** The database's time. */
   readonly now: Date;
-  /** Which keys there were then (`KeyList.version`). */
+  /** The version of the keys at that time (`KeyList.version`). */
   readonly keysVersion: Uuid;
 }
 
 export interface NewSession {
   readonly id: Uuid;
   readonly userId: Uuid;
-  /** What the password was checked against; the session opens only where both still hold. */
+  /** What the password was checked against. The session opens only if this and `rev` are still current. */
   readonly passwordVersion: number;
   readonly rev: number;
   readonly caller: string;
@@ -52,7 +52,7 @@ export interface NewSession {
   readonly refreshKey: number;
   readonly device: string;
   readonly clientAddress: string;
-  /** The same address, as `addressKey` folds it: known for this user from now on. */
+  /** The same address, folded by `addressKey`. It is known for this user from now on. */
   readonly addressKey?: string | undefined;
   readonly userAgent: string;
   readonly requestId: string;
@@ -60,7 +60,7 @@ export interface NewSession {
 
 export type OpenOutcome =
   | { readonly kind: "opened"; readonly grant: SessionGrant; readonly session: Session }
-  /** The password was changed, or the user disabled, since it was read. */
+  /** The password was changed, or the user was disabled, since it was read. */
   | { readonly kind: "stale" }
   /** The user, the client or everything was revoked since it was read. */
   | { readonly kind: "revoked" };
@@ -70,9 +70,9 @@ export interface RotateRequest {
   readonly refreshKey: number;
   readonly generation: number;
   readonly caller: string;
-  /** Must be the session's, where given. */
+  /** If set, it must be the session's client. */
   readonly clientId: string | undefined;
-  /** Must be within the session's, where given; checked before anything is spent. */
+  /** If set, it must be within the session's scope. Checked before the token is spent. */
   readonly scope: readonly string[] | undefined;
   readonly clientRequestId: string | undefined;
   readonly requestId: string;
@@ -95,23 +95,23 @@ export type RefreshTokenState =
 /** What ends everything below a number of the log's. */
 export type Mark = "user" | "client" | "everything";
 
-/** A session, living or not. */
+/** A session, open or ended. */
 export interface SessionRecord extends Session {
-  /** Who opened it and alone may refresh it. */
+  /** The caller that opened it. Only this caller may refresh it. */
   readonly caller: string;
   readonly audience: readonly string[];
   readonly scope: readonly string[];
-  /** Where something ended this very session; `by` is `revoked`, `reuse` or `too_many`. */
+  /** Set if this session itself was ended. `by` is `revoked`, `reuse` or `too_many`. */
   readonly ended: { readonly at: Date; readonly by: string } | undefined;
-  /** Revocations at large that hit it, whether it was over by then or not. */
+  /** Revocations of its user, its client or everything that apply to it, even if it had ended before. */
   readonly marks: readonly Mark[];
-  /** When it ends for want of a refresh. */
+  /** When it ends if it is not refreshed. */
   readonly idleAt: Date;
   /** The database's time. */
   readonly now: Date;
 }
 
-/** Sessions. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+/** Sessions. Each method throws PosternError `UNAVAILABLE` if the store is down. */
 export interface SessionStore {
   open(session: NewSession): Promise<OpenOutcome>;
   rotate(request: RotateRequest): Promise<RotateOutcome>;
@@ -120,7 +120,7 @@ export interface SessionStore {
     refreshKey: number;
     generation: number;
   }): Promise<RefreshTokenState>;
-  /** The living ones, the newest first; `clients` limits them to those client ids. */
+  /** Open sessions, the newest first; `clients`: only of these clients. */
   list(page: {
     userId: Uuid;
     before: Uuid | undefined;
@@ -128,18 +128,18 @@ export interface SessionStore {
     clients: ReadonlySet<string> | undefined;
   }): Promise<Session[]>;
   find(id: Uuid): Promise<SessionRecord | undefined>;
-  /** Of a user, or a client, or both; the newest first. */
+  /** Sessions of a user, a client, or both; the newest first. */
   search(page: {
     userId: Uuid | undefined;
     clientId: string | undefined;
-    /** Also those that are over, until they are cleaned away. */
+    /** Also ended sessions, until they are deleted. */
     all: boolean;
     before: Uuid | undefined;
     limit: number;
   }): Promise<SessionRecord[]>;
 }
 
-/** Lives and limits of sessions, from the configuration. */
+/** Lifetimes and limits of sessions, from the configuration. */
 export interface SessionPolicy {
   readonly accessTtlMs: number;
   readonly sessionTtlMs: number;

@@ -1,9 +1,9 @@
 import type { Uuid } from "./ids.ts";
 
-/** What users are called. For showing only: it may be a minute old, and says nothing of whether the user is alive. */
+/** Names of users, for display only: a name can be a minute old, and does not say whether the user still exists. */
 export interface UserNames {
   /**
-   * User names, or e-mail addresses where there are none; an unknown user is left out.
+   * User names, or e-mail addresses of users without a name. Unknown users are left out.
    * @throws PosternError `UNAVAILABLE`
    */
   readMany(userIds: ReadonlySet<Uuid>): Promise<ReadonlyMap<Uuid, string>>;

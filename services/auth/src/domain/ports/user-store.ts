@@ -25,13 +25,13 @@ export interface NewUser {
   readonly passwordHash: string | undefined;
 }
 
-/** By id, or by a folded address or name. */
+/** An ID, or a folded address or name. */
 export type UserKey =
   | { readonly id: Uuid }
   | { readonly emailKey: string }
   | { readonly usernameKey: string };
 
-/** What a login compares: read in one snapshot, so that whatever changes later is noticed. */
+/** What a login is checked against. Read in one snapshot, so that a later change is detected. */
 export interface LoginSnapshot {
   readonly userId: Uuid;
   readonly passwordHash: string | undefined;
@@ -39,11 +39,11 @@ export interface LoginSnapshot {
   readonly disabled: boolean;
   /** The number of the revocation log's last entry. */
   readonly rev: number;
-  /** Whether the user has logged in from the address asked about within the last 90 days. */
+  /** Whether the user has logged in from the given address within the last 90 days. */
   readonly knowsAddress: boolean;
   /** The database's time. */
   readonly now: Date;
-  /** Which keys there were then (`KeyList.version`). */
+  /** The version of the keys at that time (`KeyList.version`). */
   readonly keysVersion: Uuid;
 }
 
@@ -55,11 +55,11 @@ export type ChangeUserOutcome =
 
 export interface ChangeOptions {
   readonly actor: Actor;
-  /** Leaves administrators alone; decided on the locked row. */
+  /** Does not change administrators. Decided on the locked row. */
   readonly sparesAdmins: boolean;
 }
 
-/** Users and their credentials. Each method throws PosternError `UNAVAILABLE` when the store is down. */
+/** Users and their credentials. Each method throws PosternError `UNAVAILABLE` if the store is down. */
 export interface UserStore {
   create(
     user: NewUser,
@@ -69,11 +69,11 @@ export interface UserStore {
     | { readonly kind: "taken"; readonly field: "email" | "username" }
   >;
   find(key: UserKey): Promise<User | undefined>;
-  /** In the order of their ids; `prefix` is folded and matches addresses and names. */
+  /** In the order of their IDs. `prefix` is folded, and matches addresses and names. */
   list(page: { after: Uuid | undefined; limit: number; prefix: string | undefined }): Promise<User[]>;
   /**
    * By a folded address or name.
-   * @param address where the login comes from, as `addressKey` folds it
+   * @param address the address of the login, folded by `addressKey`
    */
   readForLogin(key: UserKey, address?: string): Promise<LoginSnapshot | undefined>;
   /** Disabling ends all of the user's sessions in the same transaction. */
@@ -81,6 +81,6 @@ export interface UserStore {
   /** Ends all of the user's sessions in the same transaction. */
   setPassword(id: Uuid, passwordHash: string, options: ChangeOptions): Promise<ChangeUserOutcome>;
   setRoles(id: Uuid, roles: readonly string[], options: ChangeOptions): Promise<ChangeUserOutcome>;
-  /** Adds the user only where there is no administrator yet; two servers that try make one. */
+  /** Adds the user only if there is no administrator yet. If two servers try, one succeeds. */
   createFirstAdmin(user: NewUser, actor: Actor): Promise<{ readonly kind: "created" | "exists" | "taken" }>;
 }

@@ -16,7 +16,7 @@ import { maxStalenessMs, type WatchUpdate } from "../../domain/revocation/watch-
 import { formatId, parseId } from "../../lib/type-id.ts";
 import type { MessageFormat } from "../methods/method.ts";
 
-/** One entry as bytes that may stand behind one another in a `WatchRevocationsResponse`. */
+/** Encodes one entry. The bytes of several entries, one after the other, are the entries of a `WatchRevocationsResponse`. */
 export function encodeEntry(entry: LogEntry): Uint8Array {
   return toBinary(
     WatchRevocationsResponseSchema,
@@ -54,7 +54,7 @@ export function toWatchResponse(update: WatchUpdate, format: MessageFormat): Wat
   const { entries, keys, checkpoint, head } = update;
   const isJson = format === "json";
   const message = fromBinary(WatchRevocationsResponseSchema, isJson ? entries : new Uint8Array());
-  // Fields that a reader does not know are written as they came: so an entry is encoded once for all who watch.
+  // Unknown fields are written unchanged, so that an entry is encoded once for all watchers.
   if (!isJson && entries.length > 0) {
     message.$unknown = [{ no: 1, wireType: WireType.LengthDelimited, data: entries.subarray(1) }];
   }
@@ -70,7 +70,7 @@ export function toWatchResponse(update: WatchUpdate, format: MessageFormat): Wat
   return message;
 }
 
-/** Number and id of an entry: good on every replica, and in no other history of the database. */
+/** Number and ID of an entry: valid on every replica, and in no other history of the database. */
 function formatCursor({ seq, tail }: LogHead): string {
   return `${formatId("rev", tail)}.${seq}`;
 }
@@ -78,8 +78,8 @@ function formatCursor({ seq, tail }: LogHead): string {
 const cursorForm = /^(rev_[0-9a-z]{26})\.(0|[1-9]\d{0,15})$/;
 
 /**
- * @returns undefined for the empty one
- * @throws PosternError `INVALID_REQUEST` where it is none that `formatCursor` makes
+ * @returns undefined for an empty cursor
+ * @throws PosternError `INVALID_REQUEST` for text that `formatCursor` does not make
  */
 export function parseCursor(cursor: string): LogHead | undefined {
   if (cursor === "") return undefined;
@@ -87,7 +87,7 @@ export function parseCursor(cursor: string): LogHead | undefined {
   const tail = parseId("rev", id);
   if (tail === undefined) {
     throw new PosternError("INVALID_REQUEST", {
-      message: "`cursor` is none of Postern's: start over without",
+      message: "`cursor` is invalid; call again without one",
     });
   }
   return { seq: Number(seq), tail };

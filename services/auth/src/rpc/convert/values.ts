@@ -19,7 +19,7 @@ import type { ActiveToken } from "../../domain/revocation/introspect.ts";
 import type { TokenSet } from "../../domain/token/mint-tokens.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
 
-/** proto3 has no absent strings: the empty one stands for it. */
+/** proto3 has no absent strings. The empty string stands for it. */
 export function given(text: string): string | undefined {
   return text === "" ? undefined : text;
 }
@@ -27,11 +27,11 @@ export function given(text: string): string | undefined {
 export function toUuid(prefix: "usr" | "ses" | "key", id: string): Uuid {
   const uuid = parseId(prefix, id);
   if (uuid === undefined)
-    throw new PosternError("INVALID_REQUEST", { message: `not an id of the form ${prefix}_…` });
+    throw new PosternError("INVALID_REQUEST", { message: `not an ID of the form ${prefix}_…` });
   return uuid;
 }
 
-/** As `toUuid`, where there may be none. */
+/** As `toUuid`; undefined for the empty string. */
 export function toGivenUuid(prefix: Parameters<typeof toUuid>[0], id: string): Uuid | undefined {
   return id === "" ? undefined : toUuid(prefix, id);
 }

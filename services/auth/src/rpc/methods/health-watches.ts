@@ -1,23 +1,23 @@
 import { StatusError } from "../../call/outcome.ts";
 import { takeOldest } from "../../lib/take-oldest.ts";
 
-/** Watches of one connection: as many as there are services to ask for. */
+/** Maximum number of watches of one connection: the number of services that a client can ask about. */
 const maxPerConnection = 4;
-const lifeMs = 60 * 60_000;
+const lifetimeMs = 60 * 60_000;
 
 export interface HealthWatchesDeps {
-  /** Watches of all connections. One takes 36 KiB of the heap. */
+  /** Maximum number of watches of all connections. One takes 36 KiB of the heap. */
   readonly max: number;
   /** Whether a caller's credential was accepted on a connection. */
   readonly isTrusted: (connection: object) => boolean;
-  /** 0 to 1, evenly. */
+  /** A random number from 0 to 1. */
   readonly random: () => number;
-  /** Calls back after a time. @returns cancels it */
+  /** Calls back after a time. @returns cancels the timer */
   readonly after: (ms: number, callBack: () => void) => () => void;
 }
 
 export interface HealthWatch extends Disposable {
-  /** Aborted when the watch has to end, with the error that tells its client so. */
+  /** Aborted when the watch has to end, with the error for its client. */
   readonly ended: AbortSignal;
 }
 
@@ -26,7 +26,7 @@ interface Watch {
   end(error: StatusError): void;
 }
 
-/** Bounds the watches of health: anybody may open one, and none ends by itself. */
+/** Limits the watches of health: every client may open them, and none ends by itself. */
 export interface HealthWatches {
   /** @throws {StatusError} `resource_exhausted`: the connection, or the server, has too many */
   open(connection: object): HealthWatch;
@@ -39,7 +39,7 @@ export interface HealthWatches {
  */
 export function createHealthWatches({ max, isTrusted, random, after }: HealthWatchesDeps): HealthWatches {
   const watches = new Set<Watch>();
-  /** Those that may have to give way. */
+  /** Watches that a new one may replace. */
   const untrusted = new Set<Watch>();
   const counts = new WeakMap<object, number>();
   return {
@@ -48,12 +48,12 @@ export function createHealthWatches({ max, isTrusted, random, after }: HealthWat
       if (own >= maxPerConnection) throw full(`a connection may have ${maxPerConnection} watches`);
       if (watches.size >= max) {
         const oldest = takeOldest(untrusted, (other) => isTrusted(other.connection));
-        if (oldest === undefined) throw full("the server has no room for another watch");
-        oldest.end(full("another watch needs the room: open a new one later"));
+        if (oldest === undefined) throw full("the server has too many watches");
+        oldest.end(full("a new watch took the slot: open another one later"));
       }
       const ended = new AbortController();
-      const cancel = after(lifeMs * (0.8 + 0.4 * random()), () =>
-        watch.end(new StatusError("unavailable", "the watch has reached its age: open a new one")),
+      const cancel = after(lifetimeMs * (0.8 + 0.4 * random()), () =>
+        watch.end(new StatusError("unavailable", "the watch has reached its maximum age: open a new one")),
       );
       const watch = {
         connection,
