@@ -170,6 +170,22 @@ describe("which keys count", () => {
     expect(await ring.findSigningKey(kid("stolen"))).toBeUndefined();
   });
 
+  test("a key is held until it is tainted or removed, without a look-up", async () => {
+    const { ring, keys } = await openRing();
+    keys.put("signing", "next", "prepared");
+    await ring.follow(keys.version);
+    const [old, next] = [await ring.findSigningKey(kid("sign")), await ring.findSigningKey(kid("next"))];
+    if (old === undefined || next === undefined) return expect.unreachable();
+    const { lists } = keys;
+    expect([ring.holds(old), ring.holds(next)]).toEqual([true, true]);
+    keys.set("sign", "tainted");
+    keys.rows.pop();
+    expect([ring.holds(old), ring.holds(next)]).toEqual([true, true]);
+    expect(keys.lists).toBe(lists);
+    await ring.follow(keys.version);
+    expect([ring.holds(old), ring.holds(next)]).toEqual([false, false]);
+  });
+
   test("following a version loads the keys; of the present one there is nothing to load", async () => {
     const { ring, keys } = await openRing();
     keys.put("signing", "next", "active");

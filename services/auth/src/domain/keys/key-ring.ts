@@ -25,6 +25,8 @@ export interface KeyRing {
    * @throws PosternError `UNAVAILABLE` when that cannot be known
    */
   findSigningKey(kid: string): Promise<SigningKey | undefined>;
+  /** Whether this key is still in the ring: neither tainted nor removed. Looks nothing up. */
+  holds(key: SigningKey): boolean;
   /** The key of a refresh token or a device token by its number; as `findSigningKey`. */
   findRefreshKey(number: number): Promise<RefreshKey | undefined>;
   /**
@@ -110,6 +112,7 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
     },
     findSigningKey: (kid) => find(({ signing }) => signing, kid),
     findRefreshKey: (number) => find(({ refresh }) => refresh, number),
+    holds: (key) => open.signing.get(key.kid) === key,
     follow,
   };
 }
