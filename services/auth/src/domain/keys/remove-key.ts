@@ -24,12 +24,12 @@ export async function removeKey(
       throw new PosternError("NOT_FOUND", { message: "no such key" });
     case "active":
       throw new PosternError("PRECONDITION_FAILED", {
-        message: "the key is active: rotate or taint it first",
+        message: "the key is active: rotate first, or taint it",
       });
     case "needed": {
       const until = new Date((retiredAt?.getTime() ?? 0) + keptMs).toISOString();
       throw new PosternError("PRECONDITION_FAILED", {
-        message: `tokens of the key may be active until ${until}; the key is removed automatically then`,
+        message: `tokens of the key may live until ${until}; the key is removed automatically then`,
       });
     }
     case "already":
