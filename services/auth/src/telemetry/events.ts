@@ -107,7 +107,7 @@ function workEvents(log: Logger, metrics: Metrics) {
       metrics.cleanedRows.inc({ kind }, rows);
     },
     keysRotated(step: object): void {
-      log.info({ event: "keys_turned", ...step });
+      log.info({ event: "keys_rotated", ...step });
     },
   };
 }

@@ -3,7 +3,7 @@ import { posternAudience } from "../caller/postern-audience.ts";
 import { PosternError } from "../errors.ts";
 import type { SecretTokenDirectory } from "../ports/secret-token-directory.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
-import { isOpaque } from "../token/opaque-token.ts";
+import { classify } from "../token/classify.ts";
 
 export interface AuthenticateDeps extends CheckDeps {
   readonly secretTokens: SecretTokenDirectory;
@@ -23,7 +23,7 @@ export async function authenticate(deps: AuthenticateDeps, authorization: string
   if (credential === undefined) throw new PosternError("INVALID_CLIENT");
   const service = deps.secretTokens.find(credential);
   if (service !== undefined) return service;
-  if (isOpaque(credential)) throw wrong();
+  if (classify(credential) !== "access") throw wrong();
   const claims = await checkAccessToken(deps, credential);
   if (claims === undefined || !claims.aud.includes(posternAudience(deps.issuer))) throw wrong();
   return {

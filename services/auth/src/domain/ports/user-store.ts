@@ -50,13 +50,13 @@ export interface LoginSnapshot {
 export type ChangeUserOutcome =
   | { readonly kind: "changed"; readonly user: User }
   | { readonly kind: "unknown" }
-  /** The user is an administrator and `sparesAdmins` was set. */
+  /** The user is an administrator and `excludeAdmins` was set. */
   | { readonly kind: "administrator" };
 
 export interface ChangeOptions {
   readonly actor: Actor;
   /** Does not change administrators. Decided on the locked row. */
-  readonly sparesAdmins: boolean;
+  readonly excludeAdmins: boolean;
 }
 
 /** Users and their credentials. Each method throws PosternError `UNAVAILABLE` if the store is down. */

@@ -11,20 +11,21 @@ export interface CheckDeps {
 }
 
 /**
- * The claims of an access token that is good at this moment; undefined for any other.
- * @throws PosternError `UNAVAILABLE` when that cannot be known
+ * Checks an access token's signature, claims and revocations.
+ * @returns its claims, or undefined if the token is not active now
+ * @throws PosternError `UNAVAILABLE` if the token cannot be checked
  */
 export async function checkAccessToken(
   deps: CheckDeps,
   token: string,
 ): Promise<AccessTokenClaims | undefined> {
-  const parsed = await openAccessToken(deps, token);
-  if (parsed === undefined) return undefined;
-  const { header, claims } = parsed;
+  const opened = await openAccessToken(deps, token);
+  if (opened === undefined) return undefined;
+  const { claims, key } = opened;
   const { revocations, head, now, keysVersion } = await deps.knownRevocations.current();
-  // The key may have been removed since it was looked up.
+  // The key may have been tainted or removed since the signature was verified.
   await deps.keyRing.follow(keysVersion);
-  if ((await deps.keyRing.findSigningKey(header.kid)) === undefined) return undefined;
+  if (!deps.keyRing.holds(key)) return undefined;
   const nowSeconds = now.getTime() / 1000;
   try {
     checkClaims(claims, { issuer: deps.issuer, nowSeconds });
@@ -32,9 +33,9 @@ export async function checkAccessToken(
     if (error instanceof TokenError) return undefined;
     throw error;
   }
-  // Both times are the database's: no skew to bear.
+  // Both times are the database's, so no clock skew is allowed for.
   if (claims.exp <= nowSeconds) return undefined;
-  // From a history that the database has lost: revocations since then would be numbered below it.
+  // The token is from a history that the database has lost. New entries have lower numbers and would not cover it.
   if (claims.rev > head.seq) return undefined;
-  return revocations.hits({ ...claims, kid: header.kid }) ? undefined : claims;
+  return revocations.hits({ ...claims, kid: key.kid }) ? undefined : claims;
 }

@@ -4,26 +4,26 @@ import { allows, type Caller, permits } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
-import { isOpaque } from "../token/opaque-token.ts";
+import { classify } from "../token/classify.ts";
 import { openRefreshToken } from "../token/open-refresh-token.ts";
 import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 
 export interface IntrospectDeps extends CheckDeps {
   readonly sessions: Pick<SessionStore, "readRefreshToken">;
-  /** What a user is called; shown, not decided on. Undefined for one who is not there. */
+  /** A user's name, which is shown and decides nothing. Undefined if there is no such user. */
   readonly nameOf: (userId: Uuid) => Promise<string | undefined>;
-  /** Above 0: with the database lost, it answers for so long from what it last knew. */
+  /** How long Introspect may answer from memory while the database is unavailable. 0: never. */
   readonly introspectStalenessMs: number;
 }
 
 export interface IntrospectInput {
   readonly caller: Caller;
   readonly token: string;
-  /** A further demand. */
+  /** Must be among the token's audiences. Undefined: any audience will do. */
   readonly audience: string | undefined;
 }
 
-/** What is said of an active token (RFC 7662 section 2.2). Times are seconds since the epoch. */
+/** The answer for an active token (RFC 7662 section 2.2). Times are seconds since the epoch. */
 export interface ActiveToken {
   readonly tokenType: "Bearer" | "refresh_token";
   readonly subject: string;
@@ -43,25 +43,38 @@ export interface ActiveToken {
 }
 
 /**
- * Says whether a token is active now; undefined: it is not, for whatever reason.
- * @throws PosternError `UNAVAILABLE` when that cannot be known: a fault is never a verdict
+ * Whether a token is active now.
+ * @returns undefined if the token is not active; the reason is not reported
+ * @throws PosternError `UNAVAILABLE` if the token cannot be checked: a fault never counts as an answer
  */
 export async function introspect(
   deps: IntrospectDeps,
   input: IntrospectInput,
 ): Promise<ActiveToken | undefined> {
-  const active = isOpaque(input.token) ? await refreshToken(deps, input) : await accessToken(deps, input);
+  const active = await activeToken(deps, input);
   if (active === undefined || (input.audience !== undefined && !active.audience.includes(input.audience))) {
     return undefined;
   }
   return active;
 }
 
+async function activeToken(deps: IntrospectDeps, input: IntrospectInput): Promise<ActiveToken | undefined> {
+  switch (classify(input.token)) {
+    case "access":
+      return accessToken(deps, input);
+    case "refresh":
+      return refreshToken(deps, input);
+    default:
+      return undefined;
+  }
+}
+
 async function accessToken(deps: IntrospectDeps, { caller, token }: IntrospectInput) {
   const claims = await checkAccessToken(deps, token);
   if (claims === undefined) return undefined;
-  const meant = permits(caller, "introspect:any") || claims.aud.some((one) => allows(caller.audiences, one));
-  return meant ? describeClaims(claims, await username(deps, claims.sub)) : undefined;
+  const isForCaller =
+    permits(caller, "introspect:any") || claims.aud.some((one) => allows(caller.audiences, one));
+  return isForCaller ? describeClaims(claims, await username(deps, claims.sub)) : undefined;
 }
 
 async function refreshToken(deps: IntrospectDeps, { caller, token }: IntrospectInput) {
@@ -69,19 +82,19 @@ async function refreshToken(deps: IntrospectDeps, { caller, token }: IntrospectI
   if (parsed === undefined) return undefined;
   const state = await deps.sessions.readRefreshToken({ ...parsed, refreshKey: parsed.keyNumber });
   if (state.kind === "dead" || state.caller !== caller.name) return undefined;
-  // The key may have been removed since it was looked up.
+  // The key may have been tainted or removed since it was looked up.
   await deps.keyRing.follow(state.grant.keysVersion);
   if ((await deps.keyRing.findRefreshKey(parsed.keyNumber)) === undefined) return undefined;
   return describeGrant(deps.issuer, state.grant, await username(deps, formatId("usr", state.grant.userId)));
 }
 
-/** Shown, not decided on: the user may have been removed from another history of the database. */
+/** The name decides nothing: the database may have lost the user in a restore. */
 async function username(deps: IntrospectDeps, subject: string): Promise<string> {
   const id = parseId("usr", subject);
   try {
     return (id === undefined ? undefined : await deps.nameOf(id)) ?? "";
   } catch (error) {
-    // A token judged from memory is not refused for want of a name.
+    // A token that was checked from memory is not refused because its name is missing.
     const isLost = error instanceof PosternError && error.reason === "UNAVAILABLE";
     if (isLost && deps.introspectStalenessMs > 0) return "";
     throw error;

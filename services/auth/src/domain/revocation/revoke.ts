@@ -5,6 +5,7 @@ import type { KeyRing } from "../keys/key-ring.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { RevocationLog, RevocationNotifier, RevokeOutcome } from "../ports/revocation-log.ts";
+import { classify } from "../token/classify.ts";
 import { openAccessToken } from "../token/open-access-token.ts";
 import { openRefreshToken } from "../token/open-refresh-token.ts";
 
@@ -28,14 +29,14 @@ export interface RevokeInput {
 }
 
 export interface Revoked {
-  /** `already`: there was nothing to end: unknown, over, or revoked before. */
+  /** `already`: the target is unknown, has ended, or was revoked before. */
   readonly outcome: "revoked" | "already";
-  /** The number in the revocation log from which on it holds. */
+  /** The number in the revocation log from which on the revocation holds. */
   readonly seq: number;
 }
 
 /**
- * Ends tokens and sessions; idempotent. An unknown, expired or malformed token is revoked already (RFC 7009
+ * Ends tokens and sessions. Idempotent. The outcome for an unknown, expired or malformed token is `already` (RFC 7009
  * section 2.2).
  *
  * @throws {PosternError} `NOT_PERMITTED`
@@ -69,25 +70,42 @@ async function revokeTarget(deps: RevokeDeps, input: RevokeInput): Promise<Revok
   }
 }
 
-/** Removes white space and the scheme of a header: a token pasted with these must not stay active. */
+/** Removes white space and the scheme of a header: a token that was pasted with them must not stay active. */
 function bareToken(pasted: string): string {
   return pasted.trim().replace(/^bearer\s+/i, "");
 }
 
-/** Holding a token is right enough to end it. Only tokens that we made enter the log. */
+/** Every holder of a token may end it. Only tokens that Postern's keys have made enter the log. */
 async function revokeToken(deps: RevokeDeps, token: string, actor: Actor): Promise<Revoked> {
-  const refreshToken = await openRefreshToken(deps, token);
-  if (refreshToken !== undefined) {
-    return settled(await deps.revocations.revokeSession(refreshToken.sessionId, undefined, actor));
+  const outcome = await revokePresented(deps, token, actor);
+  return outcome === undefined
+    ? { outcome: "already", seq: await deps.revocations.readSeq() }
+    : settled(outcome);
+}
+
+/** @returns undefined if the token is not valid */
+async function revokePresented(
+  deps: RevokeDeps,
+  token: string,
+  actor: Actor,
+): Promise<RevokeOutcome | undefined> {
+  switch (classify(token)) {
+    case "refresh": {
+      const opened = await openRefreshToken(deps, token);
+      return opened && deps.revocations.revokeSession(opened.sessionId, undefined, actor);
+    }
+    case "access": {
+      const opened = await openAccessToken(deps, token);
+      if (opened === undefined) return undefined;
+      const { jti, exp, sub, sid, client_id: clientId } = opened.claims;
+      const tokenId = parseId("tok", jti);
+      if (tokenId === undefined) return undefined;
+      const owner = { userId: parseId("usr", sub), sessionId: parseId("ses", sid), clientId };
+      return deps.revocations.revokeToken(tokenId, new Date(exp * 1000), actor, owner);
+    }
+    default:
+      return undefined;
   }
-  const accessToken = await openAccessToken(deps, token);
-  const tokenId = accessToken === undefined ? undefined : parseId("tok", accessToken.claims.jti);
-  if (accessToken === undefined || tokenId === undefined) {
-    return { outcome: "already", seq: await deps.revocations.readSeq() };
-  }
-  const { exp, sub, sid, client_id: clientId } = accessToken.claims;
-  const whose = { userId: parseId("usr", sub), sessionId: parseId("ses", sid), clientId };
-  return settled(await deps.revocations.revokeToken(tokenId, new Date(exp * 1000), actor, whose));
 }
 
 function settled(outcome: RevokeOutcome): Revoked {

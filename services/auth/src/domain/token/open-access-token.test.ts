@@ -9,25 +9,25 @@ const deep = `{"marked":${"[".repeat(2_900)}${"]".repeat(2_900)}}`;
 
 afterEach(() => vi.restoreAllMocks());
 
-/** A ring with one key that accepts every signature, or none. */
+/** A key ring with one key that accepts every signature or none. */
 function ring(isRight: boolean, alg: "ES256" | "EdDSA" = "ES256") {
   const key = { alg, verify: () => isRight } as unknown as SigningKey;
   return { keyRing: { findSigningKey: async (kid: string) => (kid === header.kid ? key : undefined) } };
 }
 
-describe("the payload is not parsed", () => {
+describe("the payload of a token", () => {
   test.each([
-    ["of a token with a wrong signature", ring(false)],
-    ["of a token with another algorithm", ring(true, "EdDSA")],
-    ["of a token with an unknown key", { keyRing: { findSigningKey: async () => undefined } }],
-    ["that is nested too deep, even with a valid signature", ring(true)],
-  ])("%s", async (_, deps) => {
+    ["with a wrong signature", ring(false)],
+    ["with another algorithm", ring(true, "EdDSA")],
+    ["with an unknown key", { keyRing: { findSigningKey: async () => undefined } }],
+    ["that is nested too deep, despite a valid signature,", ring(true)],
+  ])("%s is not parsed", async (_, deps) => {
     const parsed = vi.spyOn(JSON, "parse");
     expect(await openAccessToken(deps, tokenOf(deep))).toBeUndefined();
     expect(parsed.mock.calls.filter(([text]) => text.includes("marked"))).toEqual([]);
   });
 });
 
-test("a payload without claims is not a token, even with a valid signature", async () => {
+test("a payload without claims is refused despite a valid signature", async () => {
   expect(await openAccessToken(ring(true), tokenOf('{"marked":1}'))).toBeUndefined();
 });

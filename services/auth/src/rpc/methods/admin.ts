@@ -61,7 +61,7 @@ export function createAdminMethods(deps: AdminMethodDeps): Method[] {
         order: request.oldestFirst ? "oldest first" : "newest first",
         pageSize: request.pageSize,
         pageToken: request.pageToken,
-        patienceMs: auditSearchMs,
+        timeoutMs: auditSearchMs,
       });
       return { events: events.map(toAuditEvent), nextPageToken };
     }),

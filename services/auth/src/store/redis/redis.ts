@@ -43,7 +43,7 @@ export interface RedisDeps {
 
 export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps): Redis {
   const client = connectRedis(target, "postern");
-  const breaker = createBreaker({ silences: 2, restMs: cooldownMs, nowMs: monotonicMs });
+  const breaker = createBreaker({ silences: 2, cooldownMs, nowMs: monotonicMs });
   /** Undefined before the first answer or failure. */
   let isUp: boolean | undefined;
   let faults = 0;
