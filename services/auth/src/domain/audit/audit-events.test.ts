@@ -22,7 +22,7 @@ async function texts(folder: string, pattern: RegExp): Promise<string[]> {
 
 test("every event that SQL and code note is in the list, and no other", async () => {
   const written = [
-    ...(await texts(`${source}/store/postgres/migrations`, /\.sql$/)),
+    ...(await texts(`${source}/store/postgres/functions`, /\.sql$/)),
     ...(await texts(`${source}/store/postgres`, /(?<!\.test)\.ts$/)),
   ];
   const own = await texts(`${source}/domain/audit`, /(?<!\.test)\.ts$/);

@@ -1,4 +1,5 @@
 import { PosternError } from "../../domain/errors.ts";
+import { UnknownSchemaError } from "./schema-error.ts";
 import { SchemaOwnerError } from "./schema-owners.ts";
 
 /** The connection leads to a standby: it takes no writes, and answers reads from what it knows by now. */
@@ -31,7 +32,7 @@ const [addPassword, howTls] = [
 export function lastingFault(error: unknown): string | undefined {
   const fault = innermost(error);
   if (!(fault instanceof Error)) return undefined;
-  if (fault instanceof SchemaOwnerError) return fault.message;
+  if (fault instanceof SchemaOwnerError || fault instanceof UnknownSchemaError) return fault.message;
   return byCode(fault, codeOf(fault)) ?? byMessage(fault.message);
 }
 

@@ -1,13 +1,3 @@
--- What nobody needs any more, deleted in small batches; and sessions to be looked into.
-
--- No rotation changes their columns, so it goes on to update no index.
-create index sessions_expiring on postern.sessions (expires_at);
--- For those who look into what became of sessions.
-create index sessions_user on postern.sessions (user_id, id);
-create index sessions_client on postern.sessions (client_id, id);
-
-create index user_addresses_oldest on postern.user_addresses (last_login_at);
-
 -- Deletes the oldest rows that nobody needs, at most p_limit, and tells how many went and up to which time, where the
 -- next batch may begin: what this one left behind is dead, or somebody holds it. `cleaned` is null where another
 -- replica is at it. One call is one short transaction:
@@ -15,15 +5,17 @@ create index user_addresses_oldest on postern.user_addresses (last_login_at);
 -- - The advisory lock ends with it, so a pooler by transaction works.
 -- - It waits for no row, and takes neither users nor the head.
 -- - Nothing waits for its commit to reach the disk or a standby: after a crash the rows may be there again.
-create function postern.clean(
+create or replace function postern.clean(
   p_table text, p_limit integer, p_from timestamptz, out cleaned integer, out up_to timestamptz
-) language plpgsql set lock_timeout = '200ms'
+) language plpgsql
+set lock_timeout = '200ms' set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column text;
   v_kept interval;
 begin
-  if not pg_try_advisory_xact_lock(hashtext('postern.cleaning')) then
+  perform from postern.locks where name = 'cleaning' for update skip locked;
+  if not found then
     return;
   end if;
   perform set_config('synchronous_commit', 'off', true);
