@@ -56,7 +56,7 @@ export function createAuditStore(
 ): AuditStore {
   return {
     async note(notes) {
-      await notesDb.query("select postern.note_many($1)", [JSON.stringify(notes.map(toJson))]);
+      await notesDb.query("select postern.record_audit_batch($1)", [JSON.stringify(notes.map(toJson))]);
     },
 
     async scan(filter, page) {
@@ -95,12 +95,12 @@ function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, slice
   if (beyond !== undefined) within.push(`id ${beyondIs} ${add(beyond)}::uuid`);
   if (filter.since !== undefined) {
     const since = `${add(filter.since)}::timestamptz`;
-    within.push(`id >= postern.first_id(${since} - interval '1 second')`);
+    within.push(`id >= postern.first_audit_id(${since} - interval '1 second')`);
     fitting.push(`at >= ${since}`);
   }
   if (filter.until !== undefined) {
     const until = `${add(filter.until)}::timestamptz`;
-    within.push(`id < postern.first_id(${until} + interval '1 second')`);
+    within.push(`id < postern.first_audit_id(${until} + interval '1 second')`);
     fitting.push(`at < ${until}`);
   }
   const [by, ...rest] = indexed.filter(([name]) => filter[name] !== undefined);

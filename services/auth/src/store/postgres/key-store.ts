@@ -57,12 +57,12 @@ export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
     },
 
     async addFirst(key, actor) {
-      await call("postern.add_first_key($1, $2, $3, $4, $5, $6, $7)", [...newRow(key), ...by(actor)]);
+      await call("postern.add_first_key($1, $2, $3)", [toJson(key), ...by(actor)]);
     },
 
     prepare: (key, { unlessPrepared, most }, actor) =>
-      call<PrepareOutcome>("postern.prepare_key($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
-        ...newRow(key),
+      call<PrepareOutcome>("postern.prepare_key($1, $2, $3, $4, $5)", [
+        toJson(key),
         unlessPrepared,
         most,
         ...by(actor),
@@ -117,8 +117,15 @@ function toKey(row: KeyRow): StoredKey {
   };
 }
 
-function newRow({ id, purpose, alg, publicJwk, sealed }: NewKey): unknown[] {
-  return [id, purpose, alg, publicJwk === undefined ? null : JSON.stringify(publicJwk), sealed];
+function toJson({ id, purpose, alg, publicJwk, sealed }: NewKey): string {
+  // Postgres reads a `bytea` in JSON from its text form.
+  return JSON.stringify({
+    id,
+    purpose,
+    alg,
+    public_jwk: publicJwk,
+    sealed: `\\x${Buffer.from(sealed).toString("hex")}`,
+  });
 }
 
 function by({ caller, requestId }: Actor): string[] {

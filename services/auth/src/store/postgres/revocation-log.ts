@@ -23,7 +23,7 @@ interface EntryJson {
 interface HeadRow {
   readonly seq: number;
   readonly tail: Uuid;
-  readonly everything_rev: number;
+  readonly everything_cutoff: number;
   readonly as_of: Date;
   readonly now: Date;
   readonly keys_version: Uuid;
@@ -40,7 +40,7 @@ const entryJson = `jsonb_build_object('seq', r.seq, 'id', r.id, 'previous_id', r
  * maybe nothing later. `statement_timestamp()` would be wrong, because the driver's protocol sets it again after the
  * snapshot was taken. `now` is the current time: a token that expires between the two has expired.
  */
-const head = `h.seq, h.tail, h.everything_rev,
+const head = `h.seq, h.tail, h.everything_cutoff,
   postern.now() - (clock_timestamp() - transaction_timestamp()) as as_of, postern.now() as now, h.keys_version,
   pg_is_in_recovery() as in_recovery`;
 
@@ -134,7 +134,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
         asOf: last.as_of,
         now: last.now,
         keysVersion: last.keys_version,
-        everythingSeq: last.everything_rev,
+        everythingSeq: last.everything_cutoff,
         entries,
       };
     },
@@ -185,7 +185,7 @@ export function createRevocationLog(db: Queries, headDb: Queries): RevocationLog
       return { seq: row?.seq ?? 0 };
     },
     async recordRewind({ known, head: found }) {
-      await db.query("select postern.note('log_rewound', 'postern', '', null, null, null, $1)", [
+      await db.query("select postern.record_audit('log_rewound', 'postern', '', null, null, null, $1)", [
         JSON.stringify({ known, found }),
       ]);
     },

@@ -33,31 +33,9 @@ export function createSessionStore(
 
     async open(session: NewSession): Promise<OpenOutcome> {
       const [row] = await db.query<{ outcome: "opened" | "stale" | "revoked"; expires_at: Date } & GrantRow>(
-        `select o.outcome, ${grantColumns("o.opened")}, (o.opened).auth_time + $14::interval as expires_at,
-           case when o.outcome = 'opened' and $18::text is not null
-             then postern.remember_address($2, $18) end as remembered
-         from postern.open_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-           $14::interval, $15::interval, $16, $17) as o`,
-        [
-          session.id,
-          session.userId,
-          session.passwordVersion,
-          session.rev,
-          session.caller,
-          session.clientId,
-          session.audience,
-          session.scope,
-          session.amr,
-          session.refreshKey,
-          session.device,
-          session.clientAddress,
-          session.userAgent,
-          interval(policy.sessionTtlMs),
-          idle,
-          policy.maxSessions,
-          session.requestId,
-          session.addressKey ?? null,
-        ],
+        `select o.outcome, o.expires_at, ${grantColumns("o.opened")}
+         from postern.open_session($1, $2::interval, $3::interval, $4) as o`,
+        [JSON.stringify(toRow(session)), interval(policy.sessionTtlMs), idle, policy.maxSessions],
       );
       if (row === undefined || row.outcome !== "opened")
         return { kind: row?.outcome ?? "stale" } as OpenOutcome;
@@ -134,6 +112,26 @@ export function createSessionStore(
         amr: row.amr,
       }));
     },
+  };
+}
+
+function toRow(session: NewSession) {
+  return {
+    id: session.id,
+    user_id: session.userId,
+    password_version: session.passwordVersion,
+    rev: session.rev,
+    caller: session.caller,
+    client_id: session.clientId,
+    audience: session.audience,
+    scope: session.scope,
+    amr: session.amr,
+    refresh_key: session.refreshKey,
+    device: session.device,
+    client_address: session.clientAddress,
+    address_key: session.addressKey,
+    user_agent: session.userAgent,
+    request_id: session.requestId,
   };
 }
 

@@ -1,5 +1,4 @@
 import { PosternError } from "../../domain/errors.ts";
-import type { Actor } from "../../domain/ports/actor.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type {
   ChangeOptions,
@@ -72,17 +71,18 @@ export function createUserStore(db: Queries): UserStore {
 
   return {
     async create(user, actor) {
-      const rows = await db.query<UserRow & { note: string }>(
+      const rows = await db.query<UserRow & { recorded: number }>(
         `with t as (select postern.now() as now),
          made as (
            insert into postern.users
              (id, email, email_key, username, username_key, roles, password_hash, created_at, updated_at)
-           select $1, $2, $3, $4, $5, $6, $7, t.now, t.now from t
+           select u.id, u.email, u.email_key, u.username, u.username_key, u.roles, u.password_hash, t.now, t.now
+           from jsonb_populate_record(null::postern.users, $1) u, t
            on conflict do nothing returning *),
-         noted as (select postern.note('user_created', $8, $9, id, null, null,
+         recorded as (select postern.record_audit('user_created', $2, $3, id, null, null,
            jsonb_build_object('roles', roles)) from made)
-         select ${columns}, (select count(*) from noted) as note from made`,
-        userValues(user, actor),
+         select ${columns}, (select count(*) from recorded) as recorded from made`,
+        [toJson(user), actor.caller, actor.requestId],
       );
       const [made] = rows;
       if (made !== undefined) return { kind: "created", user: toUser(made) };
@@ -152,24 +152,22 @@ export function createUserStore(db: Queries): UserStore {
 
     async createFirstAdmin(user, actor) {
       const [row] = await db.query<{ outcome: "created" | "exists" | "taken" }>(
-        "select postern.create_first_admin($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome",
-        userValues(user, actor),
+        "select postern.create_first_admin($1, $2, $3) as outcome",
+        [toJson(user), actor.caller, actor.requestId],
       );
       return { kind: row?.outcome ?? "exists" };
     },
   };
 }
 
-function userValues(user: NewUser, actor: Actor): unknown[] {
-  return [
-    user.id,
-    user.email,
-    user.emailKey,
-    user.username ?? null,
-    user.usernameKey ?? null,
-    user.roles,
-    user.passwordHash ?? null,
-    actor.caller,
-    actor.requestId,
-  ];
+function toJson(user: NewUser): string {
+  return JSON.stringify({
+    id: user.id,
+    email: user.email,
+    email_key: user.emailKey,
+    username: user.username,
+    username_key: user.usernameKey,
+    roles: user.roles,
+    password_hash: user.passwordHash,
+  });
 }

@@ -1,5 +1,5 @@
--- p_lead: how long at least a signing key must have been published. p_instead_of: only where that key is the active
--- one; null: whichever is.
+-- Makes a prepared key the active key of its purpose.
+-- p_lead: minimum time since a signing key was published. p_instead_of: the key that must be active now; null: any.
 create or replace function postern.activate_key(
   p_id uuid, p_lead interval, p_instead_of uuid, p_caller text, p_request_id text
 ) returns text language plpgsql
@@ -21,7 +21,7 @@ begin
   elsif v_key.purpose = 'signing' and v_key.created_at > postern.now() - p_lead then
     return 'too_young';
   end if;
-  perform postern.put_in_force(p_id, p_caller, p_request_id);
+  perform postern.replace_active_key(p_id, p_caller, p_request_id);
   return 'activated';
 end
 $$;

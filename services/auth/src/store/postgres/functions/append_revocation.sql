@@ -1,5 +1,7 @@
--- Appends one entry and answers with its number. Takes the head: call it when no other lock is wanted.
--- p_forget_after: until when it can hit a living token; by default the longest access token (1 hour) and 2 minutes.
+-- Appends an entry to the log and returns its number. Locks the head, which must be the last lock of the transaction:
+-- transactions then commit in the order of the log's numbers.
+-- p_forget_after: until when the entry can concern a valid token. Default: the longest lifetime of an access token (1 hour)
+-- and 2 minutes.
 create or replace function postern.append_revocation(
   p_kind text, p_target_id uuid default null, p_client_id text default null,
   p_forget_after timestamptz default null

@@ -1,6 +1,5 @@
--- A UUIDv7 of this time to the microsecond (RFC 9562, section 6.2, method 3), so that what one transaction notes stays
--- in its order.
-create or replace function postern.note_id(p_at timestamptz) returns uuid language plpgsql volatile
+-- A UUIDv7 of this time to the microsecond (RFC 9562, section 6.2, method 3). Rows of one transaction keep their order.
+create or replace function postern.audit_id(p_at timestamptz) returns uuid language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare

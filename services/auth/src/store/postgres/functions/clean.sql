@@ -1,10 +1,9 @@
--- Deletes the oldest rows that nobody needs, at most p_limit, and tells how many went and up to which time, where the
--- next batch may begin: what this one left behind is dead, or somebody holds it. `cleaned` is null where another
--- replica is at it. One call is one short transaction:
+-- Deletes at most p_limit of the oldest rows that are no longer needed. Returns how many were deleted, and the newest time
+-- among them, where the next batch can begin: an older row that is left is locked by another transaction. `cleaned` is null
+-- if another replica is cleaning. One call is one short transaction:
 --
--- - The advisory lock ends with it, so a pooler by transaction works.
--- - It waits for no row, and takes neither users nor the head.
--- - Nothing waits for its commit to reach the disk or a standby: after a crash the rows may be there again.
+-- - It waits for no row lock, and locks neither users nor the head.
+-- - The commit does not wait for the disk or a standby. After a crash the rows may exist again.
 create or replace function postern.clean(
   p_table text, p_limit integer, p_from timestamptz, out cleaned integer, out up_to timestamptz
 ) language plpgsql
@@ -20,12 +19,12 @@ begin
   end if;
   perform set_config('synchronous_commit', 'off', true);
   case p_table
-    -- Until its end a session's row is what tells a token that was spent; for a day after, what became of it.
+    -- Until a session expires, its row distinguishes a spent token from an unknown one. For one more day it shows how the
+    -- session ended.
     when 'sessions' then v_column := 'expires_at'; v_kept := '1 day';
-    -- A replica that is so far behind finds a gap, and loads the log anew. An hour, since a clock may
-    -- have been ahead.
+    -- A replica that is this far behind finds a gap and loads the log again. One hour, because a clock may have been ahead.
     when 'revocations' then v_column := 'forget_after'; v_kept := '1 hour';
-    -- Logins ask for those of the last 90 days.
+    -- Logins read addresses of the last 90 days.
     when 'user_addresses' then v_column := 'last_login_at'; v_kept := '180 days';
   end case;
   execute format(

@@ -1,5 +1,5 @@
--- Append only, for the owner of the table too. Old rows go by `purge_audit`, which is what sets `postern.purging`;
--- a younger one than 30 days does not go whoever asks and however.
+-- Makes the audit append-only, also for the owner of the table. Only `purge_audit` deletes rows: it sets `postern.purging`.
+-- Rows younger than 30 days cannot be deleted, also not with that setting.
 create or replace function postern.keep_audit() returns trigger language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$

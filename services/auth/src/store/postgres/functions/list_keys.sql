@@ -1,5 +1,5 @@
--- The keys that are not removed and their version; one row without a key where there are none. Somebody may be changing
--- the table, hence the timeout.
+-- The keys that are not removed, and their version. If there are none, one row without a key.
+-- The timeout applies when another session locks the table, for example to change it.
 create or replace function postern.list_keys() returns table (
   keys_version uuid, now timestamptz, id uuid, number bigint, purpose text, alg text, state text, public_jwk jsonb,
   sealed bytea, created_at timestamptz, activated_at timestamptz, retired_at timestamptz

@@ -1,5 +1,5 @@
--- Holds the user's row; answers `unknown` or `administrator` where the change must not be made.
-create or replace function postern.hold_user(p_id uuid, p_spare_admins boolean) returns text language plpgsql
+-- Locks the user's row. Returns `changed` if the change may be made, otherwise `unknown` or `administrator`.
+create or replace function postern.lock_user(p_id uuid, p_exclude_admins boolean) returns text language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -8,7 +8,7 @@ begin
   select roles into v_roles from postern.users where id = p_id for update;
   if not found then
     return 'unknown';
-  elsif p_spare_admins and 'admin' = any (v_roles) then
+  elsif p_exclude_admins and 'admin' = any (v_roles) then
     return 'administrator';
   end if;
   return 'changed';

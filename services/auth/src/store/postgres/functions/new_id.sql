@@ -1,3 +1,4 @@
+-- A UUIDv7 (RFC 9562): a UUIDv4 whose first 48 bits are replaced by the time in milliseconds and whose version is set to 7.
 create or replace function postern.new_id() returns uuid language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$

@@ -1,5 +1,5 @@
--- Deletes the oldest rows that are older than p_before and than 30 days, at most p_limit and at most 1000, and says
--- how many went; null where another replica is at it. Nothing waits for its commit to reach the disk.
+-- Deletes the oldest rows that are older than p_before and older than 30 days; at most p_limit, and at most 1000. Returns
+-- how many were deleted; null if another replica is purging. The commit does not wait for the disk.
 create or replace function postern.purge_audit(p_before timestamptz, p_limit integer) returns integer
 language plpgsql security definer
 set lock_timeout = '200ms' set search_path = pg_catalog, pg_temp
@@ -13,11 +13,11 @@ begin
     return null;
   end if;
   perform set_config('synchronous_commit', 'off', true);
-  -- Not in a clause of the function: there, a parameter that Postgres does not know requires a superuser.
+  -- A `set` clause of the function would need a superuser, because Postgres does not know this parameter.
   perform set_config('postern.purging', 'on', true);
   delete from postern.audit where id = any (array(
     select id from postern.audit
-    where id < postern.first_id(v_before + interval '1 second') and at < v_before
+    where id < postern.first_audit_id(v_before + interval '1 second') and at < v_before
     order by id limit least(p_limit, 1000)));
   get diagnostics v_count = row_count;
   perform set_config('postern.purging', 'off', true);

@@ -1,5 +1,5 @@
--- Notes where a user has logged in from; keeps the 32 newest. The time is written once a day, so that a login
--- from a known address seldom writes at all.
+-- Records an address that the user has logged in from, and keeps the 32 newest. The time is written once a day, so most
+-- logins from a known address write nothing.
 create or replace function postern.remember_address(p_user_id uuid, p_address text) returns void language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$

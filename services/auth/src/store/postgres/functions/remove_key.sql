@@ -1,5 +1,5 @@
--- p_kept_for: how long at least a retired key is kept, for what it has made. Of a tainted or a prepared key nothing
--- is wanted any more.
+-- Deletes a key's secret. A tainted or a prepared key can be removed at any time: no valid token needs it.
+-- p_kept_for: minimum time since a key was retired, for the tokens that it has made.
 create or replace function postern.remove_key(p_id uuid, p_kept_for interval, p_caller text, p_request_id text) returns text
 language plpgsql
 set lock_timeout = '500ms' set search_path = pg_catalog, pg_temp
@@ -19,7 +19,7 @@ begin
     return 'needed';
   end if;
   update postern.keys set state = 'removed', removed_at = postern.now(), sealed = null where id = p_id;
-  perform postern.keys_changed('key_removed', v_key, p_caller, p_request_id);
+  perform postern.record_key_change('key_removed', v_key, p_caller, p_request_id);
   return 'removed';
 end
 $$;

@@ -1,4 +1,4 @@
--- Puts the same secret under another master key: who has the key open need not be told.
+-- Seals the same secret under another master key. Replicas that have opened the key need no notice.
 create or replace function postern.reseal_key(
   p_id uuid, p_from bytea, p_to bytea, p_caller text, p_request_id text
 ) returns boolean language plpgsql
@@ -10,8 +10,8 @@ begin
   if not found then
     return false;
   end if;
-  perform postern.note('key_resealed', p_caller, p_request_id, null, null, null, jsonb_build_object('key', p_id));
-  -- A server may have it that could not open it before.
+  perform postern.record_audit('key_resealed', p_caller, p_request_id, null, null, null, jsonb_build_object('key', p_id));
+  -- A server that could not open the key before may be able to now.
   update postern.revocation_head set keys_version = postern.new_id();
   return true;
 end

@@ -1,4 +1,4 @@
--- Ends one session. p_clients: only a session of one of these; null: any.
+-- Ends one session. p_clients: the client ids whose sessions may be ended; null: any.
 create or replace function postern.revoke_session(
   p_id uuid, p_clients text[], p_caller text, p_request_id text,
   out outcome text, out seq bigint
@@ -16,7 +16,7 @@ begin
     select h.seq into strict seq from postern.revocation_head h;
   else
     update postern.sessions set ended_at = postern.now(), ended_by = 'revoked' where id = p_id;
-    perform postern.note('session_revoked', p_caller, p_request_id, s.user_id, p_id, s.client_id);
+    perform postern.record_audit('session_revoked', p_caller, p_request_id, s.user_id, p_id, s.client_id);
     outcome := 'revoked';
     seq := postern.append_revocation('session', p_id);
   end if;

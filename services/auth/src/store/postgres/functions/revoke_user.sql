@@ -1,3 +1,4 @@
+-- Ends all sessions of a user.
 create or replace function postern.revoke_user(
   p_id uuid, p_caller text, p_request_id text, out outcome text, out seq bigint
 ) language plpgsql
@@ -9,9 +10,9 @@ begin
     outcome := 'already';
     select h.seq into strict seq from postern.revocation_head h;
   else
-    perform postern.note('user_revoked', p_caller, p_request_id, p_id, null, null);
+    perform postern.record_audit('user_revoked', p_caller, p_request_id, p_id, null, null);
     outcome := 'revoked';
-    seq := postern.end_user(p_id);
+    seq := postern.end_user_sessions(p_id);
   end if;
 end
 $$;

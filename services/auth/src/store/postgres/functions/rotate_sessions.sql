@@ -1,11 +1,11 @@
--- Rotates a batch of refresh tokens, given as one JSON array; one outcome a token, in their order.
+-- Rotates a batch of refresh tokens. Returns one outcome for each token.
+-- p_requests: an array of objects with the columns of `r` below. p_not_after: a batch that begins later, by the database's
+-- clock, changes nothing, because its callers have already been answered with UNAVAILABLE (a frozen server that continues,
+-- for example).
 --
--- Sessions are locked in the order of their ids, and the head is taken last, so overlapping batches cannot
--- deadlock. Each decision is made on the locked row, after which users and marks are read anew: a statement
--- in a volatile function sees what was committed before the statement began.
---
--- p_not_after, by the database's own clock: a batch that begins later spends nothing, for whoever sent it has
--- been answered UNAVAILABLE long since (a frozen server that goes on, say).
+-- Sessions are locked in the order of their ids, and the head is locked last, so overlapping batches cannot deadlock. Each
+-- decision is made on the locked row. Users and cutoffs are read after that: a statement in a volatile function sees what
+-- was committed before the statement began.
 create or replace function postern.rotate_sessions(
   p_requests jsonb, p_grace interval, p_idle interval, p_not_after timestamptz
 ) returns table (ord integer, outcome text, granted postern.grant_row)
@@ -38,15 +38,16 @@ begin
       continue;
     end if;
     if s.caller <> r.caller or s.client_id <> r.client_id then
-      -- Once in ten minutes, for a holder could show his own token for ever. What was shown as client id is not noted.
+      -- At most once in ten minutes, because the holder of a token could send it without end. The client id of the request
+      -- is not recorded.
       v_now := postern.now();
       if not exists (
         select from postern.audit a
         where a.session_id = s.id and a.event = 'refresh_foreign'
-          and a.id >= postern.first_id(v_now - interval '10 minutes')
+          and a.id >= postern.first_audit_id(v_now - interval '10 minutes')
       ) then
-        perform postern.note('refresh_foreign', r.caller, r.request_id, s.user_id, s.id, s.client_id,
-                             jsonb_build_object('session_caller', s.caller));
+        perform postern.record_audit('refresh_foreign', r.caller, r.request_id, s.user_id, s.id, s.client_id,
+                                     jsonb_build_object('session_caller', s.caller));
       end if;
       outcome := 'foreign';
       return next;
@@ -55,7 +56,7 @@ begin
     v_now := postern.now();
     select * into strict v_user from postern.users where id = s.user_id;
     if s.ended_at is not null or v_user.disabled_at is not null
-       or s.rev < postern.min_rev(v_user, s.client_id)
+       or s.rev < postern.cutoff(v_user, s.client_id)
        or v_now >= s.expires_at or v_now >= s.last_used_at + p_idle then
       outcome := 'ended';
       return next;
@@ -67,9 +68,9 @@ begin
       continue;
     end if;
     if r.generation > s.generation then
-      -- Its MAC is good, so it was issued: the database has lost commits since.
-      perform postern.note('refresh_generation_ahead', r.caller, r.request_id, s.user_id, s.id, s.client_id,
-                           jsonb_build_object('stored', s.generation, 'shown', r.generation));
+      -- The MAC is valid, so the token was issued: the database has lost commits since then.
+      perform postern.record_audit('refresh_generation_ahead', r.caller, r.request_id, s.user_id, s.id, s.client_id,
+                                   jsonb_build_object('stored', s.generation, 'shown', r.generation));
       s.generation := r.generation;
       s.rotated_at := '-infinity';
     end if;
@@ -91,8 +92,8 @@ begin
       update postern.sessions set last_used_at = v_now where id = s.id returning * into s;
     else
       update postern.sessions set ended_at = v_now, ended_by = 'reuse' where id = s.id;
-      perform postern.note('refresh_reuse', r.caller, r.request_id, s.user_id, s.id, s.client_id,
-                           jsonb_build_object('stored', s.generation, 'shown', r.generation));
+      perform postern.record_audit('refresh_reuse', r.caller, r.request_id, s.user_id, s.id, s.client_id,
+                                   jsonb_build_object('stored', s.generation, 'shown', r.generation));
       v_reused := v_reused || s.id;
       outcome := 'reused';
       return next;

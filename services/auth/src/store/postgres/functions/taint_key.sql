@@ -1,6 +1,6 @@
--- Its secret may be in strange hands: nothing that the key has made counts any more. The prepared key that has been
--- published the longest takes an active key's place. Whoever has a refresh key can make the refresh token of any
--- session, so with one of those everything ends that was authenticated before.
+-- Rejects everything that a key has made, because its secret may be compromised. If the key is active, the prepared key that
+-- was published first replaces it. An attacker with a refresh key can make the refresh token of any session, so tainting one
+-- ends everything.
 create or replace function postern.taint_key(
   p_id uuid, p_caller text, p_request_id text, out outcome text, out seq bigint
 ) language plpgsql
@@ -26,9 +26,9 @@ begin
     return;
   end if;
   update postern.keys set state = 'tainted', retired_at = coalesce(retired_at, postern.now()) where id = p_id;
-  perform postern.keys_changed('key_tainted', v_key, p_caller, p_request_id);
+  perform postern.record_key_change('key_tainted', v_key, p_caller, p_request_id);
   if v_key.state = 'active' then
-    perform postern.put_in_force(v_next, p_caller, p_request_id);
+    perform postern.replace_active_key(v_next, p_caller, p_request_id);
   end if;
   outcome := 'tainted';
   seq := case v_key.purpose

@@ -1,3 +1,4 @@
+-- What tokens of the session are made from, at p_now.
 create or replace function postern.to_grant(
   p_session postern.sessions, p_roles text[], p_idle interval, p_now timestamptz
 ) returns postern.grant_row language plpgsql stable

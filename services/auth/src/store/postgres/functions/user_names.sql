@@ -1,4 +1,4 @@
--- What users are called. Somebody may be changing the table, hence the timeout (see below).
+-- The names of users, for display. The timeout applies when another session locks the table, for example to change it.
 create or replace function postern.user_names(p_ids uuid[]) returns table (id uuid, name text)
 language sql stable
 set lock_timeout = '500ms' set search_path = pg_catalog, pg_temp

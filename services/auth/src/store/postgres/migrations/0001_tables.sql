@@ -11,7 +11,7 @@ create table postern.users (
   password_version bigint not null default 1,
   disabled_at timestamptz,
   -- Number of the last log entry for this user. Sessions with a lower rev are over.
-  min_rev bigint not null default 0,
+  cutoff bigint not null default 0,
   created_at timestamptz not null,
   updated_at timestamptz not null,
   last_login_at timestamptz,
@@ -70,7 +70,7 @@ create table postern.revocation_head (
   seq bigint not null,
   tail uuid not null,
   -- Everything authenticated below this number is over.
-  everything_rev bigint not null,
+  everything_cutoff bigint not null,
   -- A random id that every change of the keys replaces. Replicas compare it to detect that their keys are outdated.
   keys_version uuid not null
 );
@@ -92,10 +92,10 @@ create index revocations_living on postern.revocations (forget_after);
 
 create unique index revocations_token on postern.revocations (target_id) where kind = 'token';
 
--- As users.min_rev, for clients.
-create table postern.client_marks (
+-- As users.cutoff, for clients.
+create table postern.client_cutoffs (
   client_id text collate "C" primary key,
-  min_rev bigint not null
+  cutoff bigint not null
 );
 
 create table postern.keys (
@@ -147,6 +147,6 @@ create type postern.grant_row as (
   now timestamptz, keys_version uuid
 );
 
-insert into postern.revocation_head (seq, tail, everything_rev, keys_version)
+insert into postern.revocation_head (seq, tail, everything_cutoff, keys_version)
 values (0, gen_random_uuid(), 0, gen_random_uuid());
 insert into postern.locks (name) values ('cleaning'), ('purge_audit');
