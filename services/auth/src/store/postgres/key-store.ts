@@ -13,6 +13,7 @@ import type {
   TaintOutcome,
 } from "../../domain/ports/key-store.ts";
 import type { Queries } from "./database.ts";
+import { interval } from "./interval.ts";
 
 interface ListRow extends Partial<KeyRow> {
   readonly keys_version: Uuid;
@@ -35,7 +36,7 @@ interface KeyRow {
 /**
  * Sealed keys in Postgres.
  *
- * @param readDb for reading them: connections that no login takes, since tokens may have to wait for it
+ * @param readDb for reads: connections that logins do not use, because tokens may have to wait for a read
  */
 export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
   async function call<T>(sql: string, values: readonly unknown[]): Promise<T> {
@@ -130,8 +131,4 @@ function toJson({ id, purpose, alg, publicJwk, sealed }: NewKey): string {
 
 function by({ caller, requestId }: Actor): string[] {
   return [caller, requestId];
-}
-
-function interval(ms: number): string {
-  return `${ms} milliseconds`;
 }

@@ -7,7 +7,7 @@ import { type Migration, readSchemaFiles, type SchemaFiles, type SchemaFunction 
 import { demandTrustedOwners, type Query } from "./schema-owners.ts";
 import { type Connection, withConnection } from "./single-connection.ts";
 
-/** Another migrator has just made the schema, or its first table, that this one was about to make. */
+/** Another migrator has created the schema, or its first table, since this one looked for it. */
 class OvertakenError extends Error {}
 
 /**
@@ -34,9 +34,9 @@ async function findVersion(query: Query, migrations: readonly Migration[]): Prom
 }
 
 /**
- * Lets migrators take turns until the end of the transaction, and makes what the first one finds missing. No other role
- * can delay this one: it waits for a table that is Postern's, or for a name in a schema that is.
- * @returns the version that the schema has by then
+ * Lets one migrator work at a time, until the end of the transaction. Creates the table of versions if it is missing. No
+ * other role can delay this: it waits only for Postern's own table, or for a name in Postern's own schema.
+ * @returns the version that the schema then has
  */
 async function takeTurn(query: Query, migrations: readonly Migration[]): Promise<number> {
   await demandTrustedOwners(query, "owner");
@@ -48,7 +48,7 @@ async function takeTurn(query: Query, migrations: readonly Migration[]): Promise
 async function makeVersions(query: Query): Promise<void> {
   try {
     const [schema] = await query("select from pg_namespace where nspname = 'postern'");
-    // Where the schema exists, its owner may lack the right to create one.
+    // If the schema exists, its owner may lack the right to create one.
     if (schema === undefined) await query("create schema postern");
     await query(
       "create table postern.migrations (version int primary key, name text not null, applied_at timestamptz not null default now())",
@@ -79,7 +79,7 @@ async function inTransaction<T>(
     await client.query("commit");
     return result;
   } catch (error) {
-    // Fails, too, where the connection is lost.
+    // Also fails if the connection is lost.
     await client.query("rollback").catch(() => {});
     throw error;
   }
@@ -118,12 +118,12 @@ export interface SchemaOptions {
 }
 
 /**
- * Brings the schema `postern` up to date and returns its version. Forward only. A killed run goes on where it stopped;
- * servers that start together take turns, also behind a pooler that works by transaction.
+ * Brings the schema `postern` up to date and returns its version. Forward only. After a killed run, the next run continues
+ * with the migration that was interrupted. Servers that start together take turns, also behind a pooler in transaction mode.
  *
  * The functions are replaced only in a run that applies a migration. Otherwise an old replica that restarts would put its
  * older functions over the newer ones.
- * @throws {PosternError} `UNAVAILABLE` where the connection is lost; what the driver and Postgres throw
+ * @throws {PosternError} `UNAVAILABLE` if the connection is lost; the errors of the driver and of Postgres
  * @throws {SchemaOwnerError} another role owns the schema, or an object in it
  * @throws {UnknownSchemaError} an unreleased version made the schema
  */

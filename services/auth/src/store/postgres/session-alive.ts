@@ -1,5 +1,5 @@
 /**
- * A session is alive where nobody ended it, it has not expired, and no mark is above its `rev`.
+ * A session is alive if it was not ended and has not expired, its user is enabled, and no cutoff is above its `rev`.
  *
  * @param idle the parameter with the idle time
  * @returns a condition on `s`, the session, and `u`, its user

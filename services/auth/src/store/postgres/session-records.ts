@@ -34,7 +34,7 @@ const records = `select s.id, s.user_id, s.caller, s.client_id, s.audience, s.sc
   from postern.sessions s join postern.users u on u.id = s.user_id cross join postern.revocation_head h
   left join postern.client_cutoffs c on c.client_id = s.client_id`;
 
-/** Sessions as they are looked into, not as they are used: those that are over as well. */
+/** Reads sessions for administrators, including those that are over. */
 export function createSessionRecords(db: Queries, idle: string): Pick<SessionStore, "find" | "search"> {
   return {
     async find(id) {
