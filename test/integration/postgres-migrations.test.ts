@@ -171,17 +171,30 @@ describe("N10: the functions of the schema", () => {
     return row?.["old"];
   };
 
-  test("are replaced by a run that applies a migration, and by no other", async () => {
+  const rights = (url: string) =>
+    rows(
+      url,
+      `select oid::regprocedure::text as name, proacl::text as rights from pg_proc
+       where pronamespace = 'postern'::regnamespace and proname <> 'added_later' order by 1`,
+    );
+
+  test("are replaced by a run that applies a migration, and by no other, and keep their grants", async () => {
     await using database = await createDatabase({ migrated: false });
     const files = await laterFiles();
     const older = await readSchemaFiles();
     await migrate(database.url, { files: older });
     await withClient(database.url, (client) => client.query(oldNow));
+    await withClient(database.url, (client) =>
+      client.query("grant execute on all functions in schema postern to pg_monitor"),
+    );
+    const before = await rights(database.url);
     await migrate(database.url, { files: older });
     expect(await isOldNow(database.url)).toBe(true);
 
     await migrate(database.url, { files });
     expect(await isOldNow(database.url)).toBe(false);
+    expect(before.length).toBeGreaterThan(30);
+    expect(await rights(database.url)).toEqual(before);
     expect(await functionNames(database.url)).toContain("added_later");
   });
 
