@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-full check bench format gen proto-release clean
+.PHONY: help setup run test test-full check bench format gen proto-release sql-release clean
 .NOTPARALLEL:
 
 SYSTEM_PATH := $(PATH)
@@ -48,6 +48,9 @@ gen: setup ## Generates gen/src from proto/
 
 proto-release: setup ## At a release: keeps the contracts for `buf breaking` to compare with
 	@buf build --exclude-source-info -o proto/last-release.binpb
+
+sql-release: setup ## At a release: keeps the hashes of the SQL for a test to compare with
+	@node test/support/checks/sql-release.ts --write
 
 clean: ## Removes what was installed; .postern, the embedded database, stays
 	@rm -rf node_modules

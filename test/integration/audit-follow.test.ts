@@ -30,7 +30,7 @@ afterAll(() => database?.drop());
 
 /** Notes an event of this request, at once or within the transaction that the connection is in. */
 async function note(requestId: string, client?: Client): Promise<void> {
-  const sql = "select postern.note('user_created', 'test', $1, null, null, $2)";
+  const sql = "select postern.record_audit('user_created', 'test', $1, null, null, $2)";
   const values = [requestId, `client of ${requestId}`];
   if (client !== undefined) await client.query(sql, values);
   else await withClient(database.url, (own) => own.query(sql, values));
@@ -142,7 +142,7 @@ describe("postern audit --follow", { timeout: 60_000 }, () => {
 
 test("K02: what a stranger has sent is one line, and steers no terminal", async () => {
   const nasty = 'evil"}\r\n{"event":"login"}\u001b[2J\u001b]0;x\u0007\u202e\u2028';
-  const sql = `select postern.note('refresh_foreign', $1, $1, null, null, $1,
+  const sql = `select postern.record_audit('refresh_foreign', $1, $1, null, null, $1,
     jsonb_build_object('session_caller', $1::text), $1)`;
   await withClient(database.url, (client) => client.query(sql, [nasty]));
   await using following = await follow("--since", "1h");

@@ -155,7 +155,7 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
       `select proname, proconfig::text as settings from pg_proc
        where pronamespace = 'postern'::regnamespace and prosecdef order by 1`,
     );
-    expect(functions.map(({ proname }) => proname)).toEqual(["note", "purge_audit"]);
+    expect(functions.map(({ proname }) => proname)).toEqual(["purge_audit", "record_audit"]);
     for (const { settings } of functions) expect(settings).toContain("search_path=pg_catalog, pg_temp");
   });
 
@@ -163,7 +163,7 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
     const stranger = `stranger_${randomBytes(6).toString("hex")}`;
     await query(database.url, `create role ${stranger}; grant usage on schema postern to ${stranger}`);
     try {
-      for (const call of ["note('x', '', '', null, null, null)", "purge_audit(now(), 1)"]) {
+      for (const call of ["record_audit('x', '', '', null, null, null)", "purge_audit(now(), 1)"]) {
         const sql = `set role ${stranger}; select postern.${call}`;
         expect(await refusalOf(database.url, sql)).toMatch(/^42501 /);
       }

@@ -22,9 +22,10 @@ test("a row that somebody has made up keeps no other from being read", { timeout
   await using server = await startServer({ databaseUrl: database.url });
   await withClient(database.url, async (client) => {
     for (const detail of odd) {
-      await client.query("select postern.note('token_revoked', 'made up', '', null, null, null, $1::jsonb)", [
-        detail,
-      ]);
+      await client.query(
+        "select postern.record_audit('token_revoked', 'made up', '', null, null, null, $1::jsonb)",
+        [detail],
+      );
     }
   });
   const { admin } = createClients({ baseUrl: server.http, credential: TOKENS.admin });

@@ -71,7 +71,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   "Login by a wrong password": {
     call: ({ email }) => site.web.auth.login({ identifier: email, password: "a guess" }, patient),
-    done: "postern.note_many",
+    done: "postern.record_audit_batch",
     async check({ userId, email }, committed) {
       const refused = "postern.audit where event = 'login_refused' and user_id = $1";
       expect(await count(refused, [parseId("usr", userId)])).toBe(committed ? 1 : 0);

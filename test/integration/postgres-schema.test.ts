@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
+import { readSchemaFiles } from "../../services/auth/src/store/postgres/schema-files.ts";
 import { poll } from "../support/poll.ts";
-import { createDatabase, type TestDatabase } from "../support/postgres/database.ts";
+import { createDatabase, type TestDatabase, withClient } from "../support/postgres/database.ts";
 import { asSuperuser, createRole, rowsAsSuperuser, type TestRole } from "../support/postgres/roles.ts";
 import { runPostern, serveSettings, startPostern } from "../support/servers/postern-command.ts";
 import { startServer } from "../support/servers/server-process.ts";
@@ -38,6 +39,37 @@ describe("the functions of the schema", () => {
       "postern.with_lock()",
       "postern.with_none()",
     ]);
+  });
+});
+
+describe("the files of functions", () => {
+  const definition = /^create or replace function postern\.(\w+)\(/gm;
+
+  test("have one function each, of the file's name, and make all functions of the schema", async () => {
+    const { functions } = await readSchemaFiles();
+    const defined = functions.map(({ sql }) => [...sql.matchAll(definition)].map(([, name]) => name));
+    expect(defined).toEqual(functions.map(({ name }) => [name]));
+    await using database = await createDatabase();
+    const found = await rowsAsSuperuser(
+      database.url,
+      "select proname::text as name, pronargs as parameters from pg_proc where pronamespace = 'postern'::regnamespace",
+    );
+    expect(found.map(({ name }) => name).sort()).toEqual(functions.map(({ name }) => name).sort());
+    // More are confused too easily: they belong into one JSON object.
+    expect(found.filter(({ parameters }) => Number(parameters) > 8)).toEqual([]);
+  });
+
+  test("can run again on the schema that they are part of, with their bodies checked", async () => {
+    const { functions } = await readSchemaFiles();
+    await using database = await createDatabase();
+    const broken = `create or replace function postern.broken() returns int language sql
+      as 'select x from postern.no_such_table'`;
+    await withClient(database.url, async (client) => {
+      await client.query("begin; set local check_function_bodies = on");
+      for (const { name, sql } of functions) await expect(client.query(sql), name).resolves.toBeDefined();
+      await expect(client.query(broken)).rejects.toThrow("no_such_table");
+      await client.query("rollback");
+    });
   });
 });
 

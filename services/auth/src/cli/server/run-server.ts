@@ -4,7 +4,7 @@ import { MasterKeyError } from "../../domain/ports/key-material.ts";
 import { newSecretToken } from "../../domain/token/secret-token.ts";
 import { type Embedded, startEmbedded } from "../../embedded/embedded.ts";
 import { type ReadyConfig, withEmbedded } from "../../server/embedded-config.ts";
-import { lastingFault, SchemaError } from "../../server/schema.ts";
+import { SchemaError } from "../../server/schema.ts";
 import { type ServerLog, startServer } from "../../server/server.ts";
 import { createLogger } from "../../telemetry/log.ts";
 import { openStderrSink } from "../../telemetry/log-sink.ts";
@@ -12,7 +12,7 @@ import { type Args, CommandError, flag } from "../command.ts";
 import type { Io } from "../io.ts";
 import { readConfig } from "./read-config.ts";
 import { tryOutLines } from "./try-out-lines.ts";
-import { requireDatabase, tellEmbeddedFaults } from "./with-context.ts";
+import { lastingConfigError, requireDatabase, tellEmbeddedFaults } from "./with-context.ts";
 
 /** Runs the server until it is told to stop, or its embedded database ends. */
 export async function runServer(args: Args, io: Io): Promise<void> {
@@ -70,10 +70,8 @@ async function start(config: ReadyConfig, log: ServerLog, signal: AbortSignal) {
     if (signal.aborted) return undefined;
     if (error instanceof MasterKeyError) throw new ConfigError([fault("POSTERN_MASTER_KEY", error)]);
     if (error instanceof SchemaError) throw new ConfigError([fault("POSTERN_MIGRATE", error)]);
-    const lasting = lastingFault(error);
-    if (lasting !== undefined && !config.embedded) {
-      throw new ConfigError([{ setting: "POSTERN_DATABASE_URL", message: lasting }]);
-    }
+    const lasting = lastingConfigError(error, config.embedded);
+    if (lasting !== undefined) throw lasting;
     if (isOfListeners(error)) throw new CommandError(cannotListen(error));
     throw error;
   }

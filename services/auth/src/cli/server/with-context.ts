@@ -5,7 +5,7 @@ import type { Config } from "../../config/config.ts";
 import { ConfigError } from "../../config/error.ts";
 import { EmbeddedError } from "../../embedded/embedded-error.ts";
 import type { ReadyConfig } from "../../server/embedded-config.ts";
-import { describeFault, innermost, lastingFault } from "../../server/schema.ts";
+import { describeFault, innermost, lastingFault, UnknownSchemaError } from "../../server/schema.ts";
 import type { Context } from "../../server/stores.ts";
 import { CommandError } from "../command.ts";
 import type { Io } from "../io.ts";
@@ -100,10 +100,8 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }
   try {
     return await work();
   } catch (error) {
-    const lasting = lastingFault(error);
-    if (lasting !== undefined && !embedded) {
-      throw new ConfigError([{ setting: "POSTERN_DATABASE_URL", message: lasting }]);
-    }
+    const lasting = lastingConfigError(error, embedded);
+    if (lasting !== undefined) throw lasting;
     const fault = innermost(error);
     if (!(fault instanceof Error)) throw error;
     const text =
@@ -112,6 +110,16 @@ export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }
         : `the database cannot be used: ${describeFault(fault) ?? fault.message}${embedded ? "" : hintFor(fault)}`;
     throw new CommandError(text, { cause: error });
   }
+}
+
+/** Names the setting to change, if only another database, or a change of the database's configuration, helps. */
+export function lastingConfigError(error: unknown, embedded: boolean): ConfigError | undefined {
+  const message = lastingFault(error);
+  if (message === undefined) return undefined;
+  if (!embedded) return new ConfigError([{ setting: "POSTERN_DATABASE_URL", message }]);
+  // Of the faults of an embedded database, only this one is not ours.
+  if (!(innermost(error) instanceof UnknownSchemaError)) return undefined;
+  return new ConfigError([{ setting: "POSTERN_DATA_DIR", message }]);
 }
 
 function hintFor(fault: Error): string {

@@ -6,7 +6,7 @@ const source = `${import.meta.dirname}/../..`;
 const sorted = (names: Iterable<string>) => [...new Set(names)].sort();
 
 /** The first argument of every note that is made, in SQL and in code; it may be chosen by a `case`. */
-const notes = /\b(?:note|keys_changed)\(\s*(case[^,]*?end|'[a-z_]+')\s*,/g;
+const notes = /\b(?:record_audit|record_key_change)\(\s*(case[^,]*?end|'[a-z_]+')\s*,/g;
 const noted = /event: "([a-z_]+)"/g;
 
 function eventsIn(text: string): string[] {
@@ -22,7 +22,7 @@ async function texts(folder: string, pattern: RegExp): Promise<string[]> {
 
 test("every event that SQL and code note is in the list, and no other", async () => {
   const written = [
-    ...(await texts(`${source}/store/postgres/migrations`, /\.sql$/)),
+    ...(await texts(`${source}/store/postgres/functions`, /\.sql$/)),
     ...(await texts(`${source}/store/postgres`, /(?<!\.test)\.ts$/)),
   ];
   const own = await texts(`${source}/domain/audit`, /(?<!\.test)\.ts$/);
@@ -32,7 +32,9 @@ test("every event that SQL and code note is in the list, and no other", async ()
   ];
   expect(sorted(events)).toEqual(sorted(auditEvents));
   // Of a note whose name is given otherwise this test knows nothing: there is the one that hands names on.
-  const others = written.flatMap((text) => text.match(/perform postern\.note\((?!\s*(case|'))/g) ?? []);
+  const others = written.flatMap(
+    (text) => text.match(/perform postern\.record_audit\((?!\s*(case|'))/g) ?? [],
+  );
   expect(others).toEqual([]);
 });
 

@@ -9,10 +9,11 @@ import type {
 import type { Uuid } from "../../domain/ports/ids.ts";
 import { formatId } from "../../lib/type-id.ts";
 import type { Queries } from "./database.ts";
+import { interval } from "./interval.ts";
 
 interface AuditRow {
   readonly edge: Uuid | null;
-  /** Null where the slice holds nothing. */
+  /** Null if the slice is empty. */
   readonly id: Uuid | null;
   readonly at: Date;
   readonly event: string;
@@ -25,7 +26,7 @@ interface AuditRow {
   readonly detail: Json;
 }
 
-/** What has an index of its own, the most telling first: one of them bounds the slice. */
+/** Filters with an index of their own, the most selective first. The first one that is given bounds the slice. */
 const indexed = [
   ["sessionId", "session_id = "],
   ["userId", "user_id = "],
@@ -39,13 +40,13 @@ const others = [
 
 const firstUuid = "00000000-0000-0000-0000-000000000000";
 const lastUuid = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-/** Rows that one statement looks at, some milliseconds' worth. */
+/** Maximum number of rows that one statement looks at; takes some milliseconds. */
 const defaultSliceRows = 20_000;
 
 export interface AuditStoreDatabases {
-  /** For reading, and for purging. */
+  /** For reading and purging. */
   readonly db: Queries;
-  /** For notes that calls wait for: connections of their own, so that no queue stands in front of them. */
+  /** For records that calls wait for: separate connections, so that no queue delays them. */
   readonly notesDb: Queries;
 }
 
@@ -56,7 +57,7 @@ export function createAuditStore(
 ): AuditStore {
   return {
     async note(notes) {
-      await notesDb.query("select postern.note_many($1)", [JSON.stringify(notes.map(toJson))]);
+      await notesDb.query("select postern.record_audit_batch($1)", [JSON.stringify(notes.map(toJson))]);
     },
 
     async scan(filter, page) {
@@ -77,14 +78,17 @@ export function createAuditStore(
     async purge(keptForMs, limit) {
       const [row] = await db.query<{ count: number | null }>(
         "select postern.purge_audit(postern.now() - $1::interval, $2) as count",
-        [`${keptForMs} milliseconds`, limit],
+        [interval(keptForMs), limit],
       );
       return row?.count ?? "busy";
     },
   };
 }
 
-/** The slice ends after so many rows of the time and the index asked for, whether they fit or not. */
+/**
+ * A slice has up to `sliceRows` rows of the requested time and index, whether or not they match the other filters. The rows
+ * that match are returned.
+ */
 function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, sliceRows: number) {
   const values: unknown[] = [];
   const add = (value: unknown) => `$${values.push(value)}`;
@@ -95,12 +99,12 @@ function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, slice
   if (beyond !== undefined) within.push(`id ${beyondIs} ${add(beyond)}::uuid`);
   if (filter.since !== undefined) {
     const since = `${add(filter.since)}::timestamptz`;
-    within.push(`id >= postern.first_id(${since} - interval '1 second')`);
+    within.push(`id >= postern.first_audit_id(${since} - interval '1 second')`);
     fitting.push(`at >= ${since}`);
   }
   if (filter.until !== undefined) {
     const until = `${add(filter.until)}::timestamptz`;
-    within.push(`id < postern.first_id(${until} + interval '1 second')`);
+    within.push(`id < postern.first_audit_id(${until} + interval '1 second')`);
     fitting.push(`at < ${until}`);
   }
   const [by, ...rest] = indexed.filter(([name]) => filter[name] !== undefined);
@@ -147,14 +151,14 @@ function toEvent(row: AuditRow, id: Uuid): AuditEvent {
   };
 }
 
-/** Whoever may write rows must not be able to write one that keeps all others from being read. */
+/** A role that can write rows must not be able to write a row that makes all others unreadable. */
 function membersOf(detail: Json): Record<string, Json> {
   const members =
     typeof detail === "object" && detail !== null && !Array.isArray(detail) ? detail : { detail };
   return Object.fromEntries(Object.entries(members).map(([name, value]) => [name, finite(value)]));
 }
 
-/** Postgres knows numbers that JSON's readers do not. */
+/** Postgres allows numbers that `JSON.parse` turns into infinity. */
 function finite(value: Json): Json {
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value !== "object" || value === null) return value;

@@ -7,7 +7,7 @@ const tables = {
   addresses: "user_addresses",
 } as const satisfies Readonly<Record<CleanedKind, string>>;
 
-/** Cleaning in Postgres; what may go stands in `postern.clean`. */
+/** Cleaning in Postgres; `postern.clean` decides what may be deleted. */
 export function createCleaner(db: Queries): Cleaner {
   return {
     async clean(kind, { limit, from }) {

@@ -1,7 +1,8 @@
 import { PosternError } from "../../domain/errors.ts";
+import { UnknownSchemaError } from "./schema-error.ts";
 import { SchemaOwnerError } from "./schema-owners.ts";
 
-/** The connection leads to a standby: it takes no writes, and answers reads from what it knows by now. */
+/** The connection leads to a standby, which takes no writes and may answer reads from old data. */
 export class StandbyError extends Error {
   override readonly name = "StandbyError";
 
@@ -10,7 +11,7 @@ export class StandbyError extends Error {
   }
 }
 
-/** For a statement that has found itself on a standby, whose other answers are of no use. */
+/** For a statement that ran on a standby, whose other results are of no use. */
 export function onStandby(): PosternError {
   const cause = new StandbyError();
   return new PosternError("UNAVAILABLE", { cause, message: cause.message });
@@ -24,20 +25,20 @@ const [addPassword, howTls] = [
 ];
 
 /**
- * What to do about a fault that no waiting mends, since the database, or the way to it, refuses what we show: another
- * URL, or another set-up of the database. Undefined for all other faults, which may pass. The text follows the setting's
- * name, and repeats neither a part of the URL nor what the database says of it.
+ * What to do about a fault that waiting does not fix, because the database, or something on the way to it, refuses us:
+ * change the URL, or configure the database. Undefined for all other faults, which may pass. The text follows the name of
+ * the setting. It repeats no part of the URL, and nothing that the database says about the URL.
  */
 export function lastingFault(error: unknown): string | undefined {
   const fault = innermost(error);
   if (!(fault instanceof Error)) return undefined;
-  if (fault instanceof SchemaOwnerError) return fault.message;
+  if (fault instanceof SchemaOwnerError || fault instanceof UnknownSchemaError) return fault.message;
   return byCode(fault, codeOf(fault)) ?? byMessage(fault.message);
 }
 
 /**
- * The message for callers and operators about a fault behind `UNAVAILABLE`; undefined if there is no more to say than that
- * no answer came in time.
+ * The message for callers and operators about a fault behind `UNAVAILABLE`. Undefined if all that is known is that no answer
+ * came in time.
  */
 export function describeFault(error: unknown): string | undefined {
   const fault = innermost(error);
@@ -49,38 +50,38 @@ export function describeFault(error: unknown): string | undefined {
   return lastingFault(fault) === undefined ? undefined : "the database refuses Postern: see the server's log";
 }
 
-/** SQLSTATE classes and codes that say something of the server or the moment, nothing of the statement. */
+/** SQLSTATE classes and codes that concern the server or its current state, not the statement. */
 const passingStates = /^(08|53|57P|25006|40|55P03|57014|58)/;
 
-/** Codes of Node for a connection that cannot be made now, or is lost. */
+/** Node's codes for a connection that cannot be made now, or is lost. */
 const passingCodes =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EAI_FAIL|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE)$/;
 
-/** Whether Postgres has answered with an error. */
+/** Whether the error is an answer of Postgres. */
 export function isSqlError(error: unknown): error is Error & { code: string } {
-  // Node has codes of this form too, such as EPIPE; no class of Postgres begins with an E.
+  // Node has codes of this form too, such as EPIPE. No class of Postgres begins with an E.
   return /^(?!E)[0-9A-Z]{5}$/.test(codeOf(error) ?? "");
 }
 
-/** Whether a fault of a statement is one of the store; what is wrong with a statement is a fault of ours. */
+/** Whether a failed statement is the store's fault. Otherwise the statement is wrong, which is our fault. */
 export function isOfTheMoment(error: unknown): boolean {
   return !isSqlError(error) || passingStates.test(error.code);
 }
 
-/** Whether to wait at the start: for faults of the connection, and what Postgres says while it takes no connections or no writes. */
+/** Whether the start waits: for faults of the connection, and for errors of a Postgres that takes no connections or writes. */
 export function mayPass(error: unknown): boolean {
   if (lastingFault(error) !== undefined) return false;
   if (error instanceof AggregateError) return error.errors.every(mayPass);
   if (error instanceof PosternError) return error.reason === "UNAVAILABLE";
   const code = codeOf(error);
-  // The socket of a server that does not run.
+  // The Unix socket of a server that does not run.
   if (code === "ENOENT") return error instanceof Error && "syscall" in error && error.syscall === "connect";
-  // 55000: the database takes no connections for now.
+  // 55000: the database accepts no connections at present.
   if (isSqlError(error)) return passingStates.test(error.code) || error.code === "55000";
   return code !== undefined && passingCodes.test(code);
 }
 
-/** Where it has several addresses, a name fails with the faults of all of them; one of ours holds what is behind it. */
+/** A host name with several addresses fails with one error for each of them. Our own errors have the fault as their cause. */
 export function innermost(error: unknown): unknown {
   if (error instanceof PosternError && error.cause !== undefined) return innermost(error.cause);
   return error instanceof AggregateError ? innermost(error.errors[0]) : error;
@@ -109,11 +110,11 @@ function byCode(fault: Error, code = ""): string | undefined {
   return undefined;
 }
 
-/** Of OpenSSL, by the names that Node gives them. */
+/** Faults of OpenSSL, by Node's names. */
 const certificateFaults =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|ERROR_IN_CERT_\w+)$/;
 
-/** Of class 28 Postgres has one code for many reasons; a server in another language gets the general advice. */
+/** Postgres has one code of class 28 for many reasons. A server in another language gets the general advice. */
 function refusedRole(message: string): string {
   if (/no encryption/.test(message)) {
     return "the database's pg_hba.conf refuses this connection without TLS: use `sslmode=verify-full`, or change that file";
@@ -130,7 +131,7 @@ function refusedRole(message: string): string {
   return "the database does not let this role in: see its log";
 }
 
-/** What Postgres says of its schema and ours holds nothing of the URL; the name of the database is a part of it. */
+/** What Postgres says about a schema repeats nothing of the URL. The name of the database is a part of the URL. */
 function missingRight(fault: Error): string {
   if ("detail" in fault && /\bCONNECT\b/.test(String(fault.detail))) {
     return "the role lacks the right CONNECT on the database: see docs/postgres.md";
@@ -139,7 +140,7 @@ function missingRight(fault: Error): string {
   return `the role lacks a right that Postern needs (${what}): see docs/postgres.md`;
 }
 
-/** What the driver says without a code, and PgBouncer under a code (08P01) that may as well pass. Neither translates. */
+/** Errors of the driver, which have no code, and of PgBouncer, whose code (08P01) faults that pass have too. All are English. */
 function byMessage(message: string): string | undefined {
   if (/^SASL: .*client password must be/.test(message))
     return `the database asks for a password: ${addPassword}`;

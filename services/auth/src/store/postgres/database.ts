@@ -6,57 +6,57 @@ import { LateError, within } from "../../lib/within.ts";
 import { describeFault, isOfTheMoment, isSqlError, StandbyError } from "./connection-faults.ts";
 import { queryPinned, typeParsers } from "./pinned.ts";
 
-/** Waiting longer than this for a connection and an answer together is `UNAVAILABLE`. */
+/** Maximum time that a call waits for a connection and an answer together, before it is answered `UNAVAILABLE`. */
 export const patienceMs = 1_000;
-/** A statement whose answer is this late will not come; its connection is closed. */
+/** Time after which a connection without an answer is closed. */
 const lostAfterMs = 30_000;
-/** Faults of one kind are told so often: in an overload there are thousands a second. */
+/** Minimum time between two reports of one kind of fault: an overload has thousands a second. */
 const tellEveryMs = 1_000;
 
-/** Those after which the server closes the connection. */
+/** SQLSTATEs after which the server closes the connection. */
 const closing = /^(08|57P)/;
 
-/** Runs statements. Every fault of the store leaves it as PosternError `UNAVAILABLE`. */
+/** Runs statements. Every fault of the store becomes a PosternError `UNAVAILABLE`. */
 export interface Queries {
-  /** Not sent where the call that it is for (`lib/deadline.ts`) has given up by then. */
+  /** Sends nothing if the deadline of the call (`lib/deadline.ts`) has passed. */
   query<Row extends QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
 }
 
 /** A pool of connections. */
 export interface Database extends Queries, AsyncDisposable {
-  /** The pool at this moment. */
+  /** The current state of the pool. */
   state(): PoolState;
 }
 
 export interface PoolState {
   readonly name: string;
-  /** Connections with a statement under way, or set aside. */
+  /** Connections with a running statement, including those that are set aside. */
   readonly used: number;
   readonly idle: number;
   /** Statements that wait for a connection. */
   readonly waiting: number;
-  /** Statements that were given no connection, since the start. */
+  /** Statements that got no connection, since the start. */
   readonly refused: number;
 }
 
 export interface DatabaseOptions {
-  /** Instead of the `patienceMs` that calls have: for those who would rather wait. */
+  /** Replaces the `patienceMs` of calls, for commands, which can wait longer. */
   readonly patienceMs?: number;
   readonly url: string;
   readonly maxConnections: number;
   readonly name: string;
-  /** Waiting longer than this for others to give a connection back is `UNAVAILABLE`; absent: `patienceMs`. */
+  /** Maximum time to wait for a connection of a pool that is in use completely. Default: `patienceMs`. */
   readonly fullPoolMs?: number;
-  /** Nothing is lost with a connection that only reads: it is closed as soon as its answer is late. */
+  /** The pool only reads, so a connection can be closed as soon as its answer is late: nothing is lost with it. */
   readonly readsOnly?: boolean;
-  /** Told of faults that no call is waiting for, and of the causes behind `UNAVAILABLE`. */
+  /** Called with faults that no call waits for, and with the causes of `UNAVAILABLE`. */
   readonly onFault: (error: unknown) => void;
 }
 
 /**
- * A pool on the primary. A statement that is past its time is never cancelled: a cancelled commit that waits
- * for a lost standby reports success. Its connection is set aside until the outcome is known, so that
- * nothing else is sent behind it, and the call is answered `UNAVAILABLE` at once.
+ * A pool on the primary. A statement that takes too long is never cancelled: a cancelled commit that waits for a lost
+ * standby reports success. The call is answered `UNAVAILABLE` immediately. The connection is set aside until the outcome is
+ * known, so that no other statement waits behind it.
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const { patienceMs: patience = patienceMs, readsOnly = false } = options;
@@ -74,8 +74,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const unavailable = createUnavailable(options.onFault);
   const sockets = new Set<Socket>();
   pool.on("connect", (client) => {
-    // One that breaks between two statements, or is told of the server's end while it says goodbye, reports to its own
-    // listeners as well as to the pool; without any the process would end.
+    // A connection that breaks between two statements, or while it closes, emits an error to its own listeners as well as to
+    // the pool. Without a listener the process would end.
     client.on("error", () => {});
     const socket = socketOf(client);
     sockets.add(socket);
@@ -90,7 +90,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       throw unavailable(new LateError("the caller has given up"));
     }
     const isFull = pool.idleCount === 0 && sockets.size >= options.maxConnections;
-    // It throws where a file of the URL can no longer be read.
+    // Throws if a file of the URL can no longer be read.
     const connecting = (async () => pool.connect())();
     try {
       const waitMs = isFull ? Math.min(options.fullPoolMs ?? patience, leftMs) : leftMs;
@@ -99,7 +99,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       throw new LateError("the caller has given up");
     } catch (error) {
       refused += 1;
-      // One that comes too late goes to the next in the queue.
+      // A connection that comes too late goes to the next in the queue.
       connecting.then((client) => client.release()).catch(() => {});
       throw unavailable(error);
     }
@@ -137,7 +137,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       return { name: options.name, used: totalCount - idle, idle, waiting, refused };
     },
     async [Symbol.asyncDispose]() {
-      // A server that is frozen or cut off neither answers nor says goodbye.
+      // A server that is frozen or cut off does not close the connection.
       const cut = setInterval(() => {
         for (const socket of sockets) socket.destroy();
       }, patienceMs);
@@ -152,8 +152,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 }
 
 /**
- * Refuses a new connection to a standby: it would answer reads from what it knows by now. A primary becomes none under
- * an open connection only behind a pooler; what decides about a login or a token asks again in its own statement.
+ * Refuses a new connection to a standby, which may answer reads from old data. A primary can become a standby under an open
+ * connection only behind a pooler. Statements that decide about a login or a token check again.
  */
 function demandPrimary(client: PoolClient, done: (error?: Error) => void): void {
   client
@@ -161,19 +161,19 @@ function demandPrimary(client: PoolClient, done: (error?: Error) => void): void 
     .then(({ rows }) => done(rows[0]?.standby === false ? undefined : new StandbyError()), done);
 }
 
-/** Resolves once it is closed, in whatever way: one that is reset is no reason not to end. */
+/** Resolves when the socket is closed, also by a reset. */
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.once("close", () => resolve());
   });
 }
 
-/** The socket of a connection; destroying it is the one way out where the server does not answer. */
+/** The socket of a connection. If the server does not answer, only destroying the socket ends the connection. */
 export function socketOf(client: ClientBase): Socket {
   return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 
-/** Makes what a fault becomes outside, and tells of the fault. */
+/** Turns a fault into the error that callers see, and reports the fault. */
 function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) => PosternError {
   const toldAtMs = new Map<string, number>();
   return (fault) => {

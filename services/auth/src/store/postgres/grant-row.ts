@@ -1,7 +1,7 @@
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { SessionGrant } from "../../domain/ports/session-store.ts";
 
-/** The columns of `postern.grant_row` in `source`, as JSON-safe and exact types. */
+/** SQL for the columns of `source`, a `postern.grant_row`. */
 export function grantColumns(source: string): string {
   return `(${source}).session_id, (${source}).user_id, (${source}).client_id, (${source}).audience,
     (${source}).scope, (${source}).roles, (${source}).amr, (${source}).auth_time,

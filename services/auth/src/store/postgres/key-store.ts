@@ -13,6 +13,7 @@ import type {
   TaintOutcome,
 } from "../../domain/ports/key-store.ts";
 import type { Queries } from "./database.ts";
+import { interval } from "./interval.ts";
 
 interface ListRow extends Partial<KeyRow> {
   readonly keys_version: Uuid;
@@ -35,7 +36,7 @@ interface KeyRow {
 /**
  * Sealed keys in Postgres.
  *
- * @param readDb for reading them: connections that no login takes, since tokens may have to wait for it
+ * @param readDb for reads: connections that logins do not use, because tokens may have to wait for a read
  */
 export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
   async function call<T>(sql: string, values: readonly unknown[]): Promise<T> {
@@ -57,12 +58,12 @@ export function createKeyStore(db: Queries, readDb: Queries = db): KeyStore {
     },
 
     async addFirst(key, actor) {
-      await call("postern.add_first_key($1, $2, $3, $4, $5, $6, $7)", [...newRow(key), ...by(actor)]);
+      await call("postern.add_first_key($1, $2, $3)", [toJson(key), ...by(actor)]);
     },
 
     prepare: (key, { unlessPrepared, most }, actor) =>
-      call<PrepareOutcome>("postern.prepare_key($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
-        ...newRow(key),
+      call<PrepareOutcome>("postern.prepare_key($1, $2, $3, $4, $5)", [
+        toJson(key),
         unlessPrepared,
         most,
         ...by(actor),
@@ -117,14 +118,17 @@ function toKey(row: KeyRow): StoredKey {
   };
 }
 
-function newRow({ id, purpose, alg, publicJwk, sealed }: NewKey): unknown[] {
-  return [id, purpose, alg, publicJwk === undefined ? null : JSON.stringify(publicJwk), sealed];
+function toJson({ id, purpose, alg, publicJwk, sealed }: NewKey): string {
+  // Postgres reads a `bytea` in JSON from its text form.
+  return JSON.stringify({
+    id,
+    purpose,
+    alg,
+    public_jwk: publicJwk,
+    sealed: `\\x${Buffer.from(sealed).toString("hex")}`,
+  });
 }
 
 function by({ caller, requestId }: Actor): string[] {
   return [caller, requestId];
-}
-
-function interval(ms: number): string {
-  return `${ms} milliseconds`;
 }

@@ -4,24 +4,24 @@ import { remainingMs, withoutDeadline } from "../../lib/deadline.ts";
 import { patienceMs, type Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 
-/** Tokens that one statement rotates at the most. */
+/** Maximum number of tokens that one statement rotates. */
 const batchSize = 64;
-/** Statements in flight at once; a second one keeps the database busy while the first one's answer travels. */
+/** Maximum number of statements in flight. The second one keeps the database busy while the answer of the first travels. */
 const lanes = 2;
-/** More than these wait for a database that does not come after: the next one is told so at once. */
+/** Maximum number of tokens that wait. If the database cannot keep up, the next one is refused immediately. */
 const maxWaiting = 2_048;
 
 interface Waiting {
   readonly request: RotateRequest;
-  /** By our own clock. After `patienceMs` its caller has been told `UNAVAILABLE`, and it must not be spent. */
+  /** Start of the wait, by our own clock. After `patienceMs` the caller got `UNAVAILABLE`, and the token must not be spent. */
   readonly sinceMs: number;
   readonly resolve: (outcome: RotateOutcome) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Rotates refresh tokens in batches: what arrives while a statement is in flight forms the next one, so a
- * lone token waits for nothing and a crowd shares its commits.
+ * Rotates refresh tokens in batches: tokens that arrive while the statements are in flight form the next batch. A single
+ * token does not wait, and many tokens share a commit.
  */
 export function createRotations(
   db: Queries,
@@ -29,7 +29,7 @@ export function createRotations(
 ): SessionStore["rotate"] {
   const waiting: Waiting[] = [];
   let inFlight = 0;
-  /** A moment by the database's clock and by our own, from which the one tells the other. */
+  /** One moment by the database's clock and by our own: converts times between the two. */
   let anchor: { readonly databaseMs: number; readonly ownMs: number } | undefined;
 
   async function rotate(requests: readonly RotateRequest[], sinceMs: number): Promise<RotateOutcome[]> {
@@ -59,11 +59,11 @@ export function createRotations(
         resolve(outcomes[index] as RotateOutcome);
       });
     } catch (error) {
-      // Too late, or the database's clock has jumped: the next batch has no limit, and tells the time anew.
+      // The batch was too late, or the database's clock jumped. The next batch has no limit and reads the clock again.
       if (sqlStateOf(error) === "57014") anchor = undefined;
       if (batch.length > 1 && concernsOneRow(error)) {
-        // One row that cannot be locked, or that breaks the statement, has undone them all: each by itself.
-        for (const one of batch) await run([one]);
+        // One row that cannot be locked, or that breaks the statement, has undone the whole batch: run each alone.
+        for (const entry of batch) await run([entry]);
       } else {
         for (const { reject } of batch) reject(error);
       }
@@ -81,7 +81,7 @@ export function createRotations(
     }
   }
 
-  /** Answers those that have waited too long while every lane is busy; they are not sent any more. */
+  /** Answers a token that has waited too long for a free statement, and no longer sends it. */
   function giveUp(entry: Waiting): void {
     const index = waiting.indexOf(entry);
     if (index === -1) return;
@@ -131,7 +131,7 @@ function toOutcome(row: { outcome: RotateOutcome["kind"] } & GrantRow): RotateOu
   return row.outcome === "granted" ? { kind: "granted", grant: toGrant(row) } : { kind: row.outcome };
 }
 
-/** A lock that was not to be had, a deadlock, or a fault in the data: not a store that is away. */
+/** A lock timeout, a deadlock, or a fault in the data; not a store that is unavailable. */
 function concernsOneRow(error: unknown): boolean {
   return /^(55P03|40...|2[0-9]...|P0...)$/.test(sqlStateOf(error));
 }

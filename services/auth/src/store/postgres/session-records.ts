@@ -29,12 +29,12 @@ interface RecordRow {
 const records = `select s.id, s.user_id, s.caller, s.client_id, s.audience, s.scope, s.amr, s.device,
     s.client_address, s.user_agent, s.created_at, s.last_used_at, s.expires_at, s.ended_at, s.ended_by,
     s.last_used_at + $1::interval as idle_at,
-    s.rev < u.min_rev as by_user, s.rev < coalesce(m.min_rev, 0) as by_client,
-    s.rev < h.everything_rev as by_everything, postern.now() as now
+    s.rev < u.cutoff as by_user, s.rev < coalesce(c.cutoff, 0) as by_client,
+    s.rev < h.everything_cutoff as by_everything, postern.now() as now
   from postern.sessions s join postern.users u on u.id = s.user_id cross join postern.revocation_head h
-  left join postern.client_marks m on m.client_id = s.client_id`;
+  left join postern.client_cutoffs c on c.client_id = s.client_id`;
 
-/** Sessions as they are looked into, not as they are used: those that are over as well. */
+/** Reads sessions for administrators, including those that are over. */
 export function createSessionRecords(db: Queries, idle: string): Pick<SessionStore, "find" | "search"> {
   return {
     async find(id) {

@@ -2,7 +2,7 @@ import { Client } from "pg";
 import { PosternError } from "../../domain/errors.ts";
 import { socketOf } from "./database.ts";
 
-/** A server that has not taken a connection by then will not. */
+/** Maximum time to wait for a connection. */
 const connectMs = 5_000;
 
 export interface Connection {
@@ -13,8 +13,8 @@ export interface Connection {
 }
 
 /**
- * Runs `work` on a connection of its own.
- * @throws {PosternError} `UNAVAILABLE` where the connection is lost; what the driver and Postgres throw
+ * Runs `work` on a separate connection.
+ * @throws {PosternError} `UNAVAILABLE` if the connection is lost; the errors of the driver and of Postgres
  */
 export async function withConnection<T>(
   { url, name, signal }: Connection,
@@ -34,7 +34,7 @@ export async function withConnection<T>(
     await client.connect();
     return await work(client);
   } catch (error) {
-    // The driver tells of a lost connection by a plain error without a code.
+    // The driver reports a lost connection by a plain error without a code.
     const isLost = error instanceof Error && error.name === "Error" && !("code" in error);
     throw isLost ? new PosternError("UNAVAILABLE", { cause: error }) : error;
   } finally {
