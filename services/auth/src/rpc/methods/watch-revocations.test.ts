@@ -207,7 +207,7 @@ describe("WatchRevocations", () => {
   });
 
   test.each([
-    ["none of ours", "x", "start over"],
+    ["none of ours", "x", "call again without one"],
     ["too long", "x".repeat(129), "128 characters"],
     ["with a NUL", "\0", "U+0000"],
   ])("from a cursor that is %s is INVALID_REQUEST, and says why", async (_, cursor, why) => {
