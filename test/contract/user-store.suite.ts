@@ -8,8 +8,8 @@ export interface UserStoreFixture extends AsyncDisposable {
 }
 
 const actor = { caller: "test", requestId: "r" };
-const spared = { actor, sparesAdmins: true };
-const all = { actor, sparesAdmins: false };
+const spared = { actor, excludeAdmins: true };
+const all = { actor, excludeAdmins: false };
 
 /** The snapshot but for its time. */
 function unlessTime(snapshot: Awaited<ReturnType<UserStore["readForLogin"]>>) {

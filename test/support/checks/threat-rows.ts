@@ -99,7 +99,7 @@ export const threatRows: Readonly<Record<string, string>> = {
   N10: "Migrations half done, at once, or of another version: whole or not at all, and the version before goes on.",
   N11: "The database is put back: noticed, and `postern recover` ends what was lost.",
   O01: "A replica's clock is wrong by 10 minutes: it decides as the others do.",
-  O02: "Keys turn under load: nothing fails to verify.",
+  O02: "Keys rotate under load: nothing fails to verify.",
   O04: "Servers start at once on an empty database: one key of each purpose.",
   O05: "The wrong master key: no start, and no new key.",
   O07: "Restarts under load: no call is lost.",

@@ -40,7 +40,7 @@ export const suitePolicy: SessionPolicy = {
 export const actor = { caller: "test", requestId: "r" };
 /** Of a token that no session stands behind. */
 export const ofNobody = { userId: undefined, sessionId: undefined, clientId: "web" };
-export const change = { actor, sparesAdmins: false };
+export const change = { actor, excludeAdmins: false };
 
 /** A store per suite, and what its tests do again and again. */
 export interface SessionBench {

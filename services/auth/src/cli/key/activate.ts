@@ -16,7 +16,7 @@ export const keyActivate: Command = {
   async run(args, io) {
     const id = parseKeyId(args.positionals[0]);
     return withKeys(args, io, async (context) => {
-      await activateKey(context, { id, atOnce: flag(args, "now") }, cliActor(context.newId));
+      await activateKey(context, { id, immediate: flag(args, "now") }, cliActor(context.newId));
       return showKeyNow(context, id);
     });
   },

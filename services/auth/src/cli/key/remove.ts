@@ -19,7 +19,7 @@ export const keyRemove: Command = {
     const id = parseKeyId(args.positionals[0]);
     return withKeys(args, io, async (context) => {
       const key = await findKey(context.keys, { id });
-      await removeKey(context, { ...key, evenIfNeeded: flag(args, "force") }, cliActor(context.newId));
+      await removeKey(context, { ...key, force: flag(args, "force") }, cliActor(context.newId));
       return { id: formatId("key", id), state: "removed" };
     });
   },

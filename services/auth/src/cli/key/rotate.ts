@@ -16,7 +16,7 @@ export const keyRotate: Command = {
     return withKeys(args, io, async (context) => {
       const { id } = await rotateKey(
         context,
-        { purpose, atOnce: flag(args, "now") },
+        { purpose, immediate: flag(args, "now") },
         cliActor(context.newId),
       );
       return showKeyNow(context, id);

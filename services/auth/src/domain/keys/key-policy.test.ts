@@ -46,7 +46,7 @@ const active: Row = { id: "active", state: "active", activated: 0 };
 const next: Row = { id: "next", state: "prepared" };
 const mac: Row = { id: "mac", purpose: "refresh", state: "active", activated: 0 };
 
-/** What is due, in few words. */
+/** The step that is due, as text. */
 function due(list: KeyList, changes: Partial<KeyPolicy> = {}): string {
   const step = dueStep(list, { ...policy, ...changes });
   if (step === undefined) return "nothing";
@@ -54,24 +54,24 @@ function due(list: KeyList, changes: Partial<KeyPolicy> = {}): string {
 }
 
 describe("signing keys", () => {
-  test("a next one is prepared at once", () => {
+  test("a next key is prepared as soon as there is none", () => {
     expect(due(listOf(0, active, mac))).toBe("prepare signing");
     expect(due(listOf(0, active, next, mac))).toBe("nothing");
   });
 
-  test("the next one takes over when the active one has signed for its time, not before", () => {
+  test("the next key is activated when the active one is due, not earlier", () => {
     expect(due(listOf(30 * day - 1, active, next, mac))).toBe("nothing");
     expect(due(listOf(30 * day, active, next, mac), { sessionTtlMs: 90 * day })).toBe("activate next");
   });
 
-  test("O02: never one that was published for less than the lead", () => {
+  test("O02: a key that has not been published for the lead is not activated", () => {
     const young = { ...next, created: 30 * day };
     const list = (ms: number) => listOf(30 * day + ms, active, young, { ...mac, activated: 30 * day });
     expect(due(list(40 * minute - 1))).toBe("nothing");
     expect(due(list(40 * minute))).toBe("activate next");
   });
 
-  test("of another algorithm: one is prepared beside, and takes over in its turn", () => {
+  test("of another algorithm are prepared at the change, and activated when the active key is due", () => {
     const eddsa = { signingAlg: "EdDSA" } as const;
     const refresh = { ...mac, activated: 30 * day };
     expect(due(listOf(day, active, next, mac), eddsa)).toBe("prepare signing");
@@ -81,7 +81,7 @@ describe("signing keys", () => {
   });
 
   test.each(["retired", "tainted"] as const)(
-    "O02: a %s one is removed once no token of it can live",
+    "O02: a %s key is removed when all its tokens have expired",
     (state) => {
       const old: Row = { id: "old", state, retired: day };
       const list = (ms: number) => listOf(day + ms, old, { ...active, activated: day }, next, mac);
@@ -92,7 +92,7 @@ describe("signing keys", () => {
 });
 
 describe("refresh keys", () => {
-  test("one is made when it is to take over, as seldom as sessions last", () => {
+  test("are rotated no more often than sessions last, and made when they take over", () => {
     const signing = [{ ...active, activated: 59 * day }, next];
     const sessions = { sessionTtlMs: 60 * day };
     expect(due(listOf(60 * day - 1, ...signing, mac), sessions)).toBe("nothing");
@@ -101,13 +101,13 @@ describe("refresh keys", () => {
     expect(due(listOf(60 * day, ...signing, mac, made), sessions)).toBe("activate mac 2");
   });
 
-  test("a retired one is kept as long as sessions and device tokens may live", () => {
+  test("are kept after their retirement as long as sessions and device tokens may live", () => {
     expect(keptForMs("refresh", policy)).toBe(91 * day);
     expect(keptForMs("refresh", { ...policy, sessionTtlMs: 365 * day })).toBe(366 * day);
   });
 });
 
-test("for ever so long, by whichever settings, there are few keys, one active of each purpose", () => {
+test("there are fewer than 12 keys and exactly one active key of each purpose at any time, for any settings", () => {
   for (const [rotateEveryMs, sessionTtlMs] of [
     [hour, hour],
     [hour, 365 * day],
@@ -117,7 +117,7 @@ test("for ever so long, by whichever settings, there are few keys, one active of
     const given = { ...policy, rotateEveryMs, sessionTtlMs, publishLeadMs: 40 * minute };
     let keys = listOf(0, active, mac).keys;
     let most = 0;
-    let turned = 0;
+    let rotations = 0;
     let mostSteps = 0;
     // One `expect` for each of the 100,000 times would take most of a minute on a loaded machine.
     const withoutOneActive: string[] = [];
@@ -130,7 +130,7 @@ test("for ever so long, by whichever settings, there are few keys, one active of
         mostSteps = Math.max(mostSteps, steps);
         if (steps >= 32) break;
         keys = take(keys, step, now);
-        turned += step.kind === "activate" ? 1 : 0;
+        rotations += step.kind === "activate" ? 1 : 0;
       }
       most = Math.max(most, keys.length);
       for (const purpose of ["signing", "refresh"] as const) {
@@ -140,7 +140,7 @@ test("for ever so long, by whichever settings, there are few keys, one active of
     }
     expect(withoutOneActive).toEqual([]);
     expect(mostSteps).toBeLessThan(32);
-    expect(turned).toBeGreaterThan(5);
+    expect(rotations).toBeGreaterThan(5);
     expect(most).toBeLessThan(12);
   }
 });

@@ -8,7 +8,7 @@ import { openKeyRing } from "./key-ring.ts";
 const jwk = (id: string) => ({ kid: kid(id), alg: "ES256", use: "sig", kty: "EC" }) as const;
 const ids = new Map<string, string>();
 
-/** Names a key of a test: the id behind it is the same in the whole file. */
+/** The id of a key by its name, the same in the whole file. */
 function id(name: string): string {
   const known = ids.get(name) ?? `00000000-0000-7000-8000-${String(ids.size).padStart(12, "0")}`;
   ids.set(name, known);
@@ -21,7 +21,7 @@ function kid(name: string): string {
 
 type Material = Pick<KeyMaterial, "generate" | "openSigningKey" | "openRefreshKey">;
 
-/** Keys that seal and sign nothing: the ring only has to hand out the right ones. */
+/** Keys that neither seal nor sign: the tests check only which key the ring returns. */
 const material: Material = {
   generate: async (purpose, name): Promise<NewKey> => newKey(purpose, name),
   openSigningKey: ({ publicJwk }): SigningKey => {
@@ -31,7 +31,7 @@ const material: Material = {
   openRefreshKey: ({ number }) => ({ number, mac: (data) => data, verify: () => true }),
 };
 
-/** Whose keys cannot be opened, but for those named. */
+/** Material that can open only the named keys. */
 function opensOnly(...names: string[]): Material {
   const allowed = (key: StoredKey) => {
     if (!names.some((name) => id(name) === key.id)) throw new MasterKeyError(`cannot open ${key.id}`);
@@ -111,7 +111,7 @@ async function open({ keys = createKeys(), using = material } = {}) {
 }
 
 describe("the first keys", () => {
-  test("an empty database gets one of each", async () => {
+  test("an empty database gets one key of each purpose", async () => {
     const { ring, keys } = await open();
     expect(keys.rows.map(({ purpose, state }) => [purpose, state])).toEqual([
       ["signing", "active"],
@@ -121,7 +121,7 @@ describe("the first keys", () => {
     expect(ring.refreshKey.number).toBe(2);
   });
 
-  test("a ring that finds another replica's keys in its way uses those", async () => {
+  test("a ring that starts at the same time as another replica uses the other's keys", async () => {
     const keys = createKeys();
     const { list } = keys;
     keys.list = async () => {
@@ -137,20 +137,20 @@ describe("the first keys", () => {
     expect(keys.rows).toHaveLength(2);
   });
 
-  test("none is made where keys are there", async () => {
+  test("no key is made if there are keys", async () => {
     const { keys } = await open();
     await open({ keys });
     expect(keys.rows).toHaveLength(2);
   });
 
-  test("none is made where the present ones cannot be opened: MasterKeyError passes", async () => {
+  test("no key is made if the existing ones cannot be opened: the ring throws MasterKeyError", async () => {
     const { keys } = await open();
     await expect(open({ keys, using: opensOnly() })).rejects.toThrow(MasterKeyError);
     expect(keys.rows).toHaveLength(2);
   });
 });
 
-/** A ring on `sign` and `mac`, both active. */
+/** A ring with the active keys `sign` and `mac`. */
 async function openRing() {
   const keys = createKeys();
   keys.put("signing", "sign", "active");
@@ -158,8 +158,8 @@ async function openRing() {
   return open({ keys });
 }
 
-describe("which keys count", () => {
-  test("all but tainted ones are published and found", async () => {
+describe("the key ring", () => {
+  test("publishes and finds all keys except tainted ones", async () => {
     const { ring, keys } = await openRing();
     keys.put("signing", "old", "retired");
     keys.put("signing", "next", "prepared");
@@ -170,7 +170,7 @@ describe("which keys count", () => {
     expect(await ring.findSigningKey(kid("stolen"))).toBeUndefined();
   });
 
-  test("a key is held until it is tainted or removed, without a look-up", async () => {
+  test("holds a key until it is tainted or removed, without a look-up", async () => {
     const { ring, keys } = await openRing();
     keys.put("signing", "next", "prepared");
     await ring.follow(keys.version);
@@ -186,7 +186,7 @@ describe("which keys count", () => {
     expect([ring.holds(old), ring.holds(next)]).toEqual([false, false]);
   });
 
-  test("following a version loads the keys; of the present one there is nothing to load", async () => {
+  test("loads the keys when it follows another version, and not for the present version", async () => {
     const { ring, keys } = await openRing();
     keys.put("signing", "next", "active");
     keys.set("sign", "retired");
@@ -197,15 +197,15 @@ describe("which keys count", () => {
     expect(keys.lists).toBe(lists + 1);
   });
 
-  test("what was told of keys that cannot be had is UNAVAILABLE", async () => {
+  test("throws UNAVAILABLE if it cannot load the keys of another version", async () => {
     const { ring, keys } = await openRing();
     keys.list = () => Promise.reject(new PosternError("UNAVAILABLE"));
     await expect(ring.follow("another")).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });
 });
 
-describe("a key that is not known", () => {
-  test("is looked up at once, and the next look waits a moment, however many are shown", async () => {
+describe("an unknown key", () => {
+  test("is looked up immediately, and the next look-up, shared by all unknown keys, waits", async () => {
     const { ring, keys, pauses, clock } = await openRing();
     const { lists } = keys;
     keys.put("signing", "new", "prepared");
@@ -217,14 +217,14 @@ describe("a key that is not known", () => {
     expect([keys.lists, pauses]).toEqual([lists + 2, [70]]);
   });
 
-  test("is there a moment later, though the look before did not find it", async () => {
+  test("is found after it was added, although an earlier look-up did not find it", async () => {
     const { ring, keys } = await openRing();
     expect(await ring.findRefreshKey(3)).toBeUndefined();
     keys.put("refresh", "mac 2", "prepared");
     expect((await ring.findRefreshKey(3))?.number).toBe(3);
   });
 
-  test("a store that is down is UNAVAILABLE, never 'no such key', and is asked again", async () => {
+  test("throws UNAVAILABLE if the store is down, and is looked up again by the next call", async () => {
     const { ring, keys } = await openRing();
     const { list } = keys;
     keys.list = () => Promise.reject(new PosternError("UNAVAILABLE"));
@@ -235,7 +235,7 @@ describe("a key that is not known", () => {
   });
 });
 
-test("a number that a database which was put back gives a second time is another key", async () => {
+test("a number that a restored database assigns again names the new key", async () => {
   const { ring, keys } = await openRing();
   const lost = await ring.findRefreshKey(2);
   keys.rows.pop();
@@ -245,8 +245,8 @@ test("a number that a database which was put back gives a second time is another
   expect(await ring.findRefreshKey(2)).not.toBe(lost);
 });
 
-describe("a master key that is missing while the server runs", () => {
-  test("what is open stays open; what is unknown then is UNAVAILABLE, never 'no such key'", async () => {
+describe("a master key that is missing in a running server", () => {
+  test("leaves open keys open, and makes the look-up of unknown keys throw UNAVAILABLE", async () => {
     const { ring, keys, unreadable, use } = await openRing();
     use(opensOnly());
     keys.put("signing", "next", "prepared");
@@ -255,11 +255,11 @@ describe("a master key that is missing while the server runs", () => {
     expect(ring.signingKey.kid).toBe(kid("sign"));
     await expect(ring.findSigningKey(kid("next"))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
     await expect(ring.findRefreshKey(9)).rejects.toMatchObject({ reason: "UNAVAILABLE" });
-    // However often strangers have the keys read.
+    // Reported once, however often the keys are loaded.
     expect(unreadable).toHaveLength(1);
   });
 
-  test("with an active key that cannot be opened nothing is signed", async () => {
+  test("keeps the ring from signing if it cannot open the active key", async () => {
     const { ring, keys, use } = await openRing();
     use(opensOnly());
     keys.put("signing", "next", "active");

@@ -10,27 +10,29 @@ import type { KeyList, KeyPurpose, KeyStore, PublicJwk, SigningAlg } from "../po
 export interface KeyRing {
   /**
    * Signs access tokens.
-   * @throws PosternError `UNAVAILABLE` where the active key cannot be opened with this replica's master keys; so does
-   * `refreshKey`
+   * @throws PosternError `UNAVAILABLE` if the active key cannot be opened with this replica's master keys
    */
   readonly signingKey: SigningKey;
-  /** Makes the refresh tokens of sessions opened from now on. */
+  /**
+   * Makes the refresh tokens of new sessions.
+   * @throws PosternError as `signingKey` does
+   */
   readonly refreshKey: RefreshKey;
-  /** Which keys these are (`KeyList.version`). */
+  /** The version of the keys (`KeyList.version`). */
   readonly version: Uuid;
-  /** Every key that may have signed a living token or is about to sign, for JWKS. */
+  /** Every key that is prepared or may have signed an active token, for JWKS. */
   readonly publicKeys: readonly PublicJwk[];
   /**
-   * The key of a token; undefined where there is none by that name, at this moment, whichever replica made it.
-   * @throws PosternError `UNAVAILABLE` when that cannot be known
+   * The key of a token, whichever replica made it. Undefined if there is no such key now.
+   * @throws PosternError `UNAVAILABLE` if the key cannot be looked up
    */
   findSigningKey(kid: string): Promise<SigningKey | undefined>;
   /** Whether this key is still in the ring: neither tainted nor removed. Looks nothing up. */
   holds(key: SigningKey): boolean;
-  /** The key of a refresh token or a device token by its number; as `findSigningKey`. */
+  /** As `findSigningKey`, for the key of a refresh token or a device token by its number. */
   findRefreshKey(number: number): Promise<RefreshKey | undefined>;
   /**
-   * Sees to it that the keys are no older than what told this version of them.
+   * Loads the keys if they have another version. Afterwards they are no older than the statement that returned it.
    * @throws PosternError `UNAVAILABLE`
    */
   follow(version: Uuid): Promise<void>;
@@ -44,7 +46,7 @@ export interface KeyRingDeps {
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
   readonly pause: (ms: number) => Promise<unknown>;
-  /** A key that another replica has made cannot be opened here. */
+  /** This replica cannot open a key that another replica has made. */
   readonly onUnreadable: (error: MasterKeyError) => void;
 }
 
@@ -52,21 +54,21 @@ interface OpenKeys {
   readonly version: Uuid;
   readonly signing: ReadonlyMap<string, SigningKey>;
   readonly refresh: ReadonlyMap<number, RefreshKey>;
-  /** The same by its id: a database that was put back gives a number a second time. */
+  /** The same by id: a restored database may assign a number a second time. */
   readonly refreshById: ReadonlyMap<Uuid, RefreshKey>;
   readonly activeSigning: SigningKey | undefined;
   readonly activeRefresh: RefreshKey | undefined;
-  /** Keys that cannot be opened: where there are any, of no other can be said that there is none. */
+  /** Keys that cannot be opened. While there are any, an unknown key may be one of them. */
   readonly unreadable: ReadonlySet<Uuid>;
 }
 
-/** Names that nobody knows are looked up no more often than this, however many are shown. */
-const lookEveryMs = 100;
+/** Minimum time between two look-ups of unknown keys, however many tokens name them. */
+const lookUpEveryMs = 100;
 
 /**
- * Opens the key ring; on an empty database it makes the first key of each purpose, of which the store keeps
- * exactly one however many replicas start at once.
- * @throws MasterKeyError where a key cannot be opened; no new one is made then
+ * Opens the key ring. On an empty database it makes the first key of each purpose. The store keeps exactly one of each,
+ * even if several replicas start at the same time.
+ * @throws MasterKeyError if a key cannot be opened; no key is made then
  */
 export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
   let open = await openFirst(deps);
@@ -74,24 +76,24 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
     open = openKeys(await deps.keys.list(), deps.material, open, deps.onUnreadable);
   });
 
-  // Strangers may show any number of names: they share a look at the database, and the next one waits a moment.
-  let lookedAtMs = Number.NEGATIVE_INFINITY;
-  const look = createSharedRun(async () => {
-    const restMs = lookedAtMs + lookEveryMs - deps.monotonicMs();
-    if (restMs > 0) await deps.pause(restMs);
-    lookedAtMs = deps.monotonicMs();
+  // An attacker can send tokens with any number of unknown keys. They share look-ups, which are limited in rate.
+  let lookedUpAtMs = Number.NEGATIVE_INFINITY;
+  const lookUp = createSharedRun(async () => {
+    const delayMs = lookedUpAtMs + lookUpEveryMs - deps.monotonicMs();
+    if (delayMs > 0) await deps.pause(delayMs);
+    lookedUpAtMs = deps.monotonicMs();
     await reload();
   });
 
   async function follow(version: Uuid): Promise<void> {
-    // Of a version that is older than the keys there is nothing to learn, and one reload shows that.
+    // The other version may be older than the keys. Then one reload changes nothing.
     if (version !== open.version) await reload();
   }
 
   async function find<K, V>(keysOf: (open: OpenKeys) => ReadonlyMap<K, V>, name: K): Promise<V | undefined> {
     const known = keysOf(open).get(name);
     if (known !== undefined) return known;
-    await look();
+    await lookUp();
     const found = keysOf(open).get(name);
     if (found === undefined && open.unreadable.size > 0) throw new PosternError("UNAVAILABLE");
     return found;
@@ -131,7 +133,7 @@ async function openFirst(deps: KeyRingDeps): Promise<OpenKeys> {
   return await load();
 }
 
-/** @param before what is open already stays open, should its master key have gone meanwhile */
+/** @param before keys that are open already; they stay open even if their master key is no longer configured */
 function openKeys(
   { version, keys }: KeyList,
   material: KeyRingDeps["material"],
@@ -160,7 +162,7 @@ function openKeys(
     } catch (error) {
       if (!(error instanceof MasterKeyError)) throw error;
       unreadable.add(key.id);
-      // Told once: strangers may have the keys read as often as they like.
+      // Reported once only: an attacker can make the ring reload as often as the rate of look-ups allows.
       if (before?.unreadable.has(key.id) !== true) onUnreadable(error);
     }
   }

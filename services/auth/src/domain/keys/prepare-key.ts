@@ -3,7 +3,7 @@ import type { Actor } from "../ports/actor.ts";
 import type { NewId, Uuid } from "../ports/ids.ts";
 import type { KeyMaterial } from "../ports/key-material.ts";
 import type { KeyPurpose, KeyStore, PrepareOutcome, SigningAlg } from "../ports/key-store.ts";
-import { type KeyPolicy, mostKeys } from "./key-policy.ts";
+import { type KeyPolicy, maxKeys } from "./key-policy.ts";
 
 export interface PrepareKeyDeps {
   readonly keys: Pick<KeyStore, "list" | "prepare">;
@@ -13,8 +13,8 @@ export interface PrepareKeyDeps {
 }
 
 /**
- * Makes a key that can take over; a signing key is published from now on. Others may be prepared already.
- * @throws MasterKeyError where one of those that are there cannot be opened; no new one is made then
+ * Adds a prepared key, even if there is one. A prepared signing key is published.
+ * @throws MasterKeyError if an existing key cannot be opened; no key is added then
  */
 export async function prepareKey(
   deps: PrepareKeyDeps,
@@ -24,13 +24,13 @@ export async function prepareKey(
   const { id, outcome } = await prepare(deps, { ...input, unlessPrepared: false }, actor);
   if (outcome === "too_many") {
     throw new PosternError("PRECONDITION_FAILED", {
-      message: `there are ${mostKeys} ${input.purpose} keys: remove one that is prepared or no longer needed`,
+      message: `there are ${maxKeys} ${input.purpose} keys: remove a prepared key or a key that is no longer needed`,
     });
   }
   return { id };
 }
 
-/** Sees to it that a key is ready to take over. Where there are too many to add one, it is left at that. */
+/** Adds a prepared key if there is none. `too_many` keys are no error. */
 export async function prepareNext(
   deps: PrepareKeyDeps,
   purpose: KeyPurpose,
@@ -52,12 +52,12 @@ async function prepare(
   },
   actor: Actor,
 ): Promise<{ id: Uuid; outcome: PrepareOutcome }> {
-  // Sealed by whoever has other master keys than the servers, the new one would keep them from starting.
+  // A key sealed with master keys that the servers do not have would keep the servers from starting.
   for (const key of (await keys.list()).keys) {
     if (key.state === "tainted") continue;
     if (key.purpose === "signing") material.openSigningKey(key);
     else material.openRefreshKey(key);
   }
   const key = await material.generate(purpose, newId(), alg);
-  return { id: key.id, outcome: await keys.prepare(key, { unlessPrepared, most: mostKeys }, actor) };
+  return { id: key.id, outcome: await keys.prepare(key, { unlessPrepared, most: maxKeys }, actor) };
 }

@@ -9,32 +9,27 @@ export interface RemoveKeyDeps {
 }
 
 /**
- * Deletes the secret of a key for good.
- * @param input `evenIfNeeded`: a retired key too whose tokens may still live: they end by that
+ * Deletes the secret of a key irrevocably.
+ * @param input `force`: also a retired key that may have made living tokens, which end with it
  * @throws PosternError `NOT_FOUND`, `PRECONDITION_FAILED`
  */
 export async function removeKey(
   deps: RemoveKeyDeps,
-  {
-    id,
-    purpose,
-    retiredAt,
-    evenIfNeeded,
-  }: Pick<StoredKey, "id" | "purpose" | "retiredAt"> & { evenIfNeeded: boolean },
+  { id, purpose, retiredAt, force }: Pick<StoredKey, "id" | "purpose" | "retiredAt"> & { force: boolean },
   actor: Actor,
 ): Promise<void> {
   const keptMs = keptForMs(purpose, deps.keyPolicy);
-  switch (await deps.keys.remove(id, evenIfNeeded ? 0 : keptMs, actor)) {
+  switch (await deps.keys.remove(id, force ? 0 : keptMs, actor)) {
     case "unknown":
-      throw new PosternError("NOT_FOUND", { message: "there is no such key" });
+      throw new PosternError("NOT_FOUND", { message: "no such key" });
     case "active":
       throw new PosternError("PRECONDITION_FAILED", {
-        message: "the key is the active one: rotate first, or taint it",
+        message: "the key is active: rotate first, or taint it",
       });
     case "needed": {
       const until = new Date((retiredAt?.getTime() ?? 0) + keptMs).toISOString();
       throw new PosternError("PRECONDITION_FAILED", {
-        message: `what the key has made may live until ${until}; it is removed by itself then`,
+        message: `tokens of the key may live until ${until}; the key is removed automatically then`,
       });
     }
     case "already":

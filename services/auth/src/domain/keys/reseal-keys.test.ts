@@ -3,7 +3,7 @@ import { ownActor } from "../ports/actor.ts";
 import type { StoredKey } from "../ports/key-store.ts";
 import { resealKeys } from "./reseal-keys.ts";
 
-/** A store of two keys, and replicas whose first master key is `a` or `b`: a blob is that letter. */
+/** A store of two keys, and replicas whose first master key is `a` or `b`. A sealed key is the letter of its master key. */
 function createKeys() {
   const blobs = new Map(["x", "y"].map((id) => [id, Buffer.from("a")]));
   const keys = {
@@ -26,18 +26,18 @@ function createKeys() {
   return { replica, sealed: () => [...blobs.values()].join() };
 }
 
-test("every key is put under the first master key, and is left alone then", async () => {
+test("reseals every key under the first master key, and none a second time", async () => {
   const { replica, sealed } = createKeys();
   const run = replica("b");
   expect([await run(), sealed(), await run()]).toEqual([2, "b,b", 0]);
 });
 
-test("replicas with different first master keys undo each other's work once, and not for ever", async () => {
+test("replicas with different first master keys undo each other's work only once", async () => {
   const { replica, sealed } = createKeys();
   const [before, after] = [replica("a"), replica("b")];
   const counts = [];
   for (let turn = 0; turn < 5; turn++) counts.push(await after(), await before());
   expect(counts).toEqual([2, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
-  // The one that is started anew has the new one first, too.
+  // After its restart, the other replica has the new master key first, too.
   expect([await replica("b")(), sealed()]).toEqual([2, "b,b"]);
 });

@@ -9,10 +9,10 @@ export interface ResealKeysDeps {
 }
 
 /**
- * Seals every key under the first master key that is not yet.
- * @param done ids of keys to leave alone; those that are changed are added
- * @returns how many were changed
- * @throws MasterKeyError where one cannot be opened; those before it are changed then
+ * Seals every key under the first master key.
+ * @param done ids of keys to skip; changed keys are added
+ * @returns the number of changed keys
+ * @throws MasterKeyError if a key cannot be opened; keys before it may have been changed
  */
 export async function resealKeys(
   { keys, material }: ResealKeysDeps,
@@ -22,7 +22,7 @@ export async function resealKeys(
   let changed = 0;
   for (const key of (await keys.list()).keys) {
     const sealed = done.has(key.id) ? undefined : material.reseal(key);
-    // Of two replicas at it the second one finds another blob, which the first has made.
+    // If two replicas reseal the same key, the second one finds the first one's blob and changes nothing.
     if (sealed !== undefined && (await keys.reseal(key.id, key.sealed, sealed, actor))) {
       done.add(key.id);
       changed += 1;

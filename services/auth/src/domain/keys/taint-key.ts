@@ -9,9 +9,9 @@ export interface TaintKeyDeps extends PrepareKeyDeps {
 }
 
 /**
- * Ends everything that a key has made, since its secret may be in strange hands. An active one gives way to the
- * prepared key that has been published the longest, or else to a new one.
- * @returns the log's number of the end
+ * Marks a key as compromised and ends everything that it has made. The prepared key that has been published the longest
+ * replaces an active key; if there is none, a new key does.
+ * @returns the number of the entry in the revocation log
  * @throws PosternError `NOT_FOUND`
  */
 export async function taintKey(
@@ -24,9 +24,9 @@ export async function taintKey(
   const outcome = first.kind === "no_successor" ? await deps.keys.taint(id, actor) : first;
   switch (outcome.kind) {
     case "unknown":
-      throw new PosternError("NOT_FOUND", { message: "there is no such key" });
+      throw new PosternError("NOT_FOUND", { message: "no such key" });
     case "no_successor":
-      throw new PosternError("CONFLICT", { message: "somebody else is changing the keys: try again" });
+      throw new PosternError("CONFLICT", { message: "another process is changing the keys: try again" });
     case "tainted":
     case "already":
       await prepareNext(deps, "signing", actor).catch(leaveToServers);
@@ -34,7 +34,7 @@ export async function taintKey(
   }
 }
 
-/** It is done; a server that can open the keys prepares the next one within seconds. */
+/** The key is tainted already. A server that can open the keys prepares the next key within seconds. */
 function leaveToServers(error: unknown): void {
   if (!(error instanceof MasterKeyError)) throw error;
 }

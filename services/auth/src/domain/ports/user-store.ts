@@ -50,13 +50,13 @@ export interface LoginSnapshot {
 export type ChangeUserOutcome =
   | { readonly kind: "changed"; readonly user: User }
   | { readonly kind: "unknown" }
-  /** The user is an administrator and `sparesAdmins` was set. */
+  /** The user is an administrator and `excludeAdmins` was set. */
   | { readonly kind: "administrator" };
 
 export interface ChangeOptions {
   readonly actor: Actor;
-  /** Leaves administrators alone; decided on the locked row. */
-  readonly sparesAdmins: boolean;
+  /** Refuses the change if the user is an administrator, by the locked row. */
+  readonly excludeAdmins: boolean;
 }
 
 /** Users and their credentials. Each method throws PosternError `UNAVAILABLE` when the store is down. */

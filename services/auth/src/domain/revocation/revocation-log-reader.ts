@@ -25,8 +25,8 @@ export interface RevocationView {
 export interface RevocationLogReader {
   /**
    * A view that includes everything that was revoked before the call: it is from a head read that began after the call
-   * did. If the database is unavailable, the view may be from memory, at most `stalenessMs` old. Use a view before the
-   * next `await`.
+   * did. If the database is unavailable, the view may be from memory, at most `stalenessMs` old. Use a view
+   * immediately and do not keep it.
    * @throws PosternError `UNAVAILABLE`
    */
   current(): Promise<RevocationView>;

@@ -3,12 +3,12 @@ import type { Uuid } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 import { decodeOpaque, encodeOpaque, signedPart } from "./opaque-token.ts";
 
-/** What a device token says: this device has logged this user in. It opens nothing. */
+/** The content of a device token: this user has logged in on this device. The token grants no access. */
 export interface Device {
   readonly keyNumber: number;
   readonly userId: Uuid;
   readonly deviceId: Uuid;
-  /** Of the password that the user logged in with, modulo 2³². */
+  /** Version of the password of that login, modulo 2³². */
   readonly passwordVersion: number;
   /** Seconds since the epoch, by the database's clock. */
   readonly issuedAt: number;
@@ -18,9 +18,9 @@ export interface Device {
 const version = 1;
 const statementLength = 45;
 const bodyLength = statementLength + 32;
-const lifeSeconds = 90 * 86_400;
+const lifetimeSeconds = 90 * 86_400;
 
-/** Makes the token of a device, under one of the refresh keys. */
+/** Makes a device token, authenticated by a refresh key. */
 export function mintDeviceToken(key: RefreshKey, device: Omit<Device, "keyNumber">): string {
   const body = new Uint8Array(bodyLength);
   const view = new DataView(body.buffer);
@@ -34,7 +34,7 @@ export function mintDeviceToken(key: RefreshKey, device: Omit<Device, "keyNumber
   return encodeOpaque("dv", body);
 }
 
-/** @returns undefined where the text is no device token in form */
+/** Parses a device token. Does not check its MAC. @returns undefined if the text does not have the form of one */
 export function parseDeviceToken(
   text: string,
 ): (Device & { readonly signed: Uint8Array; readonly mac: Uint8Array }) | undefined {
@@ -53,7 +53,7 @@ export function parseDeviceToken(
   };
 }
 
-/** Whether a device token is too old to tell anything. */
+/** Whether a device token has expired, 90 days after its issue. */
 export function isDeviceExpired(device: Device, now: Date): boolean {
-  return device.issuedAt + lifeSeconds <= now.getTime() / 1000;
+  return device.issuedAt + lifetimeSeconds <= now.getTime() / 1000;
 }

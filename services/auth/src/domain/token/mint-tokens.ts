@@ -7,7 +7,7 @@ import type { SigningKey } from "../ports/key-material.ts";
 import type { SessionGrant, SessionPolicy } from "../ports/session-store.ts";
 import { mintRefreshToken } from "./refresh-token.ts";
 
-/** What a login or a refresh hands out (RFC 6749 section 5.1). */
+/** The tokens that a login or a refresh returns (RFC 6749 section 5.1). */
 export interface TokenSet {
   readonly accessToken: string;
   /** Seconds. */
@@ -25,14 +25,14 @@ export interface MintDeps {
   readonly newId: NewId;
 }
 
-/** `nbf` lies so many seconds before `iat`: some readers bear no clock that is behind ours. */
+/** Time from `nbf` to `iat`, in seconds. Some verifiers allow no clock skew, and their clock may be behind ours. */
 const notBeforeLeadSeconds = 5;
 
 /**
- * Makes an access token and the session's current refresh token. The refresh token is a function of the
- * session's state alone: whoever asks, on whichever replica, gets the same one.
- * @throws PosternError `SESSION_ENDED` where the session has less than a second to live; `UNAVAILABLE` where the
- * keys have changed and cannot be had
+ * Makes an access token and the session's current refresh token. The refresh token depends on the session's state only, so
+ * every call on every replica returns the same one.
+ * @throws PosternError `SESSION_ENDED` if the session ends in less than a second; `UNAVAILABLE` if the keys have changed and
+ * cannot be loaded
  */
 export async function mintTokens(
   deps: MintDeps,

@@ -2,8 +2,9 @@ import type { KeyRing } from "../keys/key-ring.ts";
 import { type ParsedRefreshToken, parseRefreshToken, verifyRefreshToken } from "./refresh-token.ts";
 
 /**
- * Reads a refresh token that this ring's keys have made; undefined for anything else. Garbage costs no look-up.
- * @throws PosternError `UNAVAILABLE` where the key may have been made a moment ago
+ * Parses a refresh token and checks its MAC. A malformed token costs no look-up.
+ * @returns undefined for any text that the ring's keys have not made
+ * @throws PosternError `UNAVAILABLE` if an unknown key cannot be looked up
  */
 export async function openRefreshToken(
   { keyRing }: { readonly keyRing: Pick<KeyRing, "findRefreshKey"> },

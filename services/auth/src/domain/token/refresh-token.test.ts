@@ -32,7 +32,7 @@ describe("refresh tokens", () => {
     );
   });
 
-  test("come back as they were", () => {
+  test("parse to the values that were minted", () => {
     const uuids = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(uuidFromBytes);
     const numbers = fc.integer({ min: 0, max: 0xffff_ffff });
     fc.assert(
@@ -45,19 +45,19 @@ describe("refresh tokens", () => {
     );
   });
 
-  test("are the same each time", () => {
+  test("are the same for the same key, session and generation", () => {
     expect(mintRefreshToken(key, { sessionId, generation: 12 })).toBe(token);
     expect(mintRefreshToken(key, { sessionId, generation: 13 })).not.toBe(token);
   });
 
-  test("A25 every truncation is refused, from either end", () => {
+  test("A25 a refresh token truncated at either end is refused", () => {
     for (let length = 0; length < token.length; length++) {
       expect(accepts(token.slice(0, length))).toBe(false);
       expect(accepts(token.slice(token.length - length))).toBe(false);
     }
   });
 
-  test("every change of a single character is refused before any key is asked", () => {
+  test("with one changed character are refused by their form alone", () => {
     const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-";
     for (let at = 0; at < token.length; at++) {
       for (const character of alphabet) {
@@ -67,7 +67,7 @@ describe("refresh tokens", () => {
     }
   });
 
-  test("every change of a bit is refused, also with the checksum put right", () => {
+  test("with one changed bit are refused despite a valid checksum", () => {
     const body = decodeOpaque("rt", token, 57) ?? new Uint8Array();
     expect(accepts(encodeOpaque("rt", body))).toBe(true);
     for (let bit = 0; bit < body.length * 8; bit++) {
@@ -77,28 +77,28 @@ describe("refresh tokens", () => {
     }
   });
 
-  test("of another version are refused, though the key made them", () => {
+  test("of an unknown version are refused despite a valid MAC", () => {
     const body = Uint8Array.from(decodeOpaque("rt", token, 57) ?? []);
     body[0] = 2;
     body.set(key.mac(Buffer.concat([Buffer.from("ptn_rt"), body.subarray(0, 25)])), 25);
     expect(parseRefreshToken(encodeOpaque("rt", body))).toBeUndefined();
   });
 
-  test("are refused by another key, of the same number or not", () => {
+  test("are refused by another key, with the same number or another one", () => {
     expect(accepts(token, keyOf(3, "second"))).toBe(false);
     expect(accepts(token, keyOf(4, "first"))).toBe(false);
   });
 
-  test("C13 a body under another kind is refused", () => {
+  test("C13 the body of a refresh token under another kind is refused", () => {
     const body = decodeOpaque("rt", token, 57) ?? new Uint8Array();
     expect(parseRefreshToken(encodeOpaque("at", body))).toBeUndefined();
   });
 
-  test("A14 an access token is no refresh token", () => {
+  test("A14 an access token is refused as a refresh token", () => {
     expect(parseRefreshToken("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.AAAA")).toBeUndefined();
   });
 
-  test("C14 a key MACs nothing but its own fixed form, whatever a caller asks for", () => {
+  test("C14 a key authenticates only the fixed form of a refresh token, for any input", () => {
     const macs: Uint8Array[] = [];
     const spied: RefreshKey = {
       ...key,

@@ -3,12 +3,12 @@ import type { Uuid } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 import { decodeOpaque, encodeOpaque, signedPart } from "./opaque-token.ts";
 
-/** A refresh token whose form is right and whose MAC nobody has checked yet. */
+/** A well-formed refresh token whose MAC is not checked yet. */
 export interface ParsedRefreshToken {
   readonly keyNumber: number;
   readonly sessionId: Uuid;
   readonly generation: number;
-  /** What the MAC is over. */
+  /** The input of the MAC. */
   readonly signed: Uint8Array;
   readonly mac: Uint8Array;
 }
@@ -20,10 +20,10 @@ const bodyLength = statementLength + 32;
 const numberMax = 0xffff_ffff;
 
 /**
- * The refresh token of a session's generation. It is a function of key, session and generation alone, so
- * every replica makes the same one.
+ * Makes the refresh token of a session's generation. It depends on key, session and generation only, so every replica makes
+ * the same one.
  *
- * @throws {RangeError} where a number does not fit into 32 bits
+ * @throws {RangeError} if a number does not fit into 32 bits
  */
 export function mintRefreshToken(key: RefreshKey, session: { sessionId: Uuid; generation: number }): string {
   const body = new Uint8Array(bodyLength);
@@ -36,7 +36,7 @@ export function mintRefreshToken(key: RefreshKey, session: { sessionId: Uuid; ge
   return encodeOpaque("rt", body);
 }
 
-/** @returns undefined where the text is no refresh token in form, or one of an unknown version */
+/** @returns undefined if the text does not have the form of a refresh token, or has an unknown version */
 export function parseRefreshToken(text: string): ParsedRefreshToken | undefined {
   const body = decodeOpaque("rt", text, bodyLength);
   if (body === undefined) return undefined;

@@ -18,11 +18,11 @@ export function actorOf({ caller, requestId }: Administration): Actor {
 }
 
 /**
- * What a change may touch: who holds `users` alone leaves administrators as they are, or it would be one by
- * setting the password of one.
+ * A caller with `users` but without `admin` may not change administrators: by setting an administrator's password, it
+ * would become one.
  */
 export function changeOptions(input: Administration): ChangeOptions {
-  return { actor: actorOf(input), sparesAdmins: !permits(input.caller, "admin") };
+  return { actor: actorOf(input), excludeAdmins: !permits(input.caller, "admin") };
 }
 
 /** @throws {PosternError} `NOT_PERMITTED` where the caller lacks `users`, or grants `admin` without holding it */

@@ -106,7 +106,7 @@ describe("createUser", () => {
 describe("changes of a user", () => {
   /** Answers as a store that holds one administrator. */
   const change = vi.fn(async (options: ChangeOptions): Promise<ChangeUserOutcome> => {
-    if (options.sparesAdmins) return { kind: "administrator" };
+    if (options.excludeAdmins) return { kind: "administrator" };
     return { kind: "changed", user: userWith({ roles: ["admin"] }) };
   });
   const notice = vi.fn();

@@ -62,7 +62,7 @@ export function createUserStore(db: Queries): UserStore {
   async function change(call: string, id: Uuid, value: unknown, options: ChangeOptions) {
     const [row] = await db.query<{ outcome: ChangeUserOutcome["kind"] }>(
       `select ${call}($1, $2, $3, $4, $5) as outcome`,
-      [id, value, options.sparesAdmins, options.actor.caller, options.actor.requestId],
+      [id, value, options.excludeAdmins, options.actor.caller, options.actor.requestId],
     );
     if (row === undefined || row.outcome === "unknown") return { kind: "unknown" } as const;
     if (row.outcome === "administrator") return { kind: "administrator" } as const;

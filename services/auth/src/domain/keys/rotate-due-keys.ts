@@ -6,28 +6,28 @@ import { dueStep, type KeyStep, keptForMs } from "./key-policy.ts";
 import { type PrepareKeyDeps, prepareNext } from "./prepare-key.ts";
 import { resealKeys } from "./reseal-keys.ts";
 
-export interface TurnKeysDeps extends PrepareKeyDeps {
+export interface RotateDueKeysDeps extends PrepareKeyDeps {
   readonly keys: KeyStore;
   readonly material: PrepareKeyDeps["material"] & Pick<KeyMaterial, "reseal">;
   /**
-   * Keys that this replica has sealed anew since it started. Each is so once: while replicas are given another first
-   * master key one after the other, they would else undo each other's work.
+   * Keys that this replica has resealed since it started. A replica reseals each key once only: otherwise replicas with
+   * different first master keys, as during a rollout, would undo each other's work again and again.
    */
   readonly resealed: Set<Uuid>;
 }
 
-/** A run takes so many steps at the most: should one never take effect, the others still have their turn. */
-const mostSteps = 32;
+/** Maximum number of steps in a run, so that a run ends even if a step has no effect. */
+const maxSteps = 32;
 
 /**
- * Does what is due about the keys, by the database's time. Any number of replicas may do so at once: a step that
- * another was first to take changes nothing.
- * @returns the steps that it took itself
+ * Prepares, activates and removes the keys that are due, by the database's time, and reseals keys under the first master
+ * key. Any number of replicas may do so at the same time: a step that another replica took first changes nothing.
+ * @returns the steps that this call took
  */
-export async function turnKeys(deps: TurnKeysDeps): Promise<KeyStep[]> {
+export async function rotateDueKeys(deps: RotateDueKeysDeps): Promise<KeyStep[]> {
   await resealKeys(deps, ownActor, deps.resealed);
   const taken: KeyStep[] = [];
-  for (let steps = 0; steps < mostSteps; steps++) {
+  for (let steps = 0; steps < maxSteps; steps++) {
     const step = dueStep(await deps.keys.list(), deps.keyPolicy);
     if (step === undefined) break;
     const outcome = await take(deps, step);
@@ -37,7 +37,7 @@ export async function turnKeys(deps: TurnKeysDeps): Promise<KeyStep[]> {
   return taken;
 }
 
-async function take(deps: TurnKeysDeps, step: KeyStep): Promise<string> {
+async function take(deps: RotateDueKeysDeps, step: KeyStep): Promise<string> {
   switch (step.kind) {
     case "prepare":
       return prepareNext(deps, step.purpose, ownActor);
