@@ -5,7 +5,7 @@ let now = 0;
 let breaker: Breaker;
 beforeEach(() => {
   now = 0;
-  breaker = createBreaker({ silences: 2, restMs: 1_000, nowMs: () => now });
+  breaker = createBreaker({ silences: 2, cooldownMs: 1_000, nowMs: () => now });
 });
 
 test("one silence is borne, two in a row open it, an answer between them starts anew", () => {

@@ -15,41 +15,41 @@ export interface BreakerOptions {
   /** So many silences in a row open it. */
   readonly silences: number;
   /** How long nobody is let through. */
-  readonly restMs: number;
+  readonly cooldownMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
 }
 
-export function createBreaker({ silences, restMs, nowMs }: BreakerOptions): Breaker {
+export function createBreaker({ silences, cooldownMs, nowMs }: BreakerOptions): Breaker {
   let inARow = 0;
-  let restUntilMs: number | undefined;
+  let cooldownUntilMs: number | undefined;
 
   function open(): void {
     inARow = 0;
-    restUntilMs = nowMs() + restMs;
+    cooldownUntilMs = nowMs() + cooldownMs;
   }
 
   return {
     allows() {
-      if (restUntilMs === undefined) return true;
-      if (nowMs() < restUntilMs) return false;
+      if (cooldownUntilMs === undefined) return true;
+      if (nowMs() < cooldownUntilMs) return false;
       // Whoever comes while this one is on its way is turned back for another rest.
-      restUntilMs = nowMs() + restMs;
+      cooldownUntilMs = nowMs() + cooldownMs;
       return true;
     },
     answered() {
       inARow = 0;
-      restUntilMs = undefined;
+      cooldownUntilMs = undefined;
     },
     silent() {
       inARow += 1;
-      if (restUntilMs === undefined && inARow < silences) return false;
+      if (cooldownUntilMs === undefined && inARow < silences) return false;
       open();
       return true;
     },
     open,
     get isOpen() {
-      return restUntilMs !== undefined;
+      return cooldownUntilMs !== undefined;
     },
   };
 }

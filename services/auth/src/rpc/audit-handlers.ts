@@ -12,8 +12,8 @@ import type { AuditEvent, AuditFilter } from "../domain/ports/audit-store.ts";
 import { formatId } from "../lib/type-id.ts";
 import { given, toGivenDate, toGivenUuid } from "./convert.ts";
 
-/** A call looks for events so long before it answers with those that it has; well within any deadline. */
-const patienceMs = 2_000;
+/** Maximum time of a search. Afterwards the call returns the events found until then. It is well within any deadline. */
+const timeoutMs = 2_000;
 
 /** `AdminService.ListAuditEvents`. */
 export async function answerAuditEvents(
@@ -27,7 +27,7 @@ export async function answerAuditEvents(
     order: request.oldestFirst ? "oldest first" : "newest first",
     pageSize: request.pageSize,
     pageToken: request.pageToken,
-    patienceMs,
+    timeoutMs,
   });
   return { events: events.map(toAuditEvent), nextPageToken };
 }

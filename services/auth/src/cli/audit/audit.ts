@@ -31,7 +31,7 @@ export const audit: Command = {
         { ...context, monotonicMs: () => performance.now() },
         {
           ...{ caller: cliCaller, filter, order: "newest first", ...page },
-          patienceMs: Number.POSITIVE_INFINITY,
+          timeoutMs: Number.POSITIVE_INFINITY,
         },
       );
       const ids = new Set(events.flatMap(({ userId }) => userId ?? []));

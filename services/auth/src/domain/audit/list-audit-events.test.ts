@@ -23,13 +23,13 @@ async function scan(_: unknown, { beyond, limit }: AuditPage): Promise<AuditSlic
   return { events, reached };
 }
 
-async function pages(pageSize: number, patienceMs: number): Promise<string[][]> {
+async function pages(pageSize: number, timeoutMs: number): Promise<string[][]> {
   const found: string[][] = [];
   let pageToken = "";
   do {
     const page = await listAuditEvents(
       { audit: { scan }, monotonicMs: () => 0 },
-      { ...{ caller, filter: {}, order: "oldest first" as const }, ...{ pageSize, pageToken, patienceMs } },
+      { ...{ caller, filter: {}, order: "oldest first" as const }, ...{ pageSize, pageToken, timeoutMs } },
     );
     found.push(page.events.map(({ id }) => id));
     pageToken = page.nextPageToken;
@@ -59,6 +59,6 @@ test("is for administrators", async () => {
   const limited = { ...caller, permissions: new Set(["users" as const]) };
   const input = { caller: limited, filter: {}, order: "newest first" as const, pageSize: 1, pageToken: "" };
   await expect(
-    listAuditEvents({ audit: { scan }, monotonicMs: () => 0 }, { ...input, patienceMs: 0 }),
+    listAuditEvents({ audit: { scan }, monotonicMs: () => 0 }, { ...input, timeoutMs: 0 }),
   ).rejects.toThrow(PosternError);
 });

@@ -17,8 +17,8 @@ export interface ListAuditEventsInput {
   readonly pageSize: number;
   /** Empty: the first page. */
   readonly pageToken: string;
-  /** Milliseconds after which a page is not filled any further; `Infinity`: whatever it takes. */
-  readonly patienceMs: number;
+  /** Maximum time for a page, in milliseconds. Afterwards the page has the events found until then. `Infinity`: no limit. */
+  readonly timeoutMs: number;
 }
 
 /**
@@ -38,11 +38,11 @@ export function spellingsOf(address: string): readonly string[] | undefined {
  */
 export async function listAuditEvents(
   { audit, monotonicMs }: ListAuditEventsDeps,
-  { caller, filter, order, pageSize, pageToken, patienceMs }: ListAuditEventsInput,
+  { caller, filter, order, pageSize, pageToken, timeoutMs }: ListAuditEventsInput,
 ): Promise<{ events: readonly AuditEvent[]; nextPageToken: string }> {
   demand(caller, "admin");
   const size = pageSize === 0 ? 50 : pageSize;
-  const untilMs = monotonicMs() + patienceMs;
+  const untilMs = monotonicMs() + timeoutMs;
   const events: AuditEvent[] = [];
   let beyond = decodePageToken(pageToken);
   for (;;) {

@@ -57,8 +57,8 @@ export interface LoginBudgetsDeps {
 
 /** All that wait for one budget together try so often. */
 const turnMs = 10;
-/** An attempt waits so long at the most; a hash takes some 20 ms. */
-const patienceMs = 4_000;
+/** Maximum time that an attempt waits. A hash takes about 20 ms. */
+const timeoutMs = 4_000;
 /** So many wait at once. */
 const maxWaiting = 500;
 
@@ -94,7 +94,7 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
         return { settle: (failed) => settleAll(deps.stores, budgets, reservation, failed) };
       }
       const { budget } = refusal;
-      const leftMs = waiting < maxWaiting ? startedAtMs + patienceMs - deps.monotonicMs() : 0;
+      const leftMs = waiting < maxWaiting ? startedAtMs + timeoutMs - deps.monotonicMs() : 0;
       const retryAfterMs = refusal.kind === "spent" ? Math.max(1, Math.ceil(refusal.retryAfterMs)) : 0;
       // The total is everybody's: a stranger waits where there will be room in it in time.
       if (refusal.kind === "spent" && (budget.name !== "total" || retryAfterMs > leftMs)) {

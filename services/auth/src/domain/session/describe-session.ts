@@ -48,8 +48,8 @@ const whys: Readonly<Record<string, string>> = {
 };
 /** Events of one session that are read at the most. */
 const mostEvents = 1_000;
-/** How long the audit is looked through for each thing, in milliseconds. */
-const patienceMs = 5_000;
+/** Maximum time of each search in the audit, in milliseconds. */
+const timeoutMs = 5_000;
 
 /**
  * Tells all of a session, of one that is over as well, as long as its row is kept: a day after its latest end.
@@ -138,6 +138,6 @@ async function read(
   filter: AuditFilter,
   pageSize: number,
 ): Promise<readonly AuditEvent[]> {
-  const page = { order: "oldest first", pageSize, pageToken: "", patienceMs } as const;
+  const page = { order: "oldest first", pageSize, pageToken: "", timeoutMs } as const;
   return (await listAuditEvents(deps, { caller, filter, ...page })).events;
 }

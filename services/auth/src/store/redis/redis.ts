@@ -4,9 +4,9 @@ import { createBreaker } from "../../lib/breaker.ts";
 import { within } from "../../lib/within.ts";
 import { connectRedis, type RedisClient } from "./redis-client.ts";
 
-/** Whoever needs longer is down. */
-const patienceMs = 50;
-const restMs = 1_000;
+/** Maximum time of a command. Without an answer by then, Redis counts as down. */
+const timeoutMs = 50;
+const retryDelayMs = 1_000;
 /** Replies that say something of the server, nothing of the command: come again later, perhaps to another one. */
 const unfit = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|NOAUTH|WRONGPASS)\b/;
 
@@ -42,7 +42,7 @@ export interface RedisDeps {
 
 export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps): Redis {
   const client = connectRedis(target, "postern");
-  const breaker = createBreaker({ silences: 2, restMs, nowMs: monotonicMs });
+  const breaker = createBreaker({ silences: 2, cooldownMs: retryDelayMs, nowMs: monotonicMs });
   /** Undefined until it has answered, or has not. */
   let isUp: boolean | undefined;
   let faults = 0;
@@ -92,7 +92,7 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
       throw new RedisDownError("Redis is given a rest");
     }
     try {
-      const answer = await within(patienceMs, "answer", client.call(command, ...args));
+      const answer = await within(timeoutMs, "answer", client.call(command, ...args));
       breaker.answered();
       note(true);
       return answer;
@@ -103,7 +103,7 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
   /** An idle server has nothing else to send by which it would learn that Redis is back. */
   function greet(): void {
     send("PING").catch(() => {
-      if (client.status === "ready" && isUp !== true) setTimeout(greet, restMs).unref();
+      if (client.status === "ready" && isUp !== true) setTimeout(greet, retryDelayMs).unref();
     });
   }
   // A new connection is a reason to try again, whatever rest was given.
