@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Pool } from "pg";
 import { createKeyMaterial } from "../../../services/auth/src/crypto/key-material.ts";
-import { createRefusedLogins } from "../../../services/auth/src/domain/audit/refused-logins.ts";
+import { createFailedLogins } from "../../../services/auth/src/domain/audit/failed-logins.ts";
 import type { Caller } from "../../../services/auth/src/domain/caller/caller.ts";
 import { PosternError } from "../../../services/auth/src/domain/errors.ts";
 import { openKeyRing } from "../../../services/auth/src/domain/keys/key-ring.ts";
@@ -41,13 +41,13 @@ const signal = new AbortController().signal;
 
 /** As cheap as it gets: what is tested here is what follows from a right or a wrong password. */
 const passwordHasher: PasswordHasher = {
-  keepPlace: () => ({ [Symbol.dispose]() {} }),
+  reserveSlot: () => ({ [Symbol.dispose]() {} }),
   hash: async (password) => `plain:${password}`,
   verify: async (password, hash) => hash === `plain:${password}`,
 };
 
 /** Nothing is limited: what is tested here has other reasons. */
-const loginBudgets: LoginBudgets = { admit: async () => ({ settle: async () => {} }) };
+const loginBudgets: LoginBudgets = { reserve: async () => ({ settle: async () => {} }) };
 
 const everything = new Set(["*"]);
 export const caller: Caller = {
@@ -125,7 +125,7 @@ export async function openReplica(url: string, faults: Faults = {}) {
     policy,
     passwordHasher,
     loginBudgets,
-    refusedLogins: createRefusedLogins({ audit: stores.audit, mac: { sign: (text) => text } }),
+    failedLogins: createFailedLogins({ audit: stores.audit, mac: { sign: (text) => text } }),
     nameOf: async () => "somebody",
     newId,
     passwordPolicy,

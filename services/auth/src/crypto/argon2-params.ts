@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** Argon2id (RFC 9106) at OWASP's floor, for hashes made from now on. */
+/** Argon2id (RFC 9106) with OWASP's minimum parameters, for new hashes. */
 export const params = {
   /** KiB */
   memoryCost: 19_456,
@@ -10,16 +10,16 @@ export const params = {
   outputLen: 32,
 } as const;
 
-/** What a stored hash may ask for at most: `m` in KiB. */
+/** Maximum parameters of a stored hash; `m` in KiB. */
 const ceiling = { m: 256 * 1_024, t: 10, p: 4 };
 
-/** The one form of PHC string that is run: no option is left for another reader to see otherwise. */
+/** The only form of PHC string that is accepted, so that no other reader can see other parameters. */
 const phcString =
   /^\$argon2id\$v=19\$m=(?<m>[1-9]\d{0,6}),t=(?<t>[1-9]\d?),p=(?<p>[1-9])\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 
 /**
- * Refuses a stored hash that would cost more than a login may: whoever can write a hash, by an import say,
- * could otherwise take the server's memory.
+ * Refuses a stored hash that would cost more than a login may. Otherwise an attacker who can write a hash, for example by an
+ * import, could use up the server's memory.
  *
  * @throws {Error} without the hash in its text
  */
@@ -32,7 +32,7 @@ export function assertAffordable(hash: string): void {
   }
 }
 
-/** A hash with the parameters of a real one that no password is known to fit: salt and tag are random. */
+/** A hash with the parameters of a real one and a random salt and tag: no known password matches it. */
 export function createDummyHash(): string {
   const { memoryCost, timeCost, parallelism, outputLen } = params;
   const encode = (length: number) => randomBytes(length).toString("base64").replaceAll("=", "");

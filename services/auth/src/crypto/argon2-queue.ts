@@ -1,16 +1,16 @@
 import { PosternError } from "../domain/errors.ts";
 
 export interface BoundedQueueOptions {
-  /** How many pieces of work run at once. */
+  /** Maximum number of pieces of work that run at the same time. */
   readonly slots: number;
-  /** How many more may wait. */
+  /** Maximum number that waits. */
   readonly limit: number;
 }
 
 /**
- * Runs work in the order in which it came, and forgets what is aborted while it waits. What has begun runs
- * to its end: the pool could only stop it by ending its thread, and whoever hangs up early would make the
- * server start a thread for each call.
+ * Runs work in the order of its arrival, and drops work that is aborted while it waits. Work that has begun runs to its end:
+ * the pool could stop it only by ending its thread, and clients that hang up would make the server start a thread for each
+ * call.
  */
 export class BoundedQueue {
   readonly #limit: number;
@@ -25,8 +25,8 @@ export class BoundedQueue {
   }
 
   /**
-   * @throws {PosternError} `OVERLOADED` when the queue is full
-   * @throws what `signal` was aborted with, when that happened before the work began
+   * @throws {PosternError} `OVERLOADED` if the queue is full
+   * @throws the reason of `signal`, if it is aborted before the work begins
    */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const outcome = this.#runInTurn(work, signal);
@@ -34,21 +34,21 @@ export class BoundedQueue {
     return outcome.finally(() => this.#taken.delete(outcome));
   }
 
-  /** Work that waits for its turn. */
+  /** Waiting work. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Whether every place is taken or kept. */
+  /** Whether every slot is used or reserved. */
   get isFull(): boolean {
     return this.#waiting.size + this.#kept >= this.#limit + this.#free;
   }
 
   /**
-   * Keeps a place for work that is about to come, until it is disposed of.
-   * @throws {PosternError} `OVERLOADED` where there is none
+   * Reserves a slot for work that follows, until it is disposed of.
+   * @throws {PosternError} `OVERLOADED` if there is none
    */
-  keepPlace(): Disposable {
+  reserveSlot(): Disposable {
     if (this.isFull) throw new PosternError("OVERLOADED");
     this.#kept += 1;
     return {
@@ -90,7 +90,7 @@ export class BoundedQueue {
     await promise.finally(() => signal.removeEventListener("abort", onAbort));
   }
 
-  /** Hands the slot to whoever waits longest, so that no newcomer takes it in between. */
+  /** Gives the slot to the work that has waited longest, so that new work does not overtake it. */
   #leave(): void {
     const [next] = this.#waiting;
     if (next === undefined) {

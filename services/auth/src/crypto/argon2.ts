@@ -8,30 +8,30 @@ import type { Argon2Task } from "./argon2-worker.ts";
 import { type Machine, workersFor } from "./argon2-workers.ts";
 
 export interface PasswordHasherOptions {
-  /** Threads; by default what `workersFor` finds right for this machine. */
+  /** Number of threads. Default: the choice of `workersFor` for this machine. */
   readonly workers?: number;
-  /** Calls that may wait for a thread. The default keeps the wait under 2 s where a hash takes 40 ms. */
+  /** Maximum number of calls that wait for a thread. With the default, the wait is under 2 s if a hash takes 40 ms. */
   readonly queue?: number;
 }
 
-/** The queue at this moment. */
+/** The state of the queue. */
 export interface HashQueue {
   /** Passwords that wait for a thread. */
   readonly waiting: number;
-  /** Whether what is asked now would be refused. */
+  /** Whether another call would be refused. */
   readonly isFull: boolean;
 }
 
 const waitingPerWorker = 50;
 
-/** Its cores, and the limit of the memory that is this process's: a container's, where it is in one. */
+/** This machine's cores, and the memory limit of this process or its container. */
 export function thisMachine(): Machine {
   return { cores: availableParallelism(), memoryBytes: process.constrainedMemory() };
 }
 
 /**
- * Argon2id in threads of its own, with the library's synchronous calls: its asynchronous ones take the pool
- * of libuv, where queued logins hold up DNS and files. Disposing of it waits for what has been taken on.
+ * Hashes with Argon2id in a pool of threads, with the library's synchronous calls. Its asynchronous calls use libuv's pool,
+ * where queued logins would delay DNS and files. Disposing of it waits for accepted work.
  */
 export function createPasswordHasher(
   options: PasswordHasherOptions = {},
@@ -46,7 +46,7 @@ export function createPasswordHasher(
     maxThreads: workers,
     recordTiming: false,
     execArgv: [],
-    // The environment holds secrets that a thread has no use for.
+    // The environment contains secrets that a thread does not need.
     env: {},
   });
   const dummyHash = createDummyHash();
@@ -66,7 +66,7 @@ export function createPasswordHasher(
       return queue.isFull;
     },
 
-    keepPlace: () => queue.keepPlace(),
+    reserveSlot: () => queue.reserveSlot(),
 
     async hash(password, signal) {
       const hash = await submit((bytes) => ({ kind: "hash", password: bytes }), password, signal);

@@ -18,8 +18,8 @@ const refreshKeyLength = 32;
 const macLength = 32;
 
 /**
- * Keys by `node:crypto`: a signing key is sealed as PKCS#8 DER, a refresh key as its 32 bytes. Each is sealed
- * for its purpose and id, so a store whose rows were swapped gives nothing.
+ * Keys with `node:crypto`. A signing key is sealed as PKCS#8 DER, a refresh key as its 32 bytes. Each is sealed for its
+ * purpose and ID, so it cannot be opened if rows of the store were swapped.
  *
  * @param masterKeys of 32 bytes; the first seals, all open
  */

@@ -3,7 +3,7 @@ import type { Mac } from "../domain/ports/mac.ts";
 
 /**
  * A MAC under keys derived from the master keys (RFC 5869): the first signs, all verify.
- * @param purpose texts marked for one purpose hold for no other
+ * @param purpose a MAC for one purpose is not valid for another
  */
 export function createMac(masterKeys: readonly Uint8Array[], purpose: string): Mac {
   const [first, ...others] = masterKeys.map((masterKey) =>

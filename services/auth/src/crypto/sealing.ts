@@ -9,13 +9,13 @@ import {
 } from "node:crypto";
 import { MasterKeyError } from "../domain/ports/key-material.ts";
 
-/** Seals secrets for storage (AES-256-GCM). A sealed secret opens only for the purpose and id it was sealed for. */
+/** Seals secrets for storage (AES-256-GCM). A sealed secret can be opened only for the purpose and ID that it was sealed for. */
 export interface Sealer {
   /** Under the first master key. */
   seal(purpose: string, id: string, secret: Uint8Array): Uint8Array;
-  /** @throws {MasterKeyError} where no master key opens it */
+  /** @throws {MasterKeyError} if no master key opens it */
   open(purpose: string, id: string, blob: Uint8Array): Uint8Array;
-  /** Whether it is the first master key that it was sealed under. */
+  /** Whether it was sealed under the first master key. */
   isUnderFirst(blob: Uint8Array): boolean;
 }
 
@@ -30,7 +30,7 @@ const tagLength = 16;
 
 /**
  * @param masterKeys the first seals, all open
- * @throws {RangeError} where there is none, or one has another length than 32 bytes
+ * @throws {RangeError} if there is none, or one does not have 32 bytes
  */
 export function createSealer(masterKeys: readonly Uint8Array[]): Sealer {
   const [first, ...others] = masterKeys.map(readMasterKey);
@@ -78,13 +78,13 @@ export function createSealer(masterKeys: readonly Uint8Array[]): Sealer {
   };
 }
 
-/** Which master key a blob was sealed under, in hexadecimal. */
+/** The ID of the master key that a blob was sealed under, in hexadecimal. */
 export function masterKeyIdOf(blob: Uint8Array): string {
   return Buffer.from(blob).subarray(1, keyIdEnd).toString("hex");
 }
 
 interface MasterKey {
-  /** Tells master keys apart and says nothing of them. */
+  /** Identifies a master key and reveals nothing else about it. */
   readonly id: Buffer;
   derive(purpose: string): KeyObject;
 }

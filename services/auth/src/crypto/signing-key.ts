@@ -12,8 +12,8 @@ import type { PublicJwk, SigningAlg } from "../domain/ports/key-store.ts";
 import { formatId } from "../lib/type-id.ts";
 
 /**
- * A signing key of a private key. What it publishes and by which algorithm it signs follow from the private
- * key alone: nothing else that a store says of the key can change them.
+ * Makes a signing key from a private key. Its public part and its algorithm depend only on the private key: no other column
+ * of the store can change them.
  */
 export function signingKeyOf(id: Uuid, privateKey: KeyObject): SigningKey {
   const publicJwk = publicJwkOf(id, privateKey);
@@ -29,7 +29,7 @@ export function signingKeyOf(id: Uuid, privateKey: KeyObject): SigningKey {
   };
 }
 
-/** The public part of a private key, under the `kid` that follows from its id. */
+/** The public part of a private key, with the `kid` of its ID. */
 export function publicJwkOf(id: Uuid, privateKey: KeyObject): PublicJwk {
   const { kty, ...members } = createPublicKey(privateKey).export({ format: "jwk" }) as { kty: string };
   return { kid: formatId("key", id), alg: algOf(privateKey), use: "sig", kty, ...members };

@@ -1,6 +1,6 @@
-/** Where a listener listens; port 0 picks a free one. */
+/** The address of a listener. Port 0 means a free port. */
 export interface Address {
-  /** A name or an IP address, an IPv6 one without its brackets. */
+  /** A name or an IP address; an IPv6 address without brackets. */
   readonly host: string;
   readonly port: number;
 }

@@ -1,18 +1,18 @@
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const digitOf = new Map(Array.from(alphabet, (character, digit) => [character, digit]));
 
-// Eight digits at once: the most whose value is a safe integer, so that few BigInt divisions are needed.
+// Eight digits at a time: the largest number of digits whose value is a safe integer, so that few BigInt divisions are needed.
 const chunkDigits = 8;
 const chunkBase = 62n ** 8n;
 
-/** Characters that every value of so many bytes fits into. */
+/** The number of characters that every value of a number of bytes fits into. */
 export function base62Width(byteLength: number): number {
   return Math.ceil((byteLength * 8) / Math.log2(62));
 }
 
 /**
- * Big-endian base62 (digits, upper case, lower case), padded with `0` to the width that the number of bytes
- * calls for: values of one length all become texts of one length.
+ * Big-endian base62 (digits, upper case, lower case), padded with `0`, so that values of one length become
+ * texts of one length.
  */
 export function encodeBase62(bytes: Uint8Array): string {
   let value = toBigInt(bytes);
@@ -31,8 +31,7 @@ export function encodeBase62(bytes: Uint8Array): string {
 /**
  * Reverses {@link encodeBase62}.
  *
- * @returns undefined where the text is not the one form of some value of that many bytes: another length,
- * another character, or too great a number
+ * @returns undefined unless the text is the canonical form of a value with that number of bytes
  */
 export function decodeBase62(text: string, byteLength: number): Uint8Array | undefined {
   const width = base62Width(byteLength);

@@ -1,11 +1,11 @@
 import { createSharedRun } from "./shared-run.ts";
 
 /**
- * Gathers what is asked for: what comes while a load is in flight goes into the next one, so a lone key waits for
- * nothing and a crowd shares its loads.
+ * Loads keys in batches. Keys that are requested during a load are in the next one, so a single key does not wait, and many
+ * keys share loads.
  *
- * @param load what is known of these keys
- * @returns asks for one key; fails as its load does
+ * @param load returns the values of these keys
+ * @returns requests one key; rejects if its load does
  */
 export function createBatch<K, V>(
   load: (keys: ReadonlySet<K>) => Promise<ReadonlyMap<K, V>>,

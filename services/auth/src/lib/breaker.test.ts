@@ -5,15 +5,15 @@ let now = 0;
 let breaker: Breaker;
 beforeEach(() => {
   now = 0;
-  breaker = createBreaker({ silences: 2, cooldownMs: 1_000, nowMs: () => now });
+  breaker = createBreaker({ failures: 2, cooldownMs: 1_000, nowMs: () => now });
 });
 
 test("one silence is borne, two in a row open it, an answer between them starts anew", () => {
-  expect(breaker.silent()).toBe(false);
-  breaker.answered();
-  expect(breaker.silent()).toBe(false);
+  expect(breaker.recordFailure()).toBe(false);
+  breaker.recordSuccess();
+  expect(breaker.recordFailure()).toBe(false);
   expect(breaker.allows()).toBe(true);
-  expect(breaker.silent()).toBe(true);
+  expect(breaker.recordFailure()).toBe(true);
   expect(breaker.isOpen).toBe(true);
   expect(breaker.allows()).toBe(false);
 });
@@ -25,7 +25,7 @@ test("after a rest one call is let through, and its answer closes it", () => {
   now = 1_000;
   expect(breaker.allows()).toBe(true);
   expect(breaker.allows()).toBe(false);
-  breaker.answered();
+  breaker.recordSuccess();
   expect(breaker.isOpen).toBe(false);
   expect(breaker.allows()).toBe(true);
 });
@@ -34,7 +34,7 @@ test("a single silence of the one let through opens it again", () => {
   breaker.open();
   now = 1_000;
   expect(breaker.allows()).toBe(true);
-  expect(breaker.silent()).toBe(true);
+  expect(breaker.recordFailure()).toBe(true);
   now = 1_999;
   expect(breaker.allows()).toBe(false);
   now = 2_000;

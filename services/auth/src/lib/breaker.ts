@@ -1,31 +1,31 @@
-/** Keeps calls from waiting for somebody who does not answer. */
+/** A circuit breaker: calls do not wait for a server that does not answer. */
 export interface Breaker {
-  /** Whether a call may be tried now; after a rest, one call is let through to see. */
+  /** Whether a call may be made now. While half-open, after the cooldown, one call is allowed as a test. */
   allows(): boolean;
-  /** There was an answer. */
-  answered(): void;
-  /** There was none. @returns whether that opened the breaker, or keeps it open for another rest */
-  silent(): boolean;
-  /** Opens at once: there was an answer, to come again later. */
+  /** Closes the breaker. */
+  recordSuccess(): void;
+  /** @returns whether the breaker is open now */
+  recordFailure(): boolean;
+  /** Opens the breaker immediately. */
   open(): void;
   readonly isOpen: boolean;
 }
 
 export interface BreakerOptions {
-  /** So many silences in a row open it. */
-  readonly silences: number;
-  /** How long nobody is let through. */
+  /** The number of consecutive failures that open it. */
+  readonly failures: number;
+  /** How long no call is allowed. */
   readonly cooldownMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
 }
 
-export function createBreaker({ silences, cooldownMs, nowMs }: BreakerOptions): Breaker {
-  let inARow = 0;
+export function createBreaker({ failures, cooldownMs, nowMs }: BreakerOptions): Breaker {
+  let consecutive = 0;
   let cooldownUntilMs: number | undefined;
 
   function open(): void {
-    inARow = 0;
+    consecutive = 0;
     cooldownUntilMs = nowMs() + cooldownMs;
   }
 
@@ -33,17 +33,17 @@ export function createBreaker({ silences, cooldownMs, nowMs }: BreakerOptions): 
     allows() {
       if (cooldownUntilMs === undefined) return true;
       if (nowMs() < cooldownUntilMs) return false;
-      // Whoever comes while this one is on its way is turned back for another rest.
+      // Other calls are refused until this one has its outcome, or for another cooldown.
       cooldownUntilMs = nowMs() + cooldownMs;
       return true;
     },
-    answered() {
-      inARow = 0;
+    recordSuccess() {
+      consecutive = 0;
       cooldownUntilMs = undefined;
     },
-    silent() {
-      inARow += 1;
-      if (cooldownUntilMs === undefined && inARow < silences) return false;
+    recordFailure() {
+      consecutive += 1;
+      if (cooldownUntilMs === undefined && consecutive < failures) return false;
       open();
       return true;
     },

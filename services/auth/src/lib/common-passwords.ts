@@ -1,14 +1,13 @@
 import { createRequire } from "node:module";
 
-/** In characters. A longer piece need not be looked up. */
+/** Length of the longest password in the list, in characters. */
 const longestListed = 20;
 
 let known: ReadonlySet<string> | undefined;
 
 /**
- * Whether attackers try the password early: it stands in a list of some 49,000 leaked ones (whatever the
- * case), or is one of these, or up to three characters, repeated, or any of those with digits and signs
- * behind it that make up no more than half of the whole.
+ * Whether attackers try the password early: it is in a list of about 49,000 leaked passwords (in any case), or it repeats one
+ * of these or up to three characters, or it is one of those followed by digits and signs that make up at most half of it.
  */
 export function isCommonPassword(password: string): boolean {
   const folded = password.toLowerCase();

@@ -1,4 +1,4 @@
-/** Items that wait, each under a key. The keys take turns, so a key with many items does not hold up the others. */
+/** Items that wait, each under a key. The keys take turns, so a key with many items does not delay the others. */
 export interface FairQueue<T> {
   readonly size: number;
   /** The number of keys that have items. */

@@ -3,15 +3,15 @@ import { setTimeout as wait } from "node:timers/promises";
 export interface Repeated {
   /** Milliseconds from the end of one run to the next, give or take a fifth, so that replicas spread out. */
   readonly everyMs: number;
-  /** 0 to 1, evenly. */
+  /** A random number from 0 to 1. */
   readonly random: () => number;
-  /** Told of a run that threw; the next one comes in its turn. */
+  /** Called when a run throws. The next run follows as usual. */
   readonly onFault: (error: unknown) => void;
 }
 
 /**
- * Runs the work again and again, one run at a time, the first after one pause. Disposing of it aborts the signal and
- * waits for the run that goes on.
+ * Repeats the work, one run at a time, with the first run after one pause. Disposing of it aborts the signal and waits for
+ * the current run.
  */
 export function repeat(
   work: (signal: AbortSignal) => Promise<void>,
@@ -36,7 +36,7 @@ export function repeat(
   };
 }
 
-/** Whether the time went by: false where the signal came first. */
+/** @returns false if the signal was aborted before the time was over */
 async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   try {
     await wait(ms, undefined, { signal, ref: false });

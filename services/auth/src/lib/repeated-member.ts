@@ -6,7 +6,7 @@ interface Open {
   commas: number;
 }
 
-// Matches whole strings, so that no character inside one counts as a sign. A string before a colon is a member's name.
+// Matches whole strings, so that no character inside one counts as a delimiter. A string before a colon is a member's name.
 const signs = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[[\]{},]/gs;
 
 /**

@@ -1,9 +1,9 @@
 import { withoutDeadline } from "./deadline.ts";
 
 /**
- * Work whose runs callers share. A call joins only a run that has not begun, so whatever had happened before the call
- * is seen by its run; one run is in flight at a time.
- * @param wait what a call waits for, given the outcome of its run, the wait for the run before it included
+ * Work whose runs callers share. A call joins only a run that has not begun, so its run sees everything that happened before
+ * the call. One run is in flight at a time.
+ * @param wait wraps the outcome of a run for one call, including the wait for the run before it
  */
 export function createSharedRun<T>(
   work: () => Promise<T>,

@@ -1,6 +1,6 @@
 /** The state of a writer, as every `Writable` reports it. */
 export interface Writer {
-  /** Bytes that the reader has not taken yet. */
+  /** Bytes that the reader has not read yet. */
   readonly writableLength: number;
   /** Whether everything was written. */
   readonly writableEnded: boolean;
@@ -14,12 +14,12 @@ interface Seen {
 
 /**
  * Measures how long a reader has read nothing. For a complete response the time counts from the end of the writing,
- * whatever the reader reads afterwards: a reader that reads one byte at a time also keeps the response in memory.
+ * even if the reader makes progress: a reader that reads one byte at a time also keeps the response in memory.
  */
 export function createStallClock() {
   const seen = new WeakMap<object, Seen>();
   return {
-    /** Looks at a writer, identified by `key`. @returns milliseconds since it last had nothing to write, or made progress */
+    /** Checks a writer, identified by `key`. @returns milliseconds since it last had nothing to write, or made progress */
     stalledMs(key: object, { writableLength: length, writableEnded: ended }: Writer, nowMs: number): number {
       const last = seen.get(key);
       if (last === undefined) {

@@ -5,10 +5,10 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const body = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
 /**
- * An id as it is shown outside: `<prefix>_` and the UUID's 128 bits, big-endian, as 26 characters of
- * Crockford's base32. Sorts like the UUID.
+ * The public form of an ID: `<prefix>_` and the UUID's 128 bits, big-endian, as 26 characters of Crockford's base32. It sorts
+ * like the UUID.
  *
- * @throws {TypeError} where `uuid` is not a UUID in its canonical form
+ * @throws {TypeError} if `uuid` is not a UUID in its canonical form
  */
 export function formatId(prefix: string, uuid: string): string {
   let text = `${prefix}_`;
@@ -27,7 +27,7 @@ export function formatId(prefix: string, uuid: string): string {
   return text;
 }
 
-/** @returns the UUID, or undefined where the text is not an id of that prefix in its one canonical form */
+/** @returns the UUID; undefined if the text is not an ID of that prefix in its canonical form */
 export function parseId(prefix: string, text: string): string | undefined {
   if (!text.startsWith(`${prefix}_`)) return undefined;
   const digits = text.slice(prefix.length + 1);

@@ -1,19 +1,19 @@
-/** What the maker of ids needs from outside. */
+/** What making IDs depends on. */
 export interface IdSources {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** So many bytes from a cryptographic source. */
+  /** Returns bytes from a cryptographic source. */
   readonly random: (length: number) => Uint8Array;
 }
 
 const counterMax = 0xfff;
 
 /**
- * Makes UUIDv7 (RFC 9562 section 5.7) that grow from one to the next within this process, also within a
- * millisecond and over a clock that was set back.
+ * Makes UUIDv7 (RFC 9562 section 5.7) that increase within this process, also within a millisecond and after the clock was
+ * set back.
  *
- * `rand_a` is a counter (section 6.2, method 1): each millisecond starts it at a random number in its lower
- * half. Where it is used up, the id's time runs ahead of the clock by a millisecond.
+ * `rand_a` is a counter (section 6.2, method 1). Each millisecond starts it at a random number in its lower half. When it is
+ * used up, the ID's time is ahead of the clock by a millisecond.
  */
 export function createNewId({ now, random }: IdSources): () => string {
   let time = -1;
@@ -48,7 +48,7 @@ export function createNewId({ now, random }: IdSources): () => string {
 
 /**
  * @returns its 16 bytes
- * @throws {TypeError} where the text is not a UUID in its canonical lower-case form
+ * @throws {TypeError} if the text is not a UUID in its canonical lower-case form
  */
 export function uuidToBytes(uuid: string): Uint8Array {
   const bytes = Uint8Array.from(Buffer.from(uuid.replaceAll("-", ""), "hex"));

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { createMac } from "../crypto/mac.ts";
 import { createSecretTokenDirectory } from "../crypto/secret-tokens.ts";
 import { createRouteTable } from "../domain/access/proxy/route-table.ts";
-import { createRefusedLogins } from "../domain/audit/refused-logins.ts";
+import { createFailedLogins } from "../domain/audit/failed-logins.ts";
 import { createLoginBudgets } from "../domain/login/login-budgets.ts";
 import { createBatch } from "../lib/batch.ts";
 import { createOwnBudgets } from "../store/memory/budget-store.ts";
@@ -18,7 +18,7 @@ export interface DepsOptions {
   readonly issuer: string;
   readonly replica: Replica;
   readonly events: Events;
-  /** Aborted when the server takes no more calls. */
+  /** Aborted when the server accepts no more calls. */
   readonly closing: AbortSignal;
 }
 
@@ -51,7 +51,7 @@ export function createDeps({ config, context, issuer, replica, events, closing }
       pause: (ms, signal) => wait(ms, undefined, { signal }),
       onLimit: events.loginLimited,
     }),
-    refusedLogins: createRefusedLogins({
+    failedLogins: createFailedLogins({
       audit: context.audit,
       mac: createMac(config.masterKeys, "audit accounts"),
     }),

@@ -4,17 +4,17 @@ import type { SecretToken } from "../domain/ports/secret-token-directory.ts";
 import type { Embedded } from "../embedded/embedded.ts";
 import { sha256Of } from "../lib/sha256.ts";
 
-/** A configuration with all that a server needs: its database, and a key to seal with. */
+/** A configuration that is complete for a server: with a database, and a master key. */
 export interface ReadyConfig extends Config {
   readonly databaseUrl: string;
 }
 
-/** Name of the caller that shows the secret token made for the embedded default. */
+/** Caller name of the secret token that is made for the embedded database. */
 const embeddedCaller = "embedded";
 
 /**
- * The configuration with what the embedded database brings: its URL, and the secrets made for it where the
- * environment gives none. Its secret token, with every right, stands beside those of the environment.
+ * Adds the URL of the embedded database, and its secrets if the environment has none. Its secret token, with every
+ * permission, is added to those of the environment.
  */
 export function withEmbedded(
   config: Config,

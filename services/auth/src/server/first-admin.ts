@@ -13,7 +13,7 @@ import type { Context } from "./stores.ts";
 export async function createFirstAdminOf(config: ReadyConfig, context: Context): Promise<boolean> {
   if (config.bootstrap === undefined) return false;
   const { email, password } = config.bootstrap;
-  // A password from the environment was checked with the configuration. A generated one is good at any length.
+  // A password from the environment was checked with the configuration. A generated password may have any length.
   const passwordMinLength = Math.min(config.passwordMinLength, [...password].length);
   try {
     const outcome = await createFirstAdmin(

@@ -3,7 +3,7 @@ import { createKeyMaterial } from "../crypto/key-material.ts";
 import type { KeyPolicy } from "../domain/keys/key-policy.ts";
 import type { KeyMaterial } from "../domain/ports/key-material.ts";
 
-/** What the use cases of keys stand on beside the context. */
+/** What the use cases of keys depend on, apart from the stores. */
 export function keyDeps({
   masterKeys,
   signingAlg,

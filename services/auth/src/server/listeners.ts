@@ -20,7 +20,7 @@ export interface Listeners extends AsyncDisposable {
   readonly urls: Readonly<Record<"http" | "grpc" | "ops", string>>;
   /** Answers calls from now on. Before, every call is answered 503. */
   handle(handler: NodeHandler): void;
-  /** Asks clients to open no more connections, before the drain. */
+  /** Asks clients to send their next calls to another server, before the drain. */
   announceDrain(): void;
 }
 

@@ -9,7 +9,7 @@ import { openLiveList } from "../store/redis/live-list.ts";
 import { openRedis, type Redis } from "../store/redis/redis.ts";
 import { createUserNames } from "../store/redis/user-names.ts";
 
-/** What replicas share through Redis; without it each of them is alone with Postgres. */
+/** What replicas share through Redis. Without Redis, a replica uses Postgres and its own memory. */
 export interface SharedState extends AsyncDisposable {
   readonly redis: Redis | undefined;
   readonly liveList: LiveList | undefined;
@@ -21,12 +21,12 @@ export interface SharedStateOptions {
   /** Undefined: no Redis. */
   readonly target: RedisTarget | undefined;
   readonly masterKeys: readonly Uint8Array[];
-  /** Where names are read from in the end. */
+  /** Where names are read that Redis does not have. */
   readonly userNames: UserNames;
   readonly onRedisChange: (isUp: boolean, cause: unknown) => void;
   /** Called once for each reason why Redis cannot be used, until Redis answers again. */
   readonly onRedisFault: (reason: string) => void;
-  /** Redis may throw counts of failed logins away: its policy for a full memory. */
+  /** Redis can evict counts of failed logins, by its policy for a full memory. */
   readonly onEviction: (policy: string) => void;
 }
 

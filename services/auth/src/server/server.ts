@@ -20,7 +20,7 @@ export interface Server {
   /** Whether this start created the first administrator. */
   readonly madeAdmin: boolean;
   /**
-   * Turns readiness off and serves calls for the drain delay. Then takes no more calls, answers open calls for the drain
+   * Turns readiness off and serves calls for the drain delay. Then accepts no more calls, answers open calls for the drain
    * timeout, and closes the stores.
    * @param forceStop ends the drain delay
    */

@@ -21,7 +21,7 @@ export interface ServiceOptions {
   readonly metrics: Metrics;
   /** Aborted when the server drains. */
   readonly draining: AbortSignal;
-  /** Aborted when the server takes no more calls. */
+  /** Aborted when the server accepts no more calls. */
   readonly closing: AbortSignal;
   readonly publicCalls: PublicCalls;
 }
@@ -46,13 +46,13 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     redis,
   });
   const deps = createDeps({ config, context, issuer, replica, events, closing });
-  opened.defer(() => deps.refusedLogins.flush().catch(events.failedLoginsNotRecorded));
+  opened.defer(() => deps.failedLogins.flush().catch(events.failedLoginsNotRecorded));
   opened.use(
     startJobs(
       [
         keyJob({ ...context, material, keyPolicy }, events),
         cleaningJob(context.cleaner, events),
-        ...auditJobs(context.audit, config.auditRetentionMs, deps.refusedLogins),
+        ...auditJobs(context.audit, config.auditRetentionMs, deps.failedLogins),
       ],
       events,
     ),

@@ -21,13 +21,13 @@ import { createSessionStore } from "../store/postgres/session-store.ts";
 import { createUserNames } from "../store/postgres/user-names.ts";
 import { createUserStore } from "../store/postgres/user-store.ts";
 
-/** Stores and their like: what the use cases of the server and of the commands stand on. */
+/** Stores, and what else the use cases of the server and the commands depend on. */
 export interface Context extends AsyncDisposable {
   readonly users: UserStore;
   readonly userNames: UserNames;
   readonly sessions: SessionStore;
   readonly revocations: RevocationLog;
-  /** Does nothing: commands keep no revocations in memory. The server puts its own in place of it. */
+  /** Does nothing: commands keep no revocations in memory. The server replaces it. */
   readonly knownRevocations: RevocationNotifier;
   readonly keys: KeyStore;
   readonly cleaner: Cleaner;
@@ -36,39 +36,39 @@ export interface Context extends AsyncDisposable {
   readonly newId: NewId;
   /** Whether the database answers now. */
   readonly isPostgresUp: () => Promise<boolean>;
-  /** The pools of connections at this moment. */
+  /** The state of the connection pools. */
   readonly pools: () => PoolState[];
 }
 
-/** Connections of each pool: what one is full of does not hold up the others. */
+/** Maximum number of connections of each pool. A full pool does not delay the others. */
 const connections = {
   /** Logins, users, lists. */
   main: 10,
   /** Revocations. */
   revoke: 4,
-  /** Two batches of refreshes at once; the third is for introspecting refresh tokens, and where an answer is late. */
+  /** Two batches of refreshes at the same time. The third is for introspection of refresh tokens, and for late answers. */
   refresh: 3,
-  /** Head reads, one at a time, and sometimes one of the keys; the third is there when an answer is late. */
+  /** Head reads, one at a time, and sometimes a read of the keys. The third is for late answers. */
   head: 3,
   /** The same for the names that Introspect shows. */
   names: 2,
-  /** The same for the notes of refused logins. */
+  /** The same for the records of failed logins. */
   notes: 2,
 };
-/** Orchestrators wait for a probe one second by default, and take one that is late for a server not ready. */
+/** Maximum time of a probe. Orchestrators wait one second by default. */
 const probeMs = 500;
 
 export interface ContextOptions {
-  /** Told of store faults, for the log. */
+  /** Called with faults of the stores, for the log. */
   readonly onFault?: (error: unknown) => void;
-  /** How long to wait for the database; absent: as long as calls have. */
+  /** Maximum time to wait for the database; absent: the time of a call. */
   readonly patienceMs?: number;
-  /** Threads that hash passwords; absent: what is right for this machine. */
+  /** Number of threads that hash passwords; absent: the choice for this machine. */
   readonly hashWorkers?: number;
 }
 
 /**
- * Opens the stores. Connects to nothing yet: a database that is away shows at the first use.
+ * Opens the stores without a connection. An unreachable database is noticed at the first use.
  */
 export function openContext(
   config: Pick<Config, "sessions"> & { readonly databaseUrl: string },
@@ -80,7 +80,7 @@ export function openContext(
       ...(patienceMs === undefined ? {} : { patienceMs }),
       ...options,
     });
-  // In a storm of logins it is kinder to say so early.
+  // In a storm of logins, refuse early.
   const db = open("main", { fullPoolMs: 250 });
   const revokeDb = open("revoke");
   const refreshDb = open("refresh");

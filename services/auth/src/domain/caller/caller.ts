@@ -1,18 +1,18 @@
 import { PosternError } from "../errors.ts";
 import type { Permission } from "./permission.ts";
 
-/** The most a caller may ask for; `*` as a member lifts the limit. */
+/** What a caller may request. `*` allows everything. */
 export type Allowance = ReadonlySet<string>;
 
-/** Whoever calls Postern: a service with a secret token, or an administrator with an access token. */
+/** A caller of Postern: a service with a secret token, or an administrator with an access token. */
 export interface Caller {
-  /** Its name: a session belongs to the caller that opened it. */
+  /** The caller's name. A session belongs to the caller that opened it. */
   readonly name: string;
   readonly permissions: ReadonlySet<Permission>;
   readonly scopes: Allowance;
   readonly audiences: Allowance;
   readonly clients: Allowance;
-  /** Whether a `client_address` that it names is believed. */
+  /** Whether Postern uses the `client_address` that the caller reports. */
   readonly trustedAddress: boolean;
 }
 
@@ -31,7 +31,7 @@ export function allows(allowance: Allowance, value: string): boolean {
   return allowance.has(value) || allowance.has("*");
 }
 
-/** The client ids a caller's limited permissions reach; undefined: all of them, by `*`. */
+/** The clients that the caller's limited permissions apply to; undefined: all of them. */
 export function ownClients(caller: Caller): ReadonlySet<string> | undefined {
   return caller.clients.has("*") ? undefined : caller.clients;
 }

@@ -1,4 +1,4 @@
-/** What a caller may do. `admin` holds all the others. */
+/** What a caller may do. `admin` includes all the others. */
 export const permissions = [
   "login",
   "introspect",

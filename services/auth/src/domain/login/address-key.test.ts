@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { addressKey } from "./address-key.ts";
 
-describe("D08: one household is one address, however it is written", () => {
+describe("D08: one household is one address in every spelling", () => {
   test.each([
     ["192.0.2.7", "192.0.2.7"],
     ["::ffff:192.0.2.7", "192.0.2.7"],
@@ -19,7 +19,7 @@ describe("D08: one household is one address, however it is written", () => {
     expect(addressKey(text)).toBe(key);
   });
 
-  test("neighbours are told apart", () => {
+  test("neighbours are different addresses", () => {
     expect(addressKey("192.0.2.8")).not.toBe(addressKey("192.0.2.7"));
     expect(addressKey("2001:db8:1:3::1")).not.toBe(addressKey("2001:db8:1:2::1"));
   });

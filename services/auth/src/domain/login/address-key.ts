@@ -1,10 +1,10 @@
 import { canonicalAddress } from "../../lib/ip-address.ts";
 
 /**
- * An IP address as it is counted by: IPv4 as it is, also where it comes mapped into IPv6 (RFC 4291 section 2.5.5.2) or
- * translated (RFC 6052 section 2.1); of IPv6 the first 64 bits, of which a single household has all the rest to choose from.
+ * What an IP address counts as: an IPv4 address as itself, also if it is mapped into IPv6 (RFC 4291 section 2.5.5.2) or
+ * translated (RFC 6052 section 2.1); an IPv6 address as its first 64 bits, because one household can choose the rest.
  *
- * @returns undefined where the text is no address
+ * @returns undefined if the text is not an address
  */
 export function addressKey(text: string): string | undefined {
   const address = canonicalAddress(text);

@@ -5,10 +5,11 @@ import { uuidFromBytes } from "../../lib/uuid.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
+import type { LoginSnapshot } from "../ports/user-store.ts";
 import { isDeviceExpired, mintDeviceToken, parseDeviceToken } from "../token/device-token.ts";
 import { decodeOpaque, encodeOpaque } from "../token/opaque-token.ts";
 import { mintRefreshToken, parseRefreshToken, verifyRefreshToken } from "../token/refresh-token.ts";
-import { knownDevice } from "./known-device.ts";
+import { findDevice } from "./known-device.ts";
 
 const device = {
   userId: "0188bac7-4afa-78aa-bc3b-bd1eef28d881",
@@ -24,14 +25,19 @@ function keyOf(number: number, secret: string): RefreshKey {
   return { number, mac, verify: (data, given) => given.length === 32 && timingSafeEqual(mac(data), given) };
 }
 
-/** What a ring with these keys makes of a token. */
-function known(text: string, findRefreshKey: KeyRing["findRefreshKey"] = async () => key) {
+/** The device that a ring with these keys finds, for a login of the device's user a second after it was issued. */
+async function known(
+  text: string,
+  findRefreshKey: KeyRing["findRefreshKey"] = async () => key,
+  { userId, now = new Date((device.issuedAt + 1) * 1000) }: { userId?: string; now?: Date } = {},
+) {
   const keyRing: Pick<KeyRing, "findRefreshKey"> = { findRefreshKey };
-  return knownDevice({ keyRing: keyRing as KeyRing }, text);
+  const user = { userId: userId ?? parseDeviceToken(text)?.userId, now } as LoginSnapshot;
+  return findDevice({ keyRing: keyRing as KeyRing }, text, user);
 }
 
 describe("device tokens", () => {
-  test("have the body of their form", () => {
+  test("have a body of the documented form", () => {
     const body = Buffer.from(decodeOpaque("dv", token, 77) ?? []);
     const ids = [device.userId, device.deviceId].map((id) => id.replaceAll("-", ""));
     expect(body.toString("hex", 0, 45)).toBe(`01${"00000003"}${ids.join("")}${"0000000c"}${"6955b900"}`);
@@ -39,7 +45,7 @@ describe("device tokens", () => {
     expect(createHmac("sha256", "first").update(signed).digest()).toEqual(body.subarray(45));
   });
 
-  test("come back as they were, the password's version modulo 2³²", async () => {
+  test("are read back unchanged, the password's version modulo 2³²", async () => {
     const uuids = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(uuidFromBytes);
     const numbers = fc.integer({ min: 0, max: 0xffff_ffff });
     const versions = fc.integer({ min: 0, max: 2 ** 40 });
@@ -54,14 +60,14 @@ describe("device tokens", () => {
     );
   });
 
-  test("A25 every truncation is refused, from either end", async () => {
+  test("A25: truncated at either end are refused", async () => {
     for (let length = 0; length < token.length; length++) {
       expect(await known(token.slice(0, length))).toBeUndefined();
       expect(await known(token.slice(token.length - length))).toBeUndefined();
     }
   });
 
-  test("every change of a single character is refused before any key is asked", () => {
+  test("with one changed character are refused before any key is looked up", () => {
     for (let at = 0; at < token.length; at++) {
       for (const character of ["0", "z", "_"]) {
         if (token[at] === character) continue;
@@ -70,7 +76,7 @@ describe("device tokens", () => {
     }
   });
 
-  test("every change of a byte is refused by the MAC, or is of another version", async () => {
+  test("with one changed byte are refused by the MAC, or have another version", async () => {
     for (let at = 0; at < 77; at++) {
       const body = Uint8Array.from(decodeOpaque("dv", token, 77) ?? []);
       body[at] = (body[at] ?? 0) ^ 1;
@@ -78,7 +84,7 @@ describe("device tokens", () => {
     }
   });
 
-  test("the ring is asked for the key by its number; another key's are refused", async () => {
+  test("are checked with the key of their number, and refused with another key", async () => {
     const asked: number[] = [];
     const find = async (number: number) => {
       asked.push(number);
@@ -90,7 +96,7 @@ describe("device tokens", () => {
     expect(await known(token)).toMatchObject(device);
   });
 
-  test("C13 neither passes for a refresh token, nor one for it", async () => {
+  test("C13: are not accepted as refresh tokens, nor refresh tokens as device tokens", async () => {
     const refreshToken = mintRefreshToken(key, { sessionId: device.userId, generation: 0 });
     expect(parseRefreshToken(token)).toBeUndefined();
     expect(await known(refreshToken)).toBeUndefined();
@@ -106,23 +112,33 @@ describe("device tokens", () => {
     expect(await known(encodeOpaque("dv", long))).toBeUndefined();
   });
 
-  test("tell something for 90 days", () => {
+  test("of another user are ignored", async () => {
+    expect(await known(token, async () => key, { userId: device.deviceId })).toBeUndefined();
+    expect(await findDevice({ keyRing: {} as KeyRing }, "", undefined)).toBeUndefined();
+  });
+
+  test("are ignored after 90 days", async () => {
+    const now = new Date((device.issuedAt + 90 * 86_400) * 1000);
+    expect(await known(token, async () => key, { now })).toBeUndefined();
+  });
+
+  test("expire after 90 days", () => {
     const after = (seconds: number) => new Date((device.issuedAt + seconds) * 1000);
     const found = { ...device, keyNumber: 3 };
     expect(isDeviceExpired(found, after(0))).toBe(false);
     expect(isDeviceExpired(found, after(90 * 86_400 - 1))).toBe(false);
     expect(isDeviceExpired(found, after(90 * 86_400))).toBe(true);
-    // The database was put back since.
+    // The database was restored since.
     expect(isDeviceExpired(found, after(-86_400))).toBe(false);
   });
 
-  test("whose key cannot be asked for make a stranger, and any other fault is told", async () => {
+  test("are ignored if their key cannot be looked up; any other error is thrown", async () => {
     const failing = (error: unknown) => () => Promise.reject(error);
     expect(await known(token, failing(new PosternError("UNAVAILABLE")))).toBeUndefined();
     await expect(known(token, failing(new TypeError("a fault")))).rejects.toThrow("a fault");
   });
 
-  test("nothing that looks otherwise is looked up", async () => {
+  test("of another form cause no look-up", async () => {
     const find = failingFind();
     for (const text of ["", "x", "ptn_dv_", `${token} `, token.toLowerCase(), token.replace("dv", "rt")]) {
       expect(await known(text, find)).toBeUndefined();

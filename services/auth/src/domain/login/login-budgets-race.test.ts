@@ -23,7 +23,7 @@ async function expectFree(store: BudgetStore, budget: Budget, places: number): P
   expect((await store.reserve(budget, "one more")).kind).not.toBe("reserved");
 }
 
-/** Counts what a store holds, and never bears more than its count. */
+/** Counts what a store holds. It throws if that is more than the limit. */
 function watched(store: BudgetStore, late: <T>(answer: Promise<T>) => Promise<T>) {
   const counts = new Map<string, { readonly budget: Budget; failures: number; held: number }>();
   const find = (budget: Budget) => {
@@ -51,7 +51,7 @@ function watched(store: BudgetStore, late: <T>(answer: Promise<T>) => Promise<T>
   return { store: watching, counts };
 }
 
-test("D06: however two replicas' attempts interleave, no budget bears more than its count", async () => {
+test("D06: in any order of two replicas' attempts, no budget holds more than its count", async () => {
   const attempts = fc.array(
     fc.record({
       account: fc.constantFrom("alice", "bob"),
@@ -87,7 +87,7 @@ test("D06: however two replicas' attempts interleave, no budget bears more than 
       );
       let wrong = 0;
       const outcomes = all.map(async ({ failed, replica, isAborted, ...attempt }) => {
-        const admission = await replicas[replica]?.admit(attempt, never);
+        const admission = await replicas[replica]?.reserve(attempt, never);
         await late(Promise.resolve());
         if (failed && !isAborted && attempt.knownBy === undefined) wrong += 1;
         await admission?.settle(failed && !isAborted);
@@ -97,7 +97,7 @@ test("D06: however two replicas' attempts interleave, no budget bears more than 
         if (outcome.status === "rejected")
           expect(["RATE_LIMITED", "OVERLOADED"]).toContain(outcome.reason.reason);
       }
-      // Nothing is held in the end, and every failure stands in the store that both share.
+      // At the end no place is held, and the shared store has every failure.
       for (const { store, counts } of [shared, ...owns]) {
         for (const { budget, failures, held } of counts.values()) {
           expect(held).toBe(0);

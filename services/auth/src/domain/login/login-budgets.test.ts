@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { createOwnBudgets } from "../../store/memory/budget-store.ts";
 import { PosternError } from "../errors.ts";
 import type { Budget, BudgetStore } from "../ports/budget-store.ts";
-import { type Admission, budgetsOf, createLoginBudgets, type LoginAttempt } from "./login-budgets.ts";
+import { budgetsOf, createLoginBudgets, type LoginAttempt, type Reservation } from "./login-budgets.ts";
 import type { LoginLimits } from "./login-limits.ts";
 
 const patience = { timeout: 20_000 };
@@ -17,7 +17,7 @@ const limits: LoginLimits = {
 const none: LoginLimits = { account: undefined, accountAll: undefined, address: undefined, total: undefined };
 const device = { kind: "device", userId: "user", deviceId: "phone" } as const;
 
-/** A stranger, by default. */
+/** An unknown client, by default. */
 function by(address: string | undefined, account = "alice", knownBy?: LoginAttempt["knownBy"]): LoginAttempt {
   return { account, address, knownBy };
 }
@@ -46,17 +46,17 @@ function open({ limits: held = limits, stores = [] }: Options = {}) {
     pause,
     onLimit,
   });
-  const admit = (attempt: LoginAttempt, signal = never) => budgets.admit(attempt, signal);
+  const reserve = (attempt: LoginAttempt, signal = never) => budgets.reserve(attempt, signal);
   return {
-    ...{ clock, own, onLimit, pause, admit },
+    ...{ clock, own, onLimit, pause, reserve },
     async fail(attempt: LoginAttempt, times = 1): Promise<void> {
-      for (let time = 0; time < times; time++) await (await admit(attempt)).settle(true);
+      for (let time = 0; time < times; time++) await (await reserve(attempt)).settle(true);
     },
     async refusal(attempt: LoginAttempt): Promise<string> {
-      const admission = await admit(attempt).catch((error: unknown) => error);
-      if (admission instanceof PosternError) return admission.reason;
-      await (admission as Admission).settle(false);
-      return "admitted";
+      const reservation = await reserve(attempt).catch((error: unknown) => error);
+      if (reservation instanceof PosternError) return reservation.reason;
+      await (reservation as Reservation).settle(false);
+      return "reserved";
     },
   };
 }
@@ -81,10 +81,10 @@ async function expectFree(store: BudgetStore, budget: Budget, places: number): P
   expect((await store.reserve(budget, "one more")).kind).not.toBe("reserved");
 }
 
-describe("what an attempt draws on", () => {
+describe("the budgets of an attempt", () => {
   const namesOf = (attempt: LoginAttempt, held = limits) => budgetsOf(held, attempt).map(({ name }) => name);
 
-  test("a stranger: four budgets, each with its count, window and key", () => {
+  test("of an unknown client are four, each with its count, window and key", () => {
     expect(budgetsOf(limits, by("192.0.2.1"))).toEqual([
       { name: "account", key: "alice\x00192.0.2.1", count: 3, windowMs: 10 * minute },
       { name: "account_all", key: "alice", count: 6, windowMs: 60 * minute },
@@ -93,11 +93,11 @@ describe("what an attempt draws on", () => {
     ]);
   });
 
-  test("a stranger whose address nobody told: not on `address`", () => {
+  test("of an unknown client without a reported address do not include `address`", () => {
     expect(namesOf(by(undefined))).toEqual(["account", "account_all", "total"]);
   });
 
-  test("whoever is known: one budget, which no stranger draws on", () => {
+  test("of a known client are one, which unknown clients do not use", () => {
     expect(budgetsOf(limits, by("192.0.2.1", "alice", device))).toEqual([
       { name: "device", key: "user\x00phone", count: 3, windowMs: 10 * minute },
     ]);
@@ -107,7 +107,7 @@ describe("what an attempt draws on", () => {
     expect(namesOf(by("192.0.2.1"))).not.toContain("known_address");
   });
 
-  test("nothing that is switched off", () => {
+  test("do not include limits that are switched off", () => {
     expect(namesOf(by("192.0.2.1"), none)).toEqual([]);
     expect(namesOf(by("192.0.2.1", "alice", device), none)).toEqual([]);
     for (const [limit, name] of [
@@ -121,22 +121,22 @@ describe("what an attempt draws on", () => {
   });
 });
 
-describe("a budget that is spent", () => {
-  test("is refused at its count, and told for how long", async () => {
-    const { admit, fail, clock, onLimit, refusal } = open();
+describe("a budget that is used up", () => {
+  test("refuses at its count, with the time until a retry", async () => {
+    const { reserve, fail, clock, onLimit, refusal } = open();
     await fail(by("192.0.2.1"), 3);
     clock.ms = minute;
-    await expect(admit(by("192.0.2.1"))).rejects.toMatchObject({
+    await expect(reserve(by("192.0.2.1"))).rejects.toMatchObject({
       reason: "RATE_LIMITED",
       retryAfterMs: 9 * minute,
     });
     expect(onLimit.mock.calls).toEqual([["account", "refused"]]);
-    expect(await refusal(by("192.0.2.2"))).toBe("admitted");
+    expect(await refusal(by("192.0.2.2"))).toBe("reserved");
     clock.ms = 10 * minute;
-    expect(await refusal(by("192.0.2.1"))).toBe("admitted");
+    expect(await refusal(by("192.0.2.1"))).toBe("reserved");
   });
 
-  test("of the account over all addresses, and of the address over all accounts", async () => {
+  test("counts the account over all addresses, and the address over all accounts", async () => {
     const { fail, onLimit, refusal } = open();
     await fail(by("192.0.2.1"), 3);
     await fail(by("192.0.2.2"), 3);
@@ -148,12 +148,12 @@ describe("a budget that is spent", () => {
     expect(other.onLimit).toHaveBeenLastCalledWith("address", "refused");
   });
 
-  test("D05: is none of those who are known, and theirs is nobody else's", async () => {
+  test("D05: of unknown clients does not refuse known clients, and theirs does not refuse others", async () => {
     const { fail, refusal, onLimit } = open();
     const known = by("192.0.2.1", "alice", { kind: "address" });
     for (const address of ["192.0.2.1", "192.0.2.2"]) await fail(by(address), 3);
     for (const attempt of [by("192.0.2.9", "alice", device), known]) {
-      expect(await refusal(attempt)).toBe("admitted");
+      expect(await refusal(attempt)).toBe("reserved");
     }
     await fail(known, 3);
     expect(await refusal(known)).toBe("RATE_LIMITED");
@@ -161,136 +161,136 @@ describe("a budget that is spent", () => {
     await fail(by(undefined, "alice", device), 3);
     expect(await refusal(by(undefined, "alice", device))).toBe("RATE_LIMITED");
     expect(onLimit).toHaveBeenLastCalledWith("device", "refused");
-    expect(await refusal(by(undefined, "alice", { ...device, deviceId: "tablet" }))).toBe("admitted");
-    expect(await refusal(by("192.0.2.1", "bob"))).toBe("admitted");
+    expect(await refusal(by(undefined, "alice", { ...device, deviceId: "tablet" }))).toBe("reserved");
+    expect(await refusal(by("192.0.2.1", "bob"))).toBe("reserved");
   });
 
-  test("a refusal takes no place in any other budget", async () => {
-    const { fail, refusal, admit } = open();
+  test("holds no place in any other budget after a refusal", async () => {
+    const { fail, refusal, reserve } = open();
     await fail(by("192.0.2.1"), 3);
     for (let times = 0; times < 20; times++) expect(await refusal(by("192.0.2.1"))).toBe("RATE_LIMITED");
-    const held = [0, 1, 2].map((host) => admit(by(`192.0.2.${10 + host}`)));
+    const held = [0, 1, 2].map((host) => reserve(by(`192.0.2.${10 + host}`)));
     expect(await Promise.all(held)).toHaveLength(3);
   });
 
-  test("the shortest wait that is told is a millisecond", async () => {
+  test("reports a wait of at least a millisecond", async () => {
     const { store } = storeWith(async () => ({ kind: "spent", retryAfterMs: 0 }));
-    await expect(open({ stores: [store] }).admit(by(undefined))).rejects.toMatchObject({ retryAfterMs: 1 });
+    await expect(open({ stores: [store] }).reserve(by(undefined))).rejects.toMatchObject({ retryAfterMs: 1 });
   });
 });
 
-describe("a place that is given back", () => {
-  test("counts nothing, however often", async () => {
+describe("a released reservation", () => {
+  test("does not count, however often it is made", async () => {
     const { refusal, clock } = open();
-    for (let times = 0; times < 50; times++) expect(await refusal(by("192.0.2.1"))).toBe("admitted");
+    for (let times = 0; times < 50; times++) expect(await refusal(by("192.0.2.1"))).toBe("reserved");
     expect(clock.ms).toBe(0);
   });
 
-  test("lets in whoever waited for it", async () => {
-    const { admit, pause, clock, onLimit } = open();
-    const held = await Promise.all([0, 1, 2].map(() => admit(by("192.0.2.1"))));
+  test("admits the attempt that waited for it", async () => {
+    const { reserve, pause, clock, onLimit } = open();
+    const held = await Promise.all([0, 1, 2].map(() => reserve(by("192.0.2.1"))));
     pause.mockImplementation(async (ms) => {
       clock.ms += ms;
       if (pause.mock.calls.length === 3) await held[0]?.settle(false);
     });
-    await (await admit(by("192.0.2.1"))).settle(false);
+    await (await reserve(by("192.0.2.1"))).settle(false);
     expect(pause).toHaveBeenCalledTimes(3);
     expect(onLimit.mock.calls).toEqual([["account", "waited"]]);
   });
 
-  test("that has become a failure refuses whoever waited for it", async () => {
-    const { admit, pause, refusal } = open();
-    const held = await Promise.all([0, 1, 2].map(() => admit(by("192.0.2.1"))));
+  test("that became a failure refuses the attempt that waited for it", async () => {
+    const { reserve, pause, refusal } = open();
+    const held = await Promise.all([0, 1, 2].map(() => reserve(by("192.0.2.1"))));
     pause.mockImplementation(async () => {
-      await Promise.all(held.map((admission) => admission.settle(true)));
+      await Promise.all(held.map((reservation) => reservation.settle(true)));
     });
     expect(await refusal(by("192.0.2.1"))).toBe("RATE_LIMITED");
   });
 });
 
-describe("waiting", () => {
+describe("a wait", () => {
   test("ends with OVERLOADED after four seconds in which nothing is settled", async () => {
-    const { admit, clock, refusal } = open();
-    await Promise.all([0, 1, 2].map(() => admit(by("192.0.2.1"))));
+    const { reserve, clock, refusal } = open();
+    await Promise.all([0, 1, 2].map(() => reserve(by("192.0.2.1"))));
     expect(await refusal(by("192.0.2.1"))).toBe("OVERLOADED");
     expect(clock.ms).toBe(4_000);
   });
 
-  test("of a crowd is the longer, the more wait for the same; others wait for themselves", async () => {
-    const { admit, pause, refusal } = open();
+  test("is longer if more attempts wait for the same budget, and independent of other budgets", async () => {
+    const { reserve, pause, refusal } = open();
     const accounts = ["alice", "bob"];
-    const hold = (account: string) => Promise.all([0, 1, 2].map(() => admit(by(undefined, account))));
+    const hold = (account: string) => Promise.all([0, 1, 2].map(() => reserve(by(undefined, account))));
     const held = (await Promise.all(accounts.map(hold))).flat();
     const resume = Promise.withResolvers<void>();
     pause.mockReturnValue(resume.promise);
     const waiting = ["alice", "alice", "bob"].map((account) => refusal(by(undefined, account)));
     await vi.waitUntil(() => pause.mock.calls.length === 3, patience);
     expect(pause.mock.calls.map(([ms]) => ms)).toEqual([10, 20, 10]);
-    await Promise.all(held.map((admission) => admission.settle(false)));
+    await Promise.all(held.map((reservation) => reservation.settle(false)));
     resume.resolve();
-    expect(await Promise.all(waiting)).toEqual(["admitted", "admitted", "admitted"]);
+    expect(await Promise.all(waiting)).toEqual(["reserved", "reserved", "reserved"]);
     // Who comes later is the first again.
     await hold("bob");
     pause.mockRejectedValueOnce(new Error("waits"));
-    await expect(admit(by(undefined, "bob"))).rejects.toThrow("waits");
+    await expect(reserve(by(undefined, "bob"))).rejects.toThrow("waits");
     expect(pause).toHaveBeenLastCalledWith(10, never);
   });
 
-  test("ends when the caller gives up, and holds nothing", async () => {
-    const { admit, fail, refusal } = open();
-    const held = await Promise.all([0, 1, 2].map(() => admit(by("192.0.2.1"))));
+  test("ends when the caller hangs up, and holds no place", async () => {
+    const { reserve, fail, refusal } = open();
+    const held = await Promise.all([0, 1, 2].map(() => reserve(by("192.0.2.1"))));
     const gone = AbortSignal.abort(new Error("gone"));
-    await expect(admit(by("192.0.2.1"), gone)).rejects.toThrow("gone");
-    await Promise.all(held.map((admission) => admission.settle(false)));
+    await expect(reserve(by("192.0.2.1"), gone)).rejects.toThrow("gone");
+    await Promise.all(held.map((reservation) => reservation.settle(false)));
     await fail(by("192.0.2.1"), 2);
-    expect(await refusal(by("192.0.2.1"))).toBe("admitted");
+    expect(await refusal(by("192.0.2.1"))).toBe("reserved");
   });
 
-  test("is for so many at once; whoever is one too many is overloaded at once", async () => {
-    const { admit, pause, refusal } = open();
-    const held = await Promise.all([0, 1, 2].map(() => admit(by("192.0.2.1"))));
+  test("is limited in number: one more attempt is refused with OVERLOADED immediately", async () => {
+    const { reserve, pause, refusal } = open();
+    const held = await Promise.all([0, 1, 2].map(() => reserve(by("192.0.2.1"))));
     const resume = Promise.withResolvers<void>();
     pause.mockReturnValue(resume.promise);
     const waiting = Array.from({ length: 500 }, () => refusal(by("192.0.2.1")));
     await vi.waitUntil(() => pause.mock.calls.length === 500, patience);
     expect(await refusal(by("192.0.2.1"))).toBe("OVERLOADED");
-    await Promise.all(held.map((admission) => admission.settle(true)));
+    await Promise.all(held.map((reservation) => reservation.settle(true)));
     resume.resolve();
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(["RATE_LIMITED"]));
-    // They wait no more.
+    // No attempt waits any more.
     pause.mockReset();
-    await Promise.all([0, 1, 2].map(() => admit(by("192.0.2.2"))));
+    await Promise.all([0, 1, 2].map(() => reserve(by("192.0.2.2"))));
     pause.mockRejectedValueOnce(new Error("waits again"));
-    await expect(admit(by("192.0.2.2"))).rejects.toThrow("waits again");
+    await expect(reserve(by("192.0.2.2"))).rejects.toThrow("waits again");
   });
 });
 
 describe("the total", () => {
   const total: LoginLimits = { ...none, account: limits.account, total: { count: 4, windowMs: 2_000 } };
 
-  test("makes a stranger wait for room in it, in one piece", async () => {
+  test("makes an unknown client wait once for a free place", async () => {
     const { fail, refusal, clock, onLimit, pause } = open({ limits: total });
     for (let user = 0; user < 4; user++) await fail(by("192.0.2.1", `user ${user}`));
-    expect(await refusal(by("192.0.2.1", "another"))).toBe("admitted");
+    expect(await refusal(by("192.0.2.1", "another"))).toBe("reserved");
     expect(clock.ms).toBe(2_000);
     expect(pause).toHaveBeenCalledTimes(1);
     expect(onLimit.mock.calls).toEqual([["total", "waited"]]);
   });
 
-  test("refuses a stranger at once for whom there will be none in four seconds", async () => {
+  test("refuses an unknown client immediately if no place will be free in four seconds", async () => {
     const long = { ...total, total: { count: 4, windowMs: minute } };
-    const { fail, admit, clock, onLimit } = open({ limits: long });
+    const { fail, reserve, clock, onLimit } = open({ limits: long });
     for (let user = 0; user < 4; user++) await fail(by("192.0.2.1", `user ${user}`));
     clock.ms = minute - 4_001;
     const refused = { reason: "RATE_LIMITED", retryAfterMs: 4_001 };
-    await expect(admit(by("192.0.2.1", "another"))).rejects.toMatchObject(refused);
+    await expect(reserve(by("192.0.2.1", "another"))).rejects.toMatchObject(refused);
     expect(onLimit.mock.calls).toEqual([["total", "refused"]]);
     clock.ms += 1;
-    await (await admit(by("192.0.2.1", "another"))).settle(false);
+    await (await reserve(by("192.0.2.1", "another"))).settle(false);
     expect(clock.ms).toBe(minute);
   });
 
-  test("refuses a stranger whose room others took", async () => {
+  test("refuses an unknown client if others took the free place", async () => {
     const { fail, refusal, pause, clock } = open({ limits: total });
     for (let user = 0; user < 4; user++) await fail(by("192.0.2.1", `user ${user}`));
     pause.mockImplementationOnce(async () => {
@@ -301,37 +301,37 @@ describe("the total", () => {
     expect(clock.ms).toBe(3_000);
   });
 
-  test("D05: holds up nobody who is known", async () => {
+  test("D05: does not delay known clients", async () => {
     const { fail, refusal, clock } = open({ limits: total });
     for (let user = 0; user < 4; user++) await fail(by("192.0.2.1", `user ${user}`));
-    expect(await refusal(by("192.0.2.1", "alice", device))).toBe("admitted");
-    expect(await refusal(by("192.0.2.1", "alice", { kind: "address" }))).toBe("admitted");
+    expect(await refusal(by("192.0.2.1", "alice", device))).toBe("reserved");
+    expect(await refusal(by("192.0.2.1", "alice", { kind: "address" }))).toBe("reserved");
     expect(clock.ms).toBe(0);
   });
 });
 
-describe("of several stores", () => {
-  test("one that is down is passed over, at either end", async () => {
+describe("with several stores", () => {
+  test("a store that is down is skipped when reserving and when settling", async () => {
     const down = async () => {
       throw new PosternError("UNAVAILABLE");
     };
     const { fail, refusal } = open({ stores: [{ reserve: down, settle: down }] });
     await fail(by("192.0.2.1"), 3);
     expect(await refusal(by("192.0.2.1"))).toBe("RATE_LIMITED");
-    expect(await refusal(by("192.0.2.2"))).toBe("admitted");
+    expect(await refusal(by("192.0.2.2"))).toBe("reserved");
   });
 
-  test("any other fault of one is told", async () => {
+  test("any other error of a store is thrown", async () => {
     const { store } = storeWith(() => Promise.reject(new TypeError("a fault")));
-    await expect(open({ stores: [store] }).admit(by(undefined))).rejects.toThrow("a fault");
+    await expect(open({ stores: [store] }).reserve(by(undefined))).rejects.toThrow("a fault");
   });
 
-  test("each may refuse, and the earlier places are then given back in each", async () => {
+  test("each may refuse, and earlier places are then released in each", async () => {
     const shared = storeWith(async ({ name }) =>
       name === "address" ? { kind: "spent", retryAfterMs: 7_000 } : { kind: "reserved" },
     );
-    const { admit, refusal, onLimit, own } = open({ stores: [shared.store] });
-    await expect(admit(by("192.0.2.1"))).rejects.toMatchObject({ retryAfterMs: 7_000 });
+    const { reserve, refusal, onLimit, own } = open({ stores: [shared.store] });
+    await expect(reserve(by("192.0.2.1"))).rejects.toMatchObject({ retryAfterMs: 7_000 });
     expect(onLimit.mock.calls).toEqual([["address", "refused"]]);
     expect(shared.settled).toEqual([
       ["account", false],
@@ -341,7 +341,7 @@ describe("of several stores", () => {
     for (const budget of budgetsOf(limits, by("192.0.2.1"))) await expectFree(own, budget, budget.count);
   });
 
-  test("a place whose answer was lost is settled as well", async () => {
+  test("a place whose answer was lost is settled too", async () => {
     const lost = storeWith(() => Promise.reject(new PosternError("UNAVAILABLE")));
     await open({ stores: [lost.store] }).fail(by(undefined));
     expect(lost.settled).toEqual([

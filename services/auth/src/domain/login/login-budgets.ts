@@ -3,36 +3,36 @@ import type { Budget, BudgetName, BudgetStore, ReserveOutcome } from "../ports/b
 import type { NewId, Uuid } from "../ports/ids.ts";
 import type { Limit, LoginLimits } from "./login-limits.ts";
 
-/** Who tries to log in, as far as it matters for counting. */
+/** An attempt to log in, as it is counted. */
 export interface LoginAttempt {
-  /** What was typed, folded. Not the user's id: one that has none must not be counted otherwise. */
+  /** The folded text of the request. Not the user's ID, because unknown users are counted in the same way. */
   readonly account: string;
-  /** Folded by `addressKey`; undefined where nobody who is believed has told it. */
+  /** Folded by `addressKey`; undefined if no trusted caller reported one. */
   readonly address: string | undefined;
-  /** By what the account knows whoever tries; undefined: a stranger. */
+  /** How the account knows the client; undefined: it does not. */
   readonly knownBy:
     | { readonly kind: "device"; readonly userId: Uuid; readonly deviceId: Uuid | "outdated" }
     | { readonly kind: "address" }
     | undefined;
 }
 
-/** A place in every budget that an attempt draws on. */
-export interface Admission {
-  /** `failed`: the password was wrong. */
+/** A place in every budget of an attempt. */
+export interface Reservation {
+  /** @param failed the password was wrong: the place becomes a failure. Otherwise it is released */
   settle(failed: boolean): Promise<void>;
 }
 
-/** Bears a limited number of failed logins. */
+/** Limits failed logins. */
 export interface LoginBudgets {
   /**
-   * Waits while attempts in flight could use up what is left.
-   * @throws LoginLimitError `RATE_LIMITED` where a budget is spent
-   * @throws PosternError `OVERLOADED` where the wait is too long
+   * Waits while attempts in flight could use up the rest of a budget.
+   * @throws LoginLimitError `RATE_LIMITED` if a budget is used up
+   * @throws PosternError `OVERLOADED` if the wait is too long
    */
-  admit(attempt: LoginAttempt, signal: AbortSignal): Promise<Admission>;
+  reserve(attempt: LoginAttempt, signal: AbortSignal): Promise<Reservation>;
 }
 
-/** A budget of failed logins is spent. */
+/** A budget of failed logins is used up. */
 export class LoginLimitError extends PosternError {
   readonly budget: BudgetName;
 
@@ -43,33 +43,33 @@ export class LoginLimitError extends PosternError {
 }
 
 export interface LoginBudgetsDeps {
-  /** All of them count, the nearest first; one that is down is passed over. */
+  /** Every store counts, the nearest first. A store that is down is skipped. */
   readonly stores: readonly BudgetStore[];
   readonly limits: LoginLimits;
   readonly newId: NewId;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
-  /** @throws what `signal` is aborted with */
+  /** @throws the reason of `signal` */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Told which budget refused an attempt, or made it wait. */
+  /** A budget refused an attempt or made it wait. */
   readonly onLimit: (budget: BudgetName, what: "refused" | "waited") => void;
 }
 
-/** All that wait for one budget together try so often. */
+/** Time between two attempts to reserve, for all that wait for one budget. */
 const turnMs = 10;
 /** Maximum time that an attempt waits. A hash takes about 20 ms. */
 const timeoutMs = 4_000;
-/** So many wait at once. */
+/** Maximum number of attempts that wait at the same time. */
 const maxWaiting = 500;
 
 type Refusal = Exclude<ReserveOutcome, { kind: "reserved" }> & { readonly budget: Budget };
 
 export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
-  /** How many wait, by what they wait for. */
+  /** The number of waiting attempts by budget. */
   const lines = new Map<string, number>();
   let waiting = 0;
 
-  /** Waits the longer the more wait for the same budget: a crowd costs the stores no more than a few. */
+  /** Waits longer if more attempts wait for the same budget, so that many of them cost the stores no more than a few. */
   async function takeTurn({ name, key }: Budget, atLeastMs: number, atMostMs: number, signal: AbortSignal) {
     const line = `${name}\0${key}`;
     const place = (lines.get(line) ?? 0) + 1;
@@ -85,7 +85,7 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
     }
   }
 
-  async function admit(budgets: readonly Budget[], signal: AbortSignal): Promise<Admission> {
+  async function reserve(budgets: readonly Budget[], signal: AbortSignal): Promise<Reservation> {
     const reservation = deps.newId();
     const startedAtMs = deps.monotonicMs();
     for (let isFirst = true; ; isFirst = false) {
@@ -96,7 +96,7 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
       const { budget } = refusal;
       const leftMs = waiting < maxWaiting ? startedAtMs + timeoutMs - deps.monotonicMs() : 0;
       const retryAfterMs = refusal.kind === "spent" ? Math.max(1, Math.ceil(refusal.retryAfterMs)) : 0;
-      // The total is everybody's: a stranger waits where there will be room in it in time.
+      // All unknown clients share the total. An attempt waits if a place will be free in time.
       if (refusal.kind === "spent" && (budget.name !== "total" || retryAfterMs > leftMs)) {
         deps.onLimit(budget.name, "refused");
         throw new LoginLimitError(budget.name, retryAfterMs);
@@ -107,10 +107,10 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
     }
   }
 
-  return { admit: (attempt, signal) => admit(budgetsOf(deps.limits, attempt), signal) };
+  return { reserve: (attempt, signal) => reserve(budgetsOf(deps.limits, attempt), signal) };
 }
 
-/** What an attempt draws on. Whoever is known has a budget of its own, which no stranger can spend. */
+/** The budgets of an attempt. A known client has a budget of its own, which unknown clients cannot use up. */
 export function budgetsOf(limits: LoginLimits, { account, address, knownBy }: LoginAttempt): Budget[] {
   const budget = (name: BudgetName, limit: Limit | undefined, ...key: readonly string[]): Budget[] =>
     limit === undefined ? [] : [{ name, key: key.join("\0"), ...limit }];
@@ -129,7 +129,7 @@ export function budgetsOf(limits: LoginLimits, { account, address, knownBy }: Lo
   }
 }
 
-/** Takes a place in every budget of every store, or in none. */
+/** Reserves a place in every budget of every store, or in none. */
 async function reserveAll(
   stores: readonly BudgetStore[],
   budgets: readonly Budget[],
@@ -161,7 +161,7 @@ async function settleAll(
   );
 }
 
-/** How often somebody may guess degrades with its store; who somebody is would not. */
+/** Without a store the limits are weaker, and logins go on. */
 async function unlessDown<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

@@ -1,17 +1,17 @@
-/** How many failed logins are borne within a span. */
+/** Maximum number of failed logins within a time span. */
 export interface Limit {
   readonly count: number;
   readonly windowMs: number;
 }
 
-/** The budgets of failed logins; undefined: switched off. */
+/** The limits of failed logins; undefined: switched off. */
 export interface LoginLimits {
   /** Per account and address. */
   readonly account: Limit | undefined;
-  /** Per account over all addresses that it is not known from. */
+  /** Per account, over all addresses from which it is not known. */
   readonly accountAll: Limit | undefined;
   /** Per address, over all accounts. */
   readonly address: Limit | undefined;
-  /** Over all; above it, whoever is unknown waits. */
+  /** Over all accounts and addresses. Above it, unknown clients wait. */
   readonly total: Limit | undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { RefusedLogin } from "../audit/refused-logins.ts";
+import type { FailedLogin } from "../audit/failed-logins.ts";
 import type { Caller } from "../caller/caller.ts";
 import { PosternError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
@@ -55,13 +55,13 @@ interface Options {
   readonly outcome?: OpenOutcome;
 }
 
-/** Logs in, and notes what the budgets were asked and told. */
+/** Logs in, and records the attempts that the budgets got. */
 function bench({ hasher = {}, outcome, ...options }: Options = {}) {
   const user = "user" in options ? options.user : snapshot;
   const attempts: LoginAttempt[] = [];
   const settle = vi.fn(async (_failed: boolean) => {});
-  const note = vi.fn(async (_login: RefusedLogin, _reason: string) => {});
-  const count = vi.fn((_login: RefusedLogin, _budget: string) => {});
+  const record = vi.fn(async (_login: FailedLogin, _reason: string) => {});
+  const count = vi.fn((_login: FailedLogin, _budget: string) => {});
   const readForLogin = vi.fn(async (_key: unknown, _address?: string) => user);
   const open = vi.fn(async (session: NewSession): Promise<OpenOutcome> => outcome ?? opened(session));
   const notice = vi.fn();
@@ -70,24 +70,24 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
     sessions: { open },
     knownRevocations: { notice },
     passwordHasher: {
-      keepPlace: () => ({ [Symbol.dispose]() {} }),
+      reserveSlot: () => ({ [Symbol.dispose]() {} }),
       verify: async (password, hash) => password === hash,
       ...hasher,
     },
     loginBudgets: {
-      async admit(attempt) {
+      async reserve(attempt) {
         attempts.push(attempt);
         return { settle };
       },
     },
-    refusedLogins: { note, count },
+    failedLogins: { record, count },
     keyRing: {
       ...{ refreshKey, signingKey, findRefreshKey: async () => refreshKey, follow: async () => {} },
     } as unknown as KeyRing,
     ...{ defaultAudience: undefined, issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId },
   };
   return {
-    ...{ attempts, settle, readForLogin, open, notice, note, count, deps },
+    ...{ attempts, settle, readForLogin, open, notice, record, count, deps },
     log: (overrides: Partial<LoginInput> = {}) => login(deps, { ...input, ...overrides }),
     reason: (overrides: Partial<LoginInput> = {}) =>
       login(deps, { ...input, ...overrides }).then(
@@ -104,7 +104,7 @@ function opened(session: NewSession): OpenOutcome {
   return { kind: "opened", grant, session: { ...session, ...shown } };
 }
 
-describe("a place in the budgets", () => {
+describe("the reservation of a login", () => {
   const wrong: [string, Options, Partial<LoginInput>][] = [
     ["a wrong password", {}, { password: "wrong" }],
     ["an unknown user", { user: undefined }, {}],
@@ -120,7 +120,7 @@ describe("a place in the budgets", () => {
     expect(open).not.toHaveBeenCalled();
   });
 
-  test("is given back by a right password, before the session opens", async () => {
+  test("is released by the right password, before the session opens", async () => {
     const { reason, settle, open } = bench();
     open.mockImplementationOnce(async (session) => {
       expect(settle.mock.calls).toEqual([[false]]);
@@ -130,13 +130,13 @@ describe("a place in the budgets", () => {
     expect(settle).toHaveBeenCalledTimes(1);
   });
 
-  test.each(["stale", "revoked"] as const)("is given back where the session is %s", async (kind) => {
+  test.each(["stale", "revoked"] as const)("is released if the session is %s", async (kind) => {
     const { reason, settle } = bench({ outcome: { kind } });
     expect(await reason()).toBe(kind === "stale" ? "INVALID_CREDENTIALS" : "CONFLICT");
     expect(settle.mock.calls).toEqual([[false]]);
   });
 
-  test("D14: is given back where nothing is hashed: the queue is full, or the caller has given up", async () => {
+  test("D14: is released if nothing is hashed, because the queue is full or the caller has hung up", async () => {
     for (const fault of [new PosternError("OVERLOADED"), new Error("deadline")]) {
       const { log, settle } = bench({ hasher: { verify: () => Promise.reject(fault) } });
       await expect(log({ password: "wrong" })).rejects.toBe(fault);
@@ -144,11 +144,11 @@ describe("a place in the budgets", () => {
     }
   });
 
-  test("is not asked for where the queue is full beforehand", async () => {
-    const keepPlace = () => {
+  test("is not made if the queue is full before", async () => {
+    const reserveSlot = () => {
       throw new PosternError("OVERLOADED");
     };
-    const { reason, attempts, readForLogin } = bench({ hasher: { keepPlace } });
+    const { reason, attempts, readForLogin } = bench({ hasher: { reserveSlot } });
     expect(await reason()).toBe("OVERLOADED");
     expect(attempts).toEqual([]);
     expect(readForLogin).not.toHaveBeenCalled();
@@ -157,57 +157,57 @@ describe("a place in the budgets", () => {
 
 describe("K03: the audit", () => {
   const typed = { account: '{"emailKey":"alice@x.example"}', clientId: "web", caller: "web", requestId: "" };
-  const told = { ...typed, userId, clientAddress: "192.0.2.1" };
+  const reported = { ...typed, userId, clientAddress: "192.0.2.1" };
 
-  const refusals: [string, Options, Partial<LoginInput>, RefusedLogin][] = [
-    ["wrong_password", {}, { password: "wrong" }, told],
-    ["unknown_user", { user: undefined }, {}, { ...told, userId: undefined }],
-    ["disabled", { user: { ...snapshot, disabled: true } }, {}, told],
-    ["no_password", { user: { ...snapshot, passwordHash: undefined } }, {}, told],
+  const refusals: [string, Options, Partial<LoginInput>, FailedLogin][] = [
+    ["wrong_password", {}, { password: "wrong" }, reported],
+    ["unknown_user", { user: undefined }, {}, { ...reported, userId: undefined }],
+    ["disabled", { user: { ...snapshot, disabled: true } }, {}, reported],
+    ["no_password", { user: { ...snapshot, passwordHash: undefined } }, {}, reported],
   ];
-  test.each(refusals)("has a refusal before it is told: %s", async (why, options, overrides, login) => {
-    const { reason, note, settle } = bench(options);
-    note.mockImplementationOnce(async () => {
+  test.each(refusals)("has a failed login before the answer: %s", async (why, options, overrides, login) => {
+    const { reason, record, settle } = bench(options);
+    record.mockImplementationOnce(async () => {
       expect(settle).toHaveBeenCalled();
       throw new PosternError("UNAVAILABLE");
     });
     expect(await reason(overrides)).toBe("UNAVAILABLE");
     expect(await reason(overrides)).toBe("INVALID_CREDENTIALS");
-    expect(note.mock.calls).toEqual([
+    expect(record.mock.calls).toEqual([
       [login, why],
       [login, why],
     ]);
   });
 
-  test("counts what no budget admits, and notes nothing of what was not judged", async () => {
-    const { note, count, deps } = bench();
+  test("counts logins that a limit refuses, and records nothing about logins that were not checked", async () => {
+    const { record, count, deps } = bench();
     for (const error of [new LoginLimitError("account", 1_000), new PosternError("OVERLOADED")]) {
-      const admit = () => Promise.reject(error);
-      await expect(login({ ...deps, loginBudgets: { admit } }, input)).rejects.toThrow(PosternError);
+      const reserve = () => Promise.reject(error);
+      await expect(login({ ...deps, loginBudgets: { reserve } }, input)).rejects.toThrow(PosternError);
     }
-    expect(count.mock.calls).toEqual([[told, "account"]]);
-    expect(note).not.toHaveBeenCalled();
+    expect(count.mock.calls).toEqual([[reported, "account"]]);
+    expect(record).not.toHaveBeenCalled();
   });
 
   test("has the canonical spelling of the caller's address", async () => {
-    const { reason, note } = bench();
+    const { reason, record } = bench();
     for (const clientAddress of ["2001:DB8:0:0::9", "2001:db8::9", "::ffff:203.0.113.7", "203.0.113.7"])
       await reason({ password: "wrong", clientAddress });
-    expect(note.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([
+    expect(record.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([
       ...["2001:db8::9", "2001:db8::9", "203.0.113.7", "203.0.113.7"],
     ]);
   });
 
-  test("has no address that nobody who is believed has told", async () => {
-    const { reason, note } = bench();
+  test("has no address that an untrusted caller reported", async () => {
+    const { reason, record } = bench();
     await reason({ password: "wrong", caller: { ...input.caller, trustedAddress: false } });
     await reason({ password: "wrong", clientAddress: "" });
-    expect(note.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([undefined, undefined]);
+    expect(record.mock.calls.map(([{ clientAddress }]) => clientAddress)).toEqual([undefined, undefined]);
   });
 });
 
 describe("the notice of a revocation", () => {
-  test("follows a login, which may have ended the oldest session, after the commit", async () => {
+  test("follows the commit of a login, which may have ended the oldest session", async () => {
     const { reason, open, notice } = bench();
     open.mockImplementationOnce(async (session) => {
       expect(notice).not.toHaveBeenCalled();
@@ -223,7 +223,7 @@ describe("the notice of a revocation", () => {
     ["after a revocation", { outcome: { kind: "revoked" } }, {}, "CONFLICT"],
   ];
   test.each(refusals)(
-    "does not follow a login that is refused %s",
+    "does not follow a login that is refused: %s",
     async (_, options, overrides, refusal) => {
       const { reason, notice } = bench(options);
       expect(await reason(overrides)).toBe(refusal);
@@ -232,7 +232,7 @@ describe("the notice of a revocation", () => {
   );
 });
 
-describe("who tries", () => {
+describe("the client of an attempt", () => {
   const attemptOf = async (options: Options, overrides: Partial<LoginInput> = {}) => {
     const { attempts, reason } = bench(options);
     await reason(overrides);
@@ -241,17 +241,17 @@ describe("who tries", () => {
   };
   const mint = (overrides: Partial<typeof device> = {}) =>
     mintDeviceToken(refreshKey, { ...device, ...overrides });
-  const stranger = { account: '{"emailKey":"alice@x.example"}', address: "192.0.2.1", knownBy: undefined };
+  const unknown = { account: '{"emailKey":"alice@x.example"}', address: "192.0.2.1", knownBy: undefined };
 
-  test("a stranger, the same whether there is such a user", async () => {
-    expect(await attemptOf({})).toEqual(stranger);
-    expect(await attemptOf({ user: undefined })).toEqual(stranger);
-    expect(await attemptOf({ user: { ...snapshot, disabled: true } })).toEqual(stranger);
-    expect(await attemptOf({}, { identifier: "Alice@X.EXAMPLE" })).toEqual(stranger);
-    expect(await attemptOf({}, { identifier: " alice@x.example\u00a0" })).toEqual(stranger);
+  test("is unknown, in the same way for existing and unknown users", async () => {
+    expect(await attemptOf({})).toEqual(unknown);
+    expect(await attemptOf({ user: undefined })).toEqual(unknown);
+    expect(await attemptOf({ user: { ...snapshot, disabled: true } })).toEqual(unknown);
+    expect(await attemptOf({}, { identifier: "Alice@X.EXAMPLE" })).toEqual(unknown);
+    expect(await attemptOf({}, { identifier: " alice@x.example\u00a0" })).toEqual(unknown);
   });
 
-  test("D08: the address is folded, and believed of a trusted caller alone", async () => {
+  test("D08: has a folded address, from a trusted caller only", async () => {
     const { readForLogin, reason, attempts } = bench();
     await reason({ clientAddress: "::ffff:192.0.2.1" });
     await reason({ clientAddress: "2001:db8:1:2:3::4" });
@@ -262,24 +262,24 @@ describe("who tries", () => {
     expect(readForLogin.mock.calls.map(([, address]) => address)).toEqual(addresses);
   });
 
-  test("an address that the account is known from", async () => {
+  test("is known by an address of the account", async () => {
     const user = { ...snapshot, knowsAddress: true };
-    expect(await attemptOf({ user })).toEqual({ ...stranger, knownBy: { kind: "address" } });
+    expect(await attemptOf({ user })).toEqual({ ...unknown, knownBy: { kind: "address" } });
   });
 
-  test("a device that has logged the user in, also where the address is known", async () => {
+  test("is known by its device, also if the address is known", async () => {
     const knownBy = { kind: "device", userId, deviceId };
-    expect(await attemptOf({}, { deviceToken: mint() })).toEqual({ ...stranger, knownBy });
+    expect(await attemptOf({}, { deviceToken: mint() })).toEqual({ ...unknown, knownBy });
     const user = { ...snapshot, knowsAddress: true };
-    expect(await attemptOf({ user }, { deviceToken: mint() })).toEqual({ ...stranger, knownBy });
+    expect(await attemptOf({ user }, { deviceToken: mint() })).toEqual({ ...unknown, knownBy });
   });
 
-  test("the version of the password is compared modulo 2³²", async () => {
+  test("is known by its device if the password versions are equal modulo 2³²", async () => {
     const user = { ...snapshot, passwordVersion: 2 ** 32 + 5 };
     expect(await attemptOf({ user }, { deviceToken: mint() })).toMatchObject({ knownBy: { deviceId } });
   });
 
-  test("devices from before a change of the password, all as one", async () => {
+  test("with a device from before a change of the password shares one budget with all such devices", async () => {
     const knownBy = { kind: "device", userId, deviceId: "outdated" };
     for (const device of [
       { passwordVersion: 4 },
@@ -290,7 +290,7 @@ describe("who tries", () => {
     }
   });
 
-  test("a device from before, where the address is known: whoever else has one cannot spend its budget", async () => {
+  test("with a device from before a change of the password is known by its address, whose budget such devices cannot use up", async () => {
     const user = { ...snapshot, knowsAddress: true };
     const deviceToken = mint({ passwordVersion: 4 });
     expect(await attemptOf({ user }, { deviceToken })).toMatchObject({ knownBy: { kind: "address" } });
@@ -303,17 +303,17 @@ describe("who tries", () => {
     ["cut short", mint().slice(0, -1)],
     ["that is none", "something"],
   ];
-  test.each(strange)("a stranger with a device token %s", async (_, deviceToken) => {
-    expect(await attemptOf({}, { deviceToken })).toEqual(stranger);
+  test.each(strange)("is unknown with a device token %s", async (_, deviceToken) => {
+    expect(await attemptOf({}, { deviceToken })).toEqual(unknown);
   });
 
-  test("a stranger with a device token of a user who is gone", async () => {
-    expect(await attemptOf({ user: undefined }, { deviceToken: mint() })).toEqual(stranger);
+  test("is unknown with a device token of a deleted user", async () => {
+    expect(await attemptOf({ user: undefined }, { deviceToken: mint() })).toEqual(unknown);
   });
 });
 
 describe("the device token in the answer", () => {
-  test("is of a new device, or of the same one anew", async () => {
+  test("is of a new device, or of the same device again", async () => {
     const { log } = bench();
     const fresh = (id: string) =>
       mintDeviceToken(refreshKey, { userId, deviceId: id, passwordVersion: 5, issuedAt });

@@ -5,7 +5,7 @@ export interface PasswordHasher {
    * Otherwise many calls would read, and most of them in vain.
    * @throws PosternError `OVERLOADED` if the queue is full
    */
-  keepPlace(): Disposable;
+  reserveSlot(): Disposable;
 
   /**
    * @returns a PHC string (Argon2id)

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
+import type { FailedLogins } from "../../domain/audit/failed-logins.ts";
 import { purgeAudit } from "../../domain/audit/purge-audit.ts";
-import type { RefusedLogins } from "../../domain/audit/refused-logins.ts";
 import type { AuditStore } from "../../domain/ports/audit-store.ts";
 import type { Job } from "./job.ts";
 
@@ -8,11 +8,11 @@ import type { Job } from "./job.ts";
 export function auditJobs(
   audit: Pick<AuditStore, "purge">,
   retentionMs: number,
-  refusedLogins: Pick<RefusedLogins, "flush">,
+  failedLogins: Pick<FailedLogins, "flush">,
 ): readonly Job[] {
   const pause = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal });
   return [
-    { name: "note_refused_logins", everyMs: 5_000, run: () => refusedLogins.flush() },
+    { name: "note_refused_logins", everyMs: 5_000, run: () => failedLogins.flush() },
     {
       name: "purge_audit",
       everyMs: 10 * 60_000,

@@ -43,7 +43,7 @@ export interface RedisDeps {
 
 export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps): Redis {
   const client = connectRedis(target, "postern");
-  const breaker = createBreaker({ silences: 2, cooldownMs, nowMs: monotonicMs });
+  const breaker = createBreaker({ failures: 2, cooldownMs, nowMs: monotonicMs });
   /** Undefined before the first answer or failure. */
   let isUp: boolean | undefined;
   let faults = 0;
@@ -75,11 +75,11 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
     const cause = isReply ? error : causeOf(error);
     if (isReply && !isNotWritable) {
       // The server answers. An attacker may have put another type of value under the key.
-      breaker.answered();
+      breaker.recordSuccess();
       setUp(true);
     } else {
       if (isNotWritable) breaker.open();
-      if (isNotWritable || breaker.silent()) {
+      if (isNotWritable || breaker.recordFailure()) {
         reconnect(client);
         setUp(false, cause);
       }
@@ -94,7 +94,7 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
     }
     try {
       const answer = await within(timeoutMs, "answer", client.call(command, ...args));
-      breaker.answered();
+      breaker.recordSuccess();
       setUp(true);
       return answer;
     } catch (error) {
@@ -111,7 +111,7 @@ export function openRedis({ target, monotonicMs, onChange, onFault }: RedisDeps)
   client.on("ready", () => {
     lost = undefined;
     // But not if the server answers and takes no writes.
-    if (!isNotWritable) breaker.answered();
+    if (!isNotWritable) breaker.recordSuccess();
     ping();
   });
 
