@@ -9,12 +9,11 @@ export interface AuthenticateDeps extends CheckDeps {
   readonly secretTokens: SecretTokenDirectory;
 }
 
-/** RFC 6750 section 2.1, but for the alphabet: a secret token may be any string. */
+/** RFC 6750 section 2.1, except for the alphabet: a secret token may be any string. */
 const bearer = /^bearer +(\S.*)$/i;
 
 /**
- * Who calls: a service by its secret token, or an administrator by an access token that was asked for with
- * Postern's own audience.
+ * Authenticates a caller: a service by its secret token, or an administrator by an access token for Postern's own audience.
  * @param authorization the header's value
  * @throws PosternError `INVALID_CLIENT`
  */

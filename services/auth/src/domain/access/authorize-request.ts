@@ -11,20 +11,20 @@ export interface ProxiedRequest extends RequestLine {
   readonly authorization: readonly string[];
 }
 
-/** What becomes of a request. */
+/** The verdict on a request. */
 export type Verdict =
-  /** It passes; with a token that was verified, or without any. */
+  /** It may pass, with a verified token or without one. */
   | { readonly kind: "pass"; readonly claims: AccessTokenClaims | undefined }
-  /** It is answered with an HTTP status, and a `www-authenticate` where another credential would help. */
+  /** It is refused with an HTTP status, and with a `www-authenticate` header if another credential would help. */
   | { readonly kind: "refuse"; readonly status: 400 | 401 | 403; readonly challenge: string | undefined };
 
 const isBearer = /^bearer\b/i;
-/** RFC 6750 section 2.1. A comma is in no token: several headers joined into one are none. */
+/** RFC 6750 section 2.1. No token contains a comma, so several headers that were joined into one are refused. */
 const bearer = /^bearer +([\w.~+/-]+=*)$/i;
 
 /**
- * Whether a request that a proxy holds may pass. What no route names may not.
- * @throws PosternError `UNAVAILABLE` when that cannot be known
+ * Decides whether a proxied request may pass. A request that matches no route is refused.
+ * @throws PosternError `UNAVAILABLE` if the verdict is unknown
  */
 export async function authorizeRequest(deps: AuthorizeDeps, request: ProxiedRequest): Promise<Verdict> {
   const route = deps.routes.match(request);
@@ -33,7 +33,7 @@ export async function authorizeRequest(deps: AuthorizeDeps, request: ProxiedRequ
   if (route.auth === "public" || (route.auth === "optional" && authorization === undefined)) {
     return { kind: "pass", claims: undefined };
   }
-  // The upstream may take another one than we do.
+  // The upstream may read another header than Postern does.
   if (more.length > 0) return refuse(400, "invalid_request");
   if (authorization === undefined || !isBearer.test(authorization)) return refuse(401);
   const token = bearer.exec(authorization)?.[1];
@@ -51,7 +51,7 @@ function holdsScopes(claims: AccessTokenClaims, route: Route): boolean {
   return route.scopes.every((scope) => held.includes(scope));
 }
 
-/** RFC 6750 section 3; without an error where no token was shown, nor a scheme that is ours (section 3.1). */
+/** RFC 6750 section 3; without an error if the request had no token, or another scheme (section 3.1). */
 function refuse(status: 400 | 401 | 403, error?: string, scopes: readonly string[] = []): Verdict {
   const parameters = [
     'realm="postern"',

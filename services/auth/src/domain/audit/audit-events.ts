@@ -1,4 +1,4 @@
-/** Every event that the audit may hold; what each means stands in docs/audit.md. Names are never changed. */
+/** Every event of the audit. Its documentation explains each. Names never change. */
 export const auditEvents = [
   "login",
   "login_refused",
@@ -25,15 +25,15 @@ export const auditEvents = [
   "recovered",
 ] as const;
 
-/** Why a login was refused, as its event's detail says. */
+/** Why a login was refused: `reason` in the event's detail. */
 export const refusalReasons = [
   "unknown_user",
   "wrong_password",
   "no_password",
   "disabled",
-  /** A right password: it, or the user, was changed while it was checked. */
+  /** The password was right, but the password or the user was changed during the check. */
   "stale",
-  /** A right password: the user, the client or everything was revoked while it was checked. */
+  /** The password was right, but the user, the client or everything was revoked during the check. */
   "revoked",
   "rate_limited",
 ] as const;

@@ -5,15 +5,15 @@ import type { Uuid } from "../ports/ids.ts";
 
 export interface FollowAuditDeps {
   readonly audit: Pick<AuditStore, "scan" | "readTime">;
-  /** Waits before the next look, or until the signal. */
+  /** Waits before the next read, or until the signal. */
   readonly pause: (signal: AbortSignal) => Promise<unknown>;
-  /** Told that the database could not be asked; it is asked again. */
+  /** Called when a read failed. It is retried. */
   readonly onUnavailable: (error: PosternError) => void;
 }
 
 export interface FollowAuditInput {
   readonly caller: Caller;
-  /** Without `since`: what comes from now on. */
+  /** Without `since`: events from now on. */
   readonly filter: Omit<AuditFilter, "until">;
   readonly signal: AbortSignal;
 }
@@ -21,23 +21,23 @@ export interface FollowAuditInput {
 type Scan = Pick<AuditStore, "scan">;
 
 /**
- * A row may be seen so much later than its id says, which was made before its transaction ended. None of ours takes
- * half as long.
+ * Maximum delay between the time in a row's ID and the moment at which the row can be read. The ID is made before its
+ * transaction ends. No transaction of Postern takes half as long.
  */
 const lateByMs = 60_000;
 const rowsAtOnce = 1_000;
 
 /**
- * Gives every event once, as it comes, the oldest first of those that come together; ends with the signal.
+ * Yields every event once, as it arrives, the oldest first. Ends at the signal.
  *
- * @throws {PosternError} `NOT_PERMITTED`; `UNAVAILABLE` where the database cannot be asked at the beginning
+ * @throws {PosternError} `NOT_PERMITTED`; `UNAVAILABLE` if the first read fails
  */
 export async function* followAudit(
   { audit, pause, onUnavailable }: FollowAuditDeps,
   { caller, filter, signal }: FollowAuditInput,
 ): AsyncGenerator<AuditEvent> {
   demand(caller, "admin");
-  /** Every row that is going to be met again, and when it was noted. */
+  /** Every row that the next reads will return again, and its time. */
   const seen = new Map<Uuid, Date>();
   let since = filter.since;
   if (since === undefined) {
@@ -53,7 +53,7 @@ export async function* followAudit(
         yield event;
         if (signal.aborted) return;
       }
-      // Also where the database's clock was put back.
+      // Also if the database's clock was set back.
       since = lateFrom(now);
       for (const [id, at] of seen) if (at < since) seen.delete(id);
     } catch (error) {
@@ -64,12 +64,12 @@ export async function* followAudit(
   }
 }
 
-/** What was noted from then on may be seen only now. */
+/** Rows from this time on may be visible only now. */
 function lateFrom(now: Date): Date {
   return new Date(now.getTime() - lateByMs);
 }
 
-/** What there is at the moment, to its end. */
+/** Reads all rows that there are now. */
 async function* readFrom(audit: Scan, filter: AuditFilter): AsyncGenerator<AuditEvent> {
   let beyond: Uuid | undefined;
   do {

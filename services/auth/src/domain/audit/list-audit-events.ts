@@ -31,10 +31,10 @@ export function spellingsOf(address: string): readonly string[] | undefined {
 }
 
 /**
- * Lists events of the audit. A page may hold fewer than were asked for, even none, though there are more: where few
- * rows of many fit, they are looked for from page to page.
+ * Lists events of the audit. A page can have fewer events than requested, even none, although there are more: if few of many
+ * rows match, the search continues from page to page.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours
+ * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` for an invalid page token
  */
 export async function listAuditEvents(
   { audit, monotonicMs }: ListAuditEventsDeps,
@@ -46,7 +46,7 @@ export async function listAuditEvents(
   const events: AuditEvent[] = [];
   let beyond = decodePageToken(pageToken);
   for (;;) {
-    // One more than is shown, so that a full last page is known to be the last.
+    // One row more than the page shows, so that a full last page is known to be the last.
     const slice = await audit.scan(filter, { order, beyond, limit: size + 1 - events.length });
     events.push(...slice.events);
     beyond = slice.reached;

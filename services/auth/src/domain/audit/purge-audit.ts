@@ -4,15 +4,15 @@ export interface PurgeAuditDeps {
   readonly audit: Pick<AuditStore, "purge">;
   /** How long events are kept, in milliseconds. */
   readonly retentionMs: number;
-  /** Throws where the signal comes first. */
+  /** @throws the reason of the signal, if it is aborted first */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 const rowsAtOnce = 1_000;
-/** Some ten times what a batch takes. */
+/** About ten times the time of a batch. */
 const pauseMs = 200;
 
-/** Deletes events that are older than the retention, batch by batch; of replicas that meet all but one give up. */
+/** Deletes events that are older than the retention, in batches. If several replicas do so at the same time, all but one stop. */
 export async function purgeAudit(deps: PurgeAuditDeps, signal: AbortSignal): Promise<void> {
   while ((await deps.audit.purge(deps.retentionMs, rowsAtOnce)) === rowsAtOnce) {
     await deps.pause(pauseMs, signal);

@@ -4,22 +4,22 @@ export interface CleanDeps {
   readonly cleaner: Cleaner;
   /** Milliseconds of a clock that never goes back. */
   readonly monotonicMs: () => number;
-  /** Throws where the signal comes first. */
+  /** @throws the reason of the signal, if it is aborted first */
   readonly pause: (ms: number, signal: AbortSignal) => Promise<unknown>;
   readonly onCleaned: (kind: CleanedKind, rows: number) => void;
 }
 
-/** Rows of the first batch; twice as many as long as batches are quick, half as many once one is not. */
+/** Rows of the first batch. The number doubles while batches are fast, and halves after a slow one. */
 const firstAtOnce = 100;
 const mostAtOnce = 1_000;
-/** Whoever wants a row of a batch waits for it so long at the most; milliseconds. */
+/** Maximum time of a batch, in milliseconds: a call that needs one of its rows waits that long. */
 const quickMs = 50;
-/** After each batch so many times as long as it took. */
+/** Pause after each batch, as a multiple of the batch's time. */
 const rest = 3;
 
 /**
- * Deletes what nobody needs any more, by batches with rests between them, so that a table with millions of such rows
- * takes a quarter of one connection at the most. Of replicas that meet all but one give up.
+ * Deletes rows that are no longer needed, in batches with pauses, so that millions of such rows use at most a quarter of one
+ * connection. If several replicas do so at the same time, all but one stop.
  */
 export async function clean(deps: CleanDeps, signal: AbortSignal): Promise<void> {
   for (const kind of cleanedKinds) {

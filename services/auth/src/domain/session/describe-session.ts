@@ -10,26 +10,26 @@ export interface DescribeSessionDeps extends ListAuditEventsDeps {
   readonly sessions: Pick<SessionStore, "find">;
 }
 
-/** What became of a session, and why. */
+/** The state of a session, and the reason. */
 export interface SessionStory {
   readonly session: SessionRecord;
   readonly state: SessionState;
-  /** Undefined: it lives, or nobody knows any more when it ended. */
+  /** Undefined if the session is open, or if the audit no longer has the time of its end. */
   readonly endedAt: Date | undefined;
   readonly why: string;
-  /** The event of the audit that ended it. */
+  /** The audit event that ended it. */
   readonly endedBy: AuditEvent | undefined;
-  /** Its own events and the one that ended it, the oldest first. */
+  /** The session's events and the event that ended it, the oldest first. */
   readonly events: readonly AuditEvent[];
 }
 
-/** Those that may raise a mark. */
+/** Events that can raise a cutoff. */
 const raising: Readonly<Record<Mark, readonly string[]>> = {
   user: ["user_revoked", "user_disabled", "password_set", "roles_set"],
   client: ["client_revoked"],
   everything: ["everything_revoked"],
 };
-/** What of a session's own events goes with an end of this name. */
+/** The session's own event for each kind of end. */
 const endings: Readonly<Record<string, { readonly event: string; readonly why: string }>> = {
   revoked: { event: "session_revoked", why: "it was revoked" },
   reuse: {
@@ -46,13 +46,13 @@ const whys: Readonly<Record<string, string>> = {
   client_revoked: "all sessions of the client were revoked",
   everything_revoked: "everything was revoked",
 };
-/** Events of one session that are read at the most. */
+/** Maximum number of events of one session that are read. */
 const mostEvents = 1_000;
 /** Maximum time of each search in the audit, in milliseconds. */
 const timeoutMs = 5_000;
 
 /**
- * Tells all of a session, of one that is over as well, as long as its row is kept: a day after its latest end.
+ * Describes a session. An ended session is found until its row is deleted, a day after its absolute end.
  *
  * @throws {PosternError} `NOT_PERMITTED` without `sessions:any` and `admin`, `NOT_FOUND`
  */
@@ -72,7 +72,7 @@ export async function describeSession(
     session,
     state: end?.state ?? sessionState(session),
     endedAt: end?.at,
-    why: end?.why ?? (session.marks.length > 0 ? "the audit no longer tells when" : "nothing has ended it"),
+    why: end?.why ?? (session.marks.length > 0 ? "the audit no longer has the time" : "nothing has ended it"),
     endedBy,
     events: events.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
   };
@@ -80,7 +80,7 @@ export async function describeSession(
 
 export function unknownSession(): PosternError {
   return new PosternError("NOT_FOUND", {
-    message: "no session has this id, or it ended for good more than a day ago",
+    message: "no session has this ID, or its absolute end was more than a day ago",
   });
 }
 
@@ -91,7 +91,7 @@ interface End {
   readonly event?: AuditEvent | undefined;
 }
 
-/** All that would have ended it; the first of them did. */
+/** Everything that could have ended it. The first one did. */
 function endsOf(
   { ended, expiresAt, idleAt, now }: SessionRecord,
   own: readonly AuditEvent[],
@@ -104,11 +104,11 @@ function endsOf(
     ends.push({ at: ended.at, state: "ended", why: ending?.why ?? ended.by, event });
   }
   if (now >= expiresAt) ends.push({ at: expiresAt, state: "expired", why: "its time was over" });
-  if (now >= idleAt) ends.push({ at: idleAt, state: "idle", why: "nobody had refreshed it for too long" });
+  if (now >= idleAt) ends.push({ at: idleAt, state: "idle", why: "it was not refreshed in time" });
   return ends;
 }
 
-/** The first revocation at large that it did not outlive; undefined where the audit does not tell. */
+/** The first revocation of its user, its client or everything that ended it; undefined if the audit does not have it. */
 async function firstRaise(
   deps: DescribeSessionDeps,
   caller: Caller,
@@ -123,7 +123,7 @@ async function firstRaise(
   return { at: event.at, state: `revoked by ${mark}`, why: whys[event.event] ?? event.event, event };
 }
 
-/** A change of roles does where it takes the administrator's away. */
+/** A change of roles revokes if it removes the role of an administrator. */
 function endsSessions({ event, detail }: AuditEvent): boolean {
   if (event !== "roles_set") return true;
   const [before, after] = [detail["before"], detail["roles"]];

@@ -12,7 +12,7 @@ export interface ListSessionsInput {
   readonly pageToken: string;
 }
 
-/** Lists a user's living sessions, the newest first; without `sessions:any` those of the caller's clients. */
+/** Lists a user's open sessions, the newest first; without `sessions:any`, only those of the caller's clients. */
 export async function listSessions(
   { sessions }: { readonly sessions: Pick<SessionStore, "list"> },
   { caller, userId, pageSize, pageToken }: ListSessionsInput,

@@ -13,17 +13,17 @@ export interface RefreshDeps extends MintDeps {
 export interface RefreshInput {
   readonly caller: Caller;
   readonly refreshToken: string;
-  /** Empty: all that the session has. */
+  /** Empty: the scope of the session. */
   readonly scope: readonly string[];
   readonly clientId: string | undefined;
-  /** The same for every try of one refresh. */
+  /** The same for every attempt of one refresh. */
   readonly clientRequestId: string | undefined;
   readonly requestId: string;
 }
 
 /**
- * Exchanges a refresh token for new tokens (RFC 6749 section 6). One that was spent longer ago than the
- * grace ends its session (RFC 9700 section 4.14.2).
+ * Exchanges a refresh token for new tokens (RFC 6749 section 6). A token that was used before, longer ago than the grace,
+ * ends its session (RFC 9700 section 4.14.2).
  */
 export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<TokenSet> {
   const token = await openRefreshToken(deps, input.refreshToken);
@@ -42,7 +42,7 @@ export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<T
     case "granted": {
       const { grant } = outcome;
       const scope = input.scope.length > 0 ? input.scope : grant.scope;
-      // What the caller may no longer ask for is not renewed.
+      // Scopes and audiences that the caller may no longer request are left out.
       return mintTokens(deps, grant, {
         scope: scope.filter((one) => allows(input.caller.scopes, one)),
         audience: stillAllowed(input.caller, grant.audience),
@@ -65,7 +65,7 @@ function stillAllowed(caller: Caller, audience: readonly string[]): string[] {
   const left = audience.filter((one) => allows(caller.audiences, one));
   if (left.length === 0) {
     throw new PosternError("NOT_PERMITTED", {
-      message: "the caller may ask for none of the session's audiences",
+      message: "the caller may request none of the session's audiences",
     });
   }
   return left;

@@ -5,11 +5,11 @@ import type { SessionRecord, SessionStore } from "../ports/session-store.ts";
 
 export interface SearchSessionsInput {
   readonly caller: Caller;
-  /** Of this user; undefined: of any. */
+  /** Only sessions of this user. */
   readonly userId: Uuid | undefined;
-  /** Through this client; undefined: through any. */
+  /** Only sessions of this client. */
   readonly clientId: string | undefined;
-  /** Those that are over as well. */
+  /** Also ended sessions. */
   readonly all: boolean;
   /** 0: 50. */
   readonly pageSize: number;
@@ -18,9 +18,9 @@ export interface SearchSessionsInput {
 }
 
 /**
- * Lists sessions with all that is known of them, the newest first.
+ * Lists sessions with their details, the newest first.
  *
- * @throws {PosternError} `NOT_PERMITTED` without `sessions:any`, `INVALID_REQUEST` for a page token that is none
+ * @throws {PosternError} `NOT_PERMITTED` without `sessions:any`, `INVALID_REQUEST` for an invalid page token
  */
 export async function searchSessions(
   { sessions }: { readonly sessions: Pick<SessionStore, "search"> },

@@ -1,9 +1,9 @@
 import type { Mark, SessionRecord } from "../ports/session-store.ts";
 
-/** `ended`: something ended this very session; `revoked by …`: it was among those that a revocation at large hit. */
+/** `ended`: this session itself was ended. `revoked by …`: a revocation of its user, its client or everything applies to it. */
 export type SessionState = "active" | "ended" | `revoked by ${Mark}` | "expired" | "idle";
 
-/** What a session's row says of it. Of several reasons it does not know which came first: `describeSession` does. */
+/** The state in a session's row. Of several reasons the row does not show which came first; `describeSession` does. */
 export function sessionState(session: SessionRecord): SessionState {
   const { ended, marks, expiresAt, idleAt, now } = session;
   const [mark] = marks;

@@ -3,13 +3,13 @@ import { PosternError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { ChangeOptions, ChangeUserOutcome, User } from "../ports/user-store.ts";
 
-/** Who administers users, and in which request. */
+/** The caller of an administration, and its request. */
 export interface Administration {
   readonly caller: Caller;
   readonly requestId: string;
 }
 
-/** The role of administrators: it opens Postern's own administration. */
+/** The role of administrators. It gives access to Postern's own administration. */
 export const adminRole = "admin";
 
 /** For the audit. */
@@ -25,7 +25,7 @@ export function changeOptions(input: Administration): ChangeOptions {
   return { actor: actorOf(input), excludeAdmins: !permits(input.caller, "admin") };
 }
 
-/** @throws {PosternError} `NOT_PERMITTED` where the caller lacks `users`, or grants `admin` without holding it */
+/** @throws {PosternError} `NOT_PERMITTED` if the caller lacks `users`, or grants `admin` without having it */
 export function demandToGrant(caller: Caller, roles: readonly string[]): void {
   demand(caller, "users");
   if (roles.includes(adminRole)) demand(caller, "admin");

@@ -18,10 +18,10 @@ export interface CreateFirstAdminInput {
 }
 
 /**
- * Adds the first administrator. Does nothing where there is one, whatever its address.
+ * Adds the first administrator. Does nothing if there is any administrator.
  *
- * @throws {PosternError} `INVALID_REQUEST`, `WEAK_PASSWORD`; `ALREADY_EXISTS` where the address is that of a
- * user who is no administrator
+ * @throws {PosternError} `INVALID_REQUEST`, `WEAK_PASSWORD`; `ALREADY_EXISTS` if the address belongs to a
+ * user who is not an administrator
  */
 export async function createFirstAdmin(
   deps: CreateFirstAdminDeps,
@@ -36,6 +36,6 @@ export async function createFirstAdmin(
   const { kind } = await deps.users.createFirstAdmin({ id: deps.newId(), ...user }, actor);
   if (kind !== "taken") return kind;
   throw new PosternError("ALREADY_EXISTS", {
-    message: "the first administrator's e-mail address is that of a user who is no administrator",
+    message: "the first administrator's e-mail address belongs to a user who is not an administrator",
   });
 }

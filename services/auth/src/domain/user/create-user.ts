@@ -13,14 +13,14 @@ export interface CreateUserDeps extends PasswordDeps {
 export interface CreateUserInput extends Administration {
   readonly email: string;
   readonly username: string | undefined;
-  /** Without one the user cannot log in by password. */
+  /** Without one, the user cannot log in with a password. */
   readonly password: string | undefined;
   readonly roles: readonly string[];
   readonly signal: AbortSignal;
 }
 
 /**
- * Adds a user. Only who holds `admin` may add an administrator.
+ * Adds a user. Only a caller with `admin` may add an administrator.
  *
  * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST`, `WEAK_PASSWORD`, `ALREADY_EXISTS`, `OVERLOADED`
  */

@@ -12,7 +12,7 @@ export interface EnableUserInput extends Administration {
 }
 
 /**
- * Lets a disabled user log in again; idempotent. Ended sessions stay ended.
+ * Lets a disabled user log in again. Ended sessions stay ended. Idempotent.
  *
  * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
  */

@@ -10,7 +10,7 @@ export interface GetUserDeps {
 
 export interface GetUserInput {
   readonly caller: Caller;
-  /** An address is never found by `username`, nor a name by `email`. */
+  /** `username` finds no addresses, and `email` no names. */
   readonly key: { readonly id: Uuid } | { readonly email: string } | { readonly username: string };
 }
 

@@ -13,7 +13,7 @@ const emailRule = `an e-mail address is a local part of at most 64 bytes, \`@\` 
 const usernameMax = 64;
 const localPartMaxBytes = 64;
 const emailMaxBytes = 254;
-/** More UTF-16 units than any name or address that is allowed has, in composed form or not. */
+/** More UTF-16 units than any allowed name or address has, composed or not. */
 const textMax = 1_024;
 
 const namePart = /^[0-9\p{L}\p{M}]+$/u;
@@ -25,13 +25,13 @@ const ldh = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const id = /^(?:usr|ses|cli|key|tok|rev|ptn)_/;
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/;
 
-/** A user name as it is shown, and folded as it is unique. */
+/** A user name as it is shown, and its folded form, which is unique. */
 export interface Username {
   readonly username: string;
   readonly usernameKey: string;
 }
 
-/** An e-mail address as it is shown, and as it is unique: folded, its domain in ASCII (RFC 5890). */
+/** An e-mail address as it is shown, and its unique form: folded, with its domain in ASCII (RFC 5890). */
 export interface EmailAddress {
   readonly email: string;
   readonly emailKey: string;
@@ -78,7 +78,7 @@ export function parseEmail(written: string): EmailAddress {
   return { email, emailKey };
 }
 
-/** Whom a login or a look-up means; undefined where no user can be called so. Never throws. */
+/** The user that the text of a login or a look-up can mean; undefined if no user can have this name. Never throws. */
 export function identifierKey(text: string): UserKey | undefined {
   try {
     if (text.includes("@")) return { emailKey: parseEmail(text).emailKey };
@@ -89,7 +89,7 @@ export function identifierKey(text: string): UserKey | undefined {
   }
 }
 
-/** Keeps all further work short, whatever was sent. */
+/** Limits the work for long texts. */
 function isReadable(text: string): boolean {
   return text.length <= textMax && text.isWellFormed();
 }
@@ -102,25 +102,25 @@ function isLocalPart(local: string): boolean {
   );
 }
 
-/** @returns the domain in lower-case ASCII, or undefined where it is none that mail goes to */
+/** @returns the domain in lower-case ASCII, or undefined if no mail can be sent to it */
 function asciiDomain(domain: string): string | undefined {
   const labels = domain.split(".").map(asciiLabel);
   const top = labels.at(-1);
   if (labels.includes(undefined) || top === undefined) return undefined;
   if (labels.length === 1) return top === "localhost" ? top : undefined;
-  // A last label that begins with a digit makes an IPv4 address of it, in URLs at least.
+  // URLs read a domain whose last label begins with a digit as an IPv4 address.
   return /^[0-9]/.test(top) ? undefined : labels.join(".");
 }
 
 function asciiLabel(text: string): string | undefined {
   if (!hasPlainLetters(text) || !domainLabel.test(text)) return undefined;
   const isAscii = asciiOnly.test(text);
-  // One label at a time, and never a mere number: it would be read as an IPv4 address.
+  // One label at a time, and never a plain number, which would be read as an IPv4 address.
   const ascii = isAscii ? text.toLowerCase() : domainToASCII(text);
   if (ascii.length > 63 || !ldh.test(ascii)) return undefined;
   if (!ascii.startsWith("xn--")) return isAscii ? ascii : undefined;
 
-  // What came in as Punycode must be as good as if it had come in letters, and there is one form of it.
+  // Punycode must be as valid as the letters that it stands for, and in its canonical form.
   const unicode = domainToUnicode(ascii);
   return unicode !== ascii && hasPlainLetters(unicode) && domainToASCII(unicode) === ascii
     ? ascii

@@ -1,17 +1,17 @@
 /**
- * Which letters a name may hold, so that no name passes for another and none is folded into another
- * unseen: what UTS 39 recommends for identifiers, simpler and stricter.
+ * Which letters a name may have, so that no name looks like another, and no two visibly different names are equal when
+ * folded. A simpler and stricter form of what UTS 39 recommends for identifiers.
  */
 
-/** Written in letters alone: composed text (NFC) has no marks apart from them. */
+/** Scripts whose composed text (NFC) has letters only, without separate marks. */
 const alphabets = ["Armenian", "Cyrillic", "Georgian", "Greek"].map(
   (script) => new RegExp(`^[\\p{sc=${script}}&&[\\p{Ll}\\p{Lo}]]+$`, "v"),
 );
 
-/** ASCII letters, with the marks that Unicode composes, and letters that no ASCII letter looks like. */
+/** ASCII letters, with the marks that Unicode composes, and letters that do not look like an ASCII letter. */
 const latin = /^(?:[a-zßæøœðþłđħ]\p{M}*)+$/u;
 
-/** Written with marks, and the usual combinations of Chinese, Japanese and Korean. */
+/** Scripts with separate marks, and the usual combinations of Chinese, Japanese and Korean. */
 const others = [
   "Han Hiragana Katakana",
   "Han Bopomofo",
@@ -22,20 +22,20 @@ const others = [
   return new RegExp(`^[[[${members.join("")}]&&[\\p{Lo}\\p{M}ー々ๆ]]--\\p{DI}]+$`, "v");
 });
 
-/** Whole syllables: the jamo that they are composed of have look-alikes and invisible fillers. */
+/** Complete syllables: the jamo that compose them have look-alikes and invisible fillers. */
 const korean = /^[가-힣\p{Script=Han}]+$/u;
 
-/** Letters of Cyrillic, Greek and Armenian that pass for Latin ones, in the case in which they do. */
+/** Letters of Cyrillic, Greek and Armenian that look like Latin letters, in the case in which they do. */
 const latinLookalikes = new Set(
   "авсԁеһіјӏорԛѕухѵԝАВЕЅІЈКМНОРСТУХԌԚԜҺӀѴ" + "αγικνορυχϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧͿ" + "ցհոօզսԼՕՍՏ",
 );
 
-/** Marks with nothing to stand on, and so many on one letter that they cover what is around it. */
+/** Marks without a letter, and so many marks on one letter that they cover the text around it. */
 const strayMarks = /(?:^|[^\p{L}\p{M}])\p{M}|\p{M}{5}/u;
 
 /**
- * The form in which names are compared: composed and in lower case. Injective, up to case, over names that
- * `hasPlainLetters` lets pass.
+ * The form in which names are compared: composed and in lower case. For names that `hasPlainLetters` accepts, it is injective
+ * except for case.
  */
 export function fold(text: string): string {
   return text.normalize("NFC").toLowerCase().replaceAll("ς", "σ");
@@ -45,7 +45,7 @@ export function fold(text: string): string {
  * Whether all letters of the text are plain ones of one script: no compatibility characters (the Kelvin
  * sign, long s, full width), no letter that shares its capital with another (dotless i), nothing invisible,
  * no mixture of scripts, and not Cyrillic, Greek or Armenian that reads as Latin. ASCII other than letters
- * is not looked at.
+ * is not checked.
  */
 export function hasPlainLetters(text: string): boolean {
   if (!Array.from(text).every(isPlain) || strayMarks.test(text)) return false;
@@ -56,7 +56,7 @@ export function hasPlainLetters(text: string): boolean {
   return isOfOneScript(folded) && Array.from(folded).every(hasOwnCapital) && !readsAsLatin(letters);
 }
 
-/** Unchanged by NFKC, or a letter with marks that Unicode always takes apart. */
+/** Unchanged by NFKC, or a letter with marks that Unicode always decomposes. */
 function isPlain(character: string): boolean {
   const composed = character.normalize("NFC");
   if (character.normalize("NFKC") !== composed) return false;
@@ -64,8 +64,8 @@ function isPlain(character: string): boolean {
 }
 
 function isOfOneScript(folded: string): boolean {
-  // A mark that stays apart in composed text may be one that does not show: lower case makes an `i` with a
-  // second dot of the dotted capital.
+  // A mark that stays separate in composed text may be invisible: the lower case of the dotted capital I is an `i` with a
+  // second dot.
   if (!/\p{M}/u.test(folded) && latin.test(folded.normalize("NFD"))) return true;
   return [...alphabets, ...others, korean].some((script) => script.test(folded));
 }

@@ -15,7 +15,7 @@ export interface ListUsersInput {
   readonly caller: Caller;
   /** 0: 50. */
   readonly pageSize: number;
-  /** Of the page before; empty: the first page. */
+  /** Of the previous page; empty: the first page. */
   readonly pageToken: string;
   /** Only users whose address or name begins with this text, without the white space around it; empty: all. */
   readonly query: string;
@@ -30,8 +30,8 @@ export interface UserPage {
 /**
  * Lists users in the order in which they were added.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` where the page token is none of ours or the
- * query holds what no name does
+ * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` for an invalid page token, or for a
+ * query with characters that no name has
  */
 export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput): Promise<UserPage> {
   demand(input.caller, "users");
@@ -44,10 +44,10 @@ export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput)
 }
 
 function parsePrefix(query: string): string | undefined {
-  // Postgres knows no text with NUL in it: that would come out as a fault of ours.
+  // Postgres has no text with NUL. The statement's error would count as an internal error.
   if (/\p{Cc}|\p{Cs}/u.test(query)) {
     throw new PosternError("INVALID_REQUEST", {
-      message: "the query holds control characters or broken Unicode",
+      message: "the query contains control characters or invalid Unicode",
     });
   }
   return query === "" ? undefined : fold(query);

@@ -1,20 +1,20 @@
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import { checkNewPassword, type PasswordPolicy } from "./password-policy.ts";
 
-/** What it takes to set a password. */
+/** What setting a password depends on. */
 export interface PasswordDeps {
   readonly passwordHasher: Pick<PasswordHasher, "hash">;
   readonly passwordPolicy: Omit<PasswordPolicy, "forbidden">;
 }
 
-/** Whose password it is. */
+/** The names of the password's user. */
 export interface Named {
   readonly email: string;
   readonly username: string | undefined;
 }
 
 /**
- * Checks a new password and hashes it; never within a transaction, for it takes long and may wait.
+ * Checks a new password and hashes it. Not for use in a transaction: it takes long and can wait.
  *
  * @throws {PosternError} `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
  */

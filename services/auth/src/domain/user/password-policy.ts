@@ -1,22 +1,22 @@
 import { PosternError } from "../errors.ts";
 
 const maxBytes = 1_024;
-/** Shorter names stand in too many good passwords by chance. */
+/** Minimum length of a name that counts. Shorter ones occur in many good passwords by chance. */
 const nameMinLength = 4;
 
 export interface PasswordPolicy {
-  /** The fewest characters (code points). */
+  /** Minimum number of characters (code points). */
   readonly minLength: number;
   /** Whether attackers try it early. */
   readonly isCommon: (password: string) => boolean;
-  /** What the user is called: no password by itself. */
+  /** The names of the user, which are not a password. */
   readonly forbidden?: readonly string[];
 }
 
 /**
- * The one form in which a password is hashed, both when it is set and at login: NFC, nothing else changed.
+ * The form in which a password is hashed, when it is set and at login: NFC, with no other change.
  *
- * @throws {PosternError} `INVALID_REQUEST` over 1,024 bytes, or where it holds half a surrogate pair
+ * @throws {PosternError} `INVALID_REQUEST` over 1,024 bytes, or with half a surrogate pair
  */
 export function normalizePassword(password: string): string {
   // The number of UTF-16 units never exceeds that of bytes.
@@ -50,7 +50,7 @@ export function checkNewPassword(password: string, policy: PasswordPolicy): stri
   return normalized;
 }
 
-/** Whether less than half of the fewest characters are left once the names are taken out. */
+/** Whether less than half of the minimum length is left without the names. */
 function isLittleMoreThan(names: readonly string[], password: string, minLength: number): boolean {
   const folded = password.toLowerCase();
   return names
@@ -66,6 +66,6 @@ function countCharacters(text: string): number {
 
 function weak(why: string, { minLength }: PasswordPolicy): PosternError {
   return new PosternError("WEAK_PASSWORD", {
-    message: `${why}; choose at least ${minLength} characters that are hard to guess, several words say`,
+    message: `${why}; choose at least ${minLength} characters that are hard to guess, for example several words`,
   });
 }

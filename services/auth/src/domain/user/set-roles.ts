@@ -8,12 +8,12 @@ export interface SetRolesDeps {
 
 export interface SetRolesInput extends Administration {
   readonly userId: Uuid;
-  /** All roles that the user has from now on. */
+  /** All roles of the user after the change. */
   readonly roles: readonly string[];
 }
 
 /**
- * Replaces the user's roles. Only who holds `admin` may make or unmake an administrator.
+ * Replaces the user's roles. Only a caller with `admin` may add or remove the role of an administrator.
  *
  * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
  */

@@ -1,6 +1,6 @@
 import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 
-/** What an upstream is told of a token that was verified. */
+/** The headers that describe a verified token to an upstream. */
 export const identityHeaders = [
   "x-postern-subject",
   "x-postern-client",
@@ -11,7 +11,7 @@ export const identityHeaders = [
 
 export type IdentityHeader = (typeof identityHeaders)[number];
 
-/** Their values; empty where there is nothing to tell. Scopes are parted by spaces, roles by commas. */
+/** Their values; empty if there is none. Scopes are separated by spaces, roles by commas. */
 export function describeIdentity(
   claims: AccessTokenClaims | undefined,
 ): Readonly<Record<IdentityHeader, string>> {
@@ -45,7 +45,7 @@ export const identitySpellings: readonly string[] = identityHeaders.flatMap((hea
     ),
 );
 
-/** Visible ASCII is left as it is, but for `%`; the rest is percent-encoded: no value can end its header. */
+/** Percent-encodes `%` and everything but visible ASCII, so that no value can end its header. */
 function encode(text: string): string {
   return text.replace(/[^!-~]|%/gu, encodeURIComponent);
 }

@@ -1,13 +1,13 @@
 import { canonicalAddress } from "../../../lib/ip-address.ts";
 
-/** A name, an IPv4 or a bracketed IPv6 address; then perhaps a dot and a port. */
+/** A name, an IPv4 address or an IPv6 address in brackets, with an optional dot and port. */
 const hostForm = /^(?:((?:[a-z0-9_-]+\.)*[a-z0-9_-]+)\.?|(\[[0-9a-f:.]+\]))(?::[0-9]{1,5})?$/;
 
 /**
- * The host of a request in lower case, without the port and the dot at a name's end; undefined where it is not one.
+ * The host of a request in lower case, without the port and the dot at the end of a name; undefined for any other text.
  */
 export function readHost(host: string): string | undefined {
-  // Before the case is folded: some letters beyond ASCII become one of these.
+  // Checked before the case is folded: the fold turns some non-ASCII letters into ASCII letters.
   if (!/^[!-~]+$/.test(host)) return undefined;
   const [, name, address] = hostForm.exec(host.toLowerCase()) ?? [];
   return name ?? address;

@@ -6,9 +6,9 @@ import { foldPath } from "./path-folds.ts";
  */
 export type PathReadings = readonly string[];
 
-/** RFC 3986 section 3.3, without `;`: what follows one is a parameter to some servers and a name to others. */
+/** RFC 3986 section 3.3, without `;`: some servers read the text after it as a parameter, others as a part of the name. */
 const pathForm = /^(?:\/(?:[\w.~!$&'()*+,=:@-]|%[0-9A-F]{2})*)+$/i;
-/** Controls, `%`, `.`, `/`, `;` and `\`: decoded somewhere on the way, they make another path. */
+/** Control characters, `%`, `.`, `/`, `;` and `\`. A server that decodes them sees another path. */
 const encodedSyntax = /%(?:[01]|25|2[EF]|3B|5C|7F)/i;
 /**
  * More combining marks on one letter than real text has (UAX 15 section 13). The time of normalization grows with the
@@ -20,20 +20,20 @@ const maxLength = 16 * 1024;
 const emptyOrDots = /\/(?:\.{0,2}\/|\.{1,2}$)/;
 
 /**
- * Reads a path without its query. Undefined for one that is not in its normal form: servers differ about what it names.
+ * Reads a path without its query. Undefined if the path is not in its normal form, because servers read such paths in different ways.
  */
 export function readPath(path: string): PathReadings | undefined {
   if (path.length > maxLength || !pathForm.test(path) || encodedSyntax.test(path) || emptyOrDots.test(path))
     return undefined;
   const decoded = decode(path);
-  // Controls beyond ASCII, encoded as UTF-8.
+  // Control characters beyond ASCII, encoded in UTF-8.
   if (decoded === undefined || /\p{Cc}/u.test(decoded) || manyMarks.test(decoded)) return undefined;
   const written = path.replace(/%../g, (encoded) => encoded.toUpperCase());
   const folded = foldPath(decoded);
   return folded === undefined ? undefined : [written, ...folded];
 }
 
-/** Undefined where the bytes are no UTF-8: overlong forms of `/` and `.` among them. */
+/** Undefined if the bytes are not UTF-8, such as overlong forms of `/` and `.`. */
 function decode(path: string): string | undefined {
   try {
     return decodeURIComponent(path);

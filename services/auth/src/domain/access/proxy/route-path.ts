@@ -1,22 +1,22 @@
 import { type PathReadings, readPath } from "./request-path.ts";
 
-/** The path of a route, read. */
+/** The parsed path of a route. */
 export interface RoutePath {
-  /** Whether a reading of a request's path, by its index among the readings, is a path to it. */
+  /** Whether a reading of a request's path matches it. `index`: the index of the reading. */
   fits(reading: string, index: number): boolean;
-  /** Whether every path of the other route also leads to this one in some reading. */
+  /** Whether every path of the other route also matches this one in some reading. */
   covers(other: RoutePath): boolean;
   readonly isPrefix: boolean;
   /** Without the `*` at its end. */
   readonly readings: PathReadings;
 }
 
-/** Undefined where the path is not in its normal form, or `*` stands elsewhere than at its end. */
+/** Undefined if the path is not in its normal form, or has a `*` that is not at its end. */
 export function readRoutePath(path: string): RoutePath | undefined {
   const isPrefix = path.endsWith("*");
   const text = isPrefix ? path.slice(0, -1) : path;
   if (text.includes("*")) return undefined;
-  // What begins a path need not be whole: `/.` does for `/.well-known`.
+  // A prefix need not be a complete path: `/.` is one for `/.well-known`.
   const whole = readPath(isPrefix ? `${text}x` : text);
   if (whole === undefined || /[?#]/.test(whole[1] ?? "")) return undefined;
   // The text before the `*` must not remove the text after it.
@@ -37,7 +37,7 @@ export function readRoutePath(path: string): RoutePath | undefined {
   };
 }
 
-/** Which requests a route is met by. */
+/** Which requests a route matches. */
 export interface RoutePlace {
   readonly host: string | undefined;
   readonly methods: ReadonlySet<string> | undefined;
@@ -45,7 +45,7 @@ export interface RoutePlace {
 }
 
 /**
- * The earlier places, by their index, that leave nothing to a later one; undefined where there is something left.
+ * The indexes of earlier routes that together match everything that a later one matches; undefined if they do not.
  */
 export function coveredBy(place: RoutePlace, earlier: readonly RoutePlace[]): readonly number[] | undefined {
   const over = earlier.flatMap(({ host, methods, path }, index) =>

@@ -2,28 +2,28 @@ import { canonicalHost, readHost } from "./request-host.ts";
 import { type PathReadings, readPath } from "./request-path.ts";
 import { type RoutePath, readRoutePath } from "./route-path.ts";
 
-/** What a route asks for: a good token, one if any is shown, or nothing. */
+/** What a route requires: a valid token, a valid token if the request has one, or nothing. */
 export type RouteAuth = "required" | "optional" | "public";
 
 /** One entry of the routes file. */
 export interface Route {
   /** In lower case, without a port; undefined: any. */
   readonly host: string | undefined;
-  /** In its normal form; with `*` at its end, whatever begins with what stands before it. */
+  /** In its normal form. With `*` at its end, it matches every path with that prefix. */
   readonly path: string;
   /** In upper case; undefined: any. */
   readonly methods: ReadonlySet<string> | undefined;
   readonly auth: RouteAuth;
-  /** All of these are demanded of a token. */
+  /** Scopes that a token must have, all of them. */
   readonly scopes: readonly string[];
-  /** A token must be for one of these. */
+  /** Audiences, one of which a token must have. */
   readonly audiences: readonly string[];
 }
 
-/** A request as the proxy passes it on. */
+/** A request as the proxy describes it. */
 export interface RequestLine {
   readonly method: string;
-  /** Empty where there is none. */
+  /** Empty if there is none. */
   readonly host: string;
   /** Path and query. */
   readonly target: string;
@@ -37,10 +37,10 @@ export interface RouteTable {
   match(request: RequestLine): Route | undefined;
 }
 
-/** Case counts in a method (RFC 9110 section 9.1), and not every server knows: one in lower case meets no route. */
+/** Methods are case-sensitive (RFC 9110 section 9.1), but some servers ignore that: a method in lower case matches no route. */
 const methodForm = /^[A-Z][A-Z0-9-]{0,31}$/;
 
-/** @throws {Error} where the path of a route is not in its normal form */
+/** @throws {Error} if the path of a route is not in its normal form */
 export function createRouteTable(routes: readonly Route[]): RouteTable {
   const entries = routes.map((route) => ({
     ...{ route, demands: demandsOf(route), path: normalPath(route.path) },
@@ -103,7 +103,7 @@ function normalPath(text: string): RoutePath {
   return path;
 }
 
-/** Equal for routes that a request may be taken for without any difference. */
+/** The requirements of a route as text: equal for routes with the same requirements. */
 function demandsOf({ auth, scopes, audiences }: Route): string {
   return JSON.stringify([auth, scopes.toSorted(), audiences.toSorted()]);
 }
