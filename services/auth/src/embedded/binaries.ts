@@ -7,10 +7,10 @@ import { EmbeddedError } from "./embedded-error.ts";
 import { runningAs, type SystemUser } from "./system-user.ts";
 import { sweepTemporary, temporaryPath } from "./temporary.ts";
 
-/** Where root keeps what must be reachable for the user that Postgres runs as. */
+/** Where root keeps files that the user of Postgres must reach. */
 export const sharedPlace = "/var/lib/postern";
 
-/** A folder of Postgres's programs as they are installed, with `bin`, `lib` and `share`. */
+/** A folder with Postgres's programs: `bin`, `lib` and `share`. */
 export interface Installation {
   readonly folder: string;
   /** Names version and platform. */
@@ -52,7 +52,7 @@ export async function usableBinaries(
   const installed = join(installation.folder, "bin");
   const fault = await whyNot(installed, user);
   if (fault === undefined) return installed;
-  // What does not run for us either is no matter of reaching it.
+  // If it does not run for this user either, access is not the problem.
   const own = user === undefined ? fault : await whyNot(installed, undefined);
   if (own !== undefined) {
     throw new EmbeddedError(
@@ -64,11 +64,11 @@ export async function usableBinaries(
   const stillNot = await whyNot(copied, user);
   if (stillNot === undefined) return copied;
   throw new EmbeddedError(
-    `the Postgres in ${copied} does not run as uid ${user?.uid}: ${stillNot}. Remove ${dirname(copied)} to have it made anew`,
+    `the Postgres in ${copied} does not run as uid ${user?.uid}: ${stillNot}. Remove ${dirname(copied)} so that it is copied again`,
   );
 }
 
-/** Why the programs cannot be run: as the system or the linker says it. */
+/** Why the programs cannot be run: the message of the system or the linker. */
 async function whyNot(bin: string, user: SystemUser | undefined): Promise<string | undefined> {
   try {
     for (const name of ["postgres", "initdb"]) await run(join(bin, name), ["--version"], runningAs(user));
@@ -98,7 +98,7 @@ async function copyOnce(source: string, place: string, name: string): Promise<vo
   }
 }
 
-/** What a root with a narrow umask installed is for root alone, and so would be its copy. */
+/** If root installed it with a narrow umask, only root can read it, and a copy would be the same. */
 async function openToAll(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

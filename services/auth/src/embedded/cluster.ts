@@ -3,16 +3,16 @@ import { chmod, lstat, mkdir, open, realpath, rename, rm, symlink, writeFile } f
 import { dirname, join } from "node:path";
 import { sharedPlace } from "./binaries.ts";
 import { EmbeddedError } from "./embedded-error.ts";
-import { startGuarded } from "./guard.ts";
+import { startSupervised } from "./supervisor.ts";
 import { canEnter, giveTo, letPass, type SystemUser } from "./system-user.ts";
 import { sweepTemporary, temporaryPath } from "./temporary.ts";
 
-/** The database's one user: its superuser. */
+/** The database's only user: its superuser. */
 export const databaseUserName = "postern";
 
 /**
- * The real path of the data folder's cluster: `database` in it, which is a link where the cluster had to
- * live elsewhere.
+ * The real path of the data folder's cluster: `database` in it, which is a link if the cluster is in another
+ * folder.
  * @returns `undefined` if there is none yet.
  * @throws EmbeddedError if there was one.
  */
@@ -23,7 +23,7 @@ export async function findCluster(folder: string): Promise<string | undefined> {
   const cluster = await realpath(path).catch(ignore("ENOENT"));
   if (cluster !== undefined) return cluster;
   throw new EmbeddedError(
-    `${path} leads to a folder that is gone: restore that, or remove ${folder} to start anew`,
+    `${path} leads to a folder that is gone: restore that, or remove ${folder} to start over`,
   );
 }
 
@@ -42,7 +42,7 @@ export async function openCluster(
   );
 }
 
-/** What a new cluster is made of. */
+/** Options of a new cluster. */
 export interface NewCluster {
   readonly folder: string;
   readonly user: SystemUser | undefined;
@@ -52,9 +52,9 @@ export interface NewCluster {
 }
 
 /**
- * Makes the cluster. It appears whole under its name or not at all; of several first starters one wins.
- * @returns its real path, and whether it was this call that made it.
- * @throws EmbeddedError if `initdb` fails, with what it said.
+ * Creates the cluster. It appears under its name only when it is complete. If several processes try, one succeeds.
+ * @returns its real path, and whether this call created it
+ * @throws EmbeddedError if `initdb` fails, with its output
  */
 export async function createCluster(options: NewCluster): Promise<{ cluster: string; created: boolean }> {
   const { folder, user } = options;
@@ -93,7 +93,7 @@ async function initialize(options: NewCluster, home: string, target: string): Pr
       await giveTo(temporary, user);
     }
     const said: string[] = [];
-    const initdb = await startGuarded(
+    const initdb = await startSupervised(
       [
         join(binaries, "initdb"),
         ...["-D", join(temporary, "data"), `--username=${databaseUserName}`, `--pwfile=${passwordFile}`],
@@ -113,7 +113,7 @@ async function renameOnce(source: string, target: string): Promise<boolean> {
   try {
     await rename(source, target);
   } catch (error) {
-    // Another starter was faster.
+    // Another process was faster.
     if (
       error instanceof Error &&
       "code" in error &&

@@ -2,12 +2,13 @@ import { mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { EmbeddedError } from "./embedded-error.ts";
 
-/** Read or write by the group or by all others. To pass (`x`) without reading gives nothing away. */
+/** Read or write access for the group or all others. Access to pass (`x`) reveals nothing. */
 const OPEN_TO_OTHERS = 0o066;
 
 /**
- * Makes the data folder (0700) if there is none, and returns its real path.
- * @throws EmbeddedError if it is no folder, belongs to someone else, or others can read or change it.
+ * Creates the data folder (0700) if there is none.
+ * @returns its real path
+ * @throws EmbeddedError if it is not a folder, belongs to another user, or others can read or change it
  */
 export async function openDataFolder(path: string): Promise<string> {
   await mkdir(dirname(resolve(path)), { recursive: true });

@@ -1,11 +1,11 @@
-/** Something about the embedded database that a person must mend; the message says what and how. */
+/** A problem of the embedded database that an operator must fix. The message says how. */
 export class EmbeddedError extends Error {
   override readonly name = "EmbeddedError";
 }
 
 /**
- * Runs `work` and tells what the operating system refused (no permission, a full disk, …) as an
- * `EmbeddedError` that names the data folder. Everything else passes as it is.
+ * Runs `work`. Errors of the operating system (no permission, a full disk, …) become an `EmbeddedError` that names the data
+ * folder. Other errors stay as they are.
  */
 export async function tellSystemErrors<T>(dataDir: string, work: () => Promise<T>): Promise<T> {
   try {

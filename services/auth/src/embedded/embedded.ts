@@ -13,52 +13,51 @@ import { sweepTemporary } from "./temporary.ts";
 export { EmbeddedError } from "./embedded-error.ts";
 export type { Secrets } from "./secrets.ts";
 
-/** Where the embedded database lives and who hears of it. */
+/** Options of the embedded database. */
 export interface EmbeddedOptions {
-  /** The data folder; made if there is none. */
+  /** The data folder. Created if there is none. */
   readonly dataDir: string;
   /** Makes the secret token of a new installation. */
   readonly newSecretToken: () => string;
-  /** Takes Postgres's log, line by line. It holds no statement and no row. */
+  /** Gets Postgres's log, line by line. It contains no statement and no row. */
   readonly onLog?: (line: string) => void;
 }
 
-/** A Postgres that is ready for use; dispose of it after closing the connections to it. */
+/** A Postgres that is ready. Dispose of it after closing the connections to it. */
 export interface Embedded extends AsyncDisposable {
-  /** `postgres://…` of the superuser, password included. */
+  /** `postgres://…` of the superuser, with the password. */
   readonly databaseUrl: string;
   readonly secrets: Secrets;
-  /** Whether this call made the database: the first start on this folder. */
+  /** Whether this call created the database: the first start on this folder. */
   readonly created: boolean;
-  /** Resolves, with the exit code if there is one, when Postgres ends though we have not disposed of it. */
+  /** Resolves, with the exit code if there is one, when Postgres ends before it is disposed of. */
   readonly ended: Promise<number | undefined>;
 }
 
-/** For a Postgres that is starting, recovering after a crash, or ending. */
+/** Maximum time that Postgres takes to start, to recover after a crash, or to end. */
 const WAIT_MS = 60_000;
 const WAIT_STEP_MS = 50;
-/** How long a command leaves the Postgres it started to other commands that have come to use it. */
+/** How long a command leaves the Postgres that it started running for other commands that use it. */
 const OTHERS_MS = 10_000;
 
 /**
- * Starts the embedded Postgres for a server. It ends with this process, however that ends.
- * @throws EmbeddedError if a server runs on the folder already, or a person must mend something.
+ * Starts the embedded Postgres for a server. It ends with this process, in every case.
+ * @throws EmbeddedError if a server runs on the folder already, or an operator must fix something
  */
 export function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   return open(options, "server");
 }
 
 /**
- * The embedded Postgres for a command: the one that runs on the folder, or one started for as long as
- * the command needs it.
- * @throws EmbeddedError if a person must mend something.
+ * Opens the embedded Postgres for a command: the Postgres that runs on the folder, or a new one for the time of the command.
+ * @throws EmbeddedError if an operator must fix something
  */
 export function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   return open(options, "command");
 }
 
 function open(options: EmbeddedOptions, holder: Holder): Promise<Embedded> {
-  // What is told names the folder wherever it is read.
+  // Messages have the absolute path of the folder.
   const dataDir = resolve(options.dataDir);
   return tellSystemErrors(dataDir, () => openResolved({ ...options, dataDir }, holder));
 }
@@ -103,12 +102,12 @@ type Prepared = Pick<PostmasterOptions, "cluster" | "binaries" | "user"> &
 async function prepare({ dataDir, newSecretToken }: EmbeddedOptions): Promise<Prepared> {
   const folder = await openDataFolder(dataDir);
   await sweepTemporary(folder);
-  // In this order: secrets are made before the cluster is, so a cluster without them has lost them.
+  // Secrets are created before the cluster, so a cluster without them has lost them.
   const existing = await findCluster(folder);
   const found = await readSecrets(folder);
   if (existing !== undefined && found === undefined) {
     throw new EmbeddedError(
-      `${folder} has a database but no secrets.json: restore that from a backup, or remove the folder to start anew`,
+      `${folder} has a database but no secrets.json: restore that from a backup, or remove the folder to start over`,
     );
   }
   const binaries = await findInstallation();
@@ -136,7 +135,7 @@ function lifetime(
   async function dispose(): Promise<void> {
     disposed = true;
     if (holder === "command") {
-      // Postgres's smart shutdown: takes no new connections and ends after the last one.
+      // Postgres's smart shutdown: it accepts no new connections and ends after the last one.
       postmaster.signal("TERM");
       const timer = new AbortController();
       const late = delay(OTHERS_MS, undefined, { signal: timer.signal }).catch(() => {});

@@ -4,21 +4,21 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { isProcessAlive } from "./process-alive.ts";
 
-/** Who started a Postgres: a server, or a command for its own time. */
+/** What started a Postgres: a server, or a command for its own time. */
 export type Holder = "server" | "command";
 
 /** A Postgres that runs on a cluster. */
 export interface Running {
   readonly port: number;
   readonly status: "starting" | "ready" | "stopping";
-  /** `undefined` if whoever started it is gone: it is about to end. */
+  /** `undefined` if the process that started it is gone: it is about to end. */
   readonly holder: Holder | undefined;
 }
 
-/** An empty `postmaster.pid` is one that is just being written, or the trace of a power cut. */
+/** An empty `postmaster.pid` is being written, or was left by a power failure. */
 const EMPTY_IS_OLD_AFTER_MS = 10_000;
 
-/** The value for `cluster_name` by which `findRunning` later knows the holder. */
+/** The value of `cluster_name` from which `findRunning` reads the holder. */
 export function holderName(holder: Holder): string {
   return `postern-${holder}-${process.pid}`;
 }
@@ -26,9 +26,9 @@ export function holderName(holder: Holder): string {
 /**
  * The Postgres that runs on the cluster, by its `postmaster.pid`.
  *
- * Postgres takes the file for good as long as any process of its user has the id in it, which after a
- * SIGKILL or a reboot may be a stranger: such a file is removed. Should two starters cross here, Postgres
- * still refuses the second: the first has the cluster's shared memory.
+ * Postgres accepts the file while any process of its user has the ID in it. After a SIGKILL or a reboot that can be another
+ * program: such a file is removed. If two processes do this at the same time, Postgres still refuses the second one, because
+ * the first one has the cluster's shared memory.
  */
 export async function findRunning(cluster: string): Promise<Running | undefined> {
   const path = join(cluster, "postmaster.pid");
@@ -61,7 +61,7 @@ async function findHolder(cluster: string): Promise<Holder | undefined> {
   return isProcessAlive(Number(pid)) ? (holder as Holder) : undefined;
 }
 
-/** A process's arguments, a space between them; empty for one that has ended. */
+/** A process's arguments, separated by spaces; empty if it has ended. */
 async function commandLine(pid: number): Promise<string> {
   if (process.platform === "linux") {
     const text = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { EmbeddedError } from "./embedded-error.ts";
-import { type Guarded, startGuarded } from "./guard.ts";
 import { type Holder, holderName } from "./postmaster-file.ts";
+import { type Supervised, startSupervised } from "./supervisor.ts";
 import type { SystemUser } from "./system-user.ts";
 
 /** What to start. */
@@ -16,8 +16,8 @@ export interface PostmasterOptions {
   readonly onLog: (line: string) => void;
 }
 
-/** A Postgres that we started and that is ready. */
-export interface Postmaster extends Guarded {
+/** A Postgres that this process started and that is ready. */
+export interface Postmaster extends Supervised {
   readonly port: number;
 }
 
@@ -27,7 +27,7 @@ const LOG_LINES_TOLD = 20;
 /**
  * Starts Postgres on a free port of 127.0.0.1 and waits until it accepts connections.
  * @returns `undefined` if another Postgres holds the cluster.
- * @throws EmbeddedError if it does not start, with the last it logged.
+ * @throws EmbeddedError if it does not start, with its last log lines
  */
 export async function startPostmaster(options: PostmasterOptions): Promise<Postmaster | undefined> {
   for (let attempt = 1; ; attempt++) {
@@ -39,16 +39,20 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
     if (/lock file "postmaster.pid" (already exists|is empty)|pre-existing shared memory block/.test(said)) {
       return undefined;
     }
-    // Someone has taken the port since we found it free.
+    // Another process has taken the port in the meantime.
     if (/could not create any TCP\/IP sockets/.test(said) && attempt < PORT_ATTEMPTS) continue;
     throw new EmbeddedError(`Postgres did not start on ${options.cluster}:\n${said}`);
   }
 }
 
-async function startOn(port: number, options: PostmasterOptions, log: string[]): Promise<Guarded | "ended"> {
+async function startOn(
+  port: number,
+  options: PostmasterOptions,
+  log: string[],
+): Promise<Supervised | "ended"> {
   const ready = Promise.withResolvers<"ready">();
   let isReady = false;
-  const postgres = await startGuarded(
+  const postgres = await startSupervised(
     [join(options.binaries, "postgres"), "-D", options.cluster, ...flags(port, options.holder)],
     options.user,
     (line) => {
@@ -73,7 +77,7 @@ function flags(port: number, holder: Holder): string[] {
     log_timezone: "UTC",
     log_destination: "stderr",
     logging_collector: "off",
-    // A statement, or the row that a constraint refused, may hold what must not be logged.
+    // A statement, or the row that a constraint refused, can contain secrets.
     log_min_error_statement: "panic",
     log_error_verbosity: "terse",
   };

@@ -1,4 +1,4 @@
-/** Whether a process of that id exists, whoever it belongs to. */
+/** Whether a process with that ID exists, of any user. */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

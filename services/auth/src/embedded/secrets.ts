@@ -5,11 +5,11 @@ import { findRepeatedMember } from "../lib/repeated-member.ts";
 import { EmbeddedError } from "./embedded-error.ts";
 import { temporaryPath } from "./temporary.ts";
 
-/** What an installation on the embedded default has of its own; kept in `secrets.json`. */
+/** The secrets of an installation with the embedded database, stored in `secrets.json`. */
 export interface Secrets {
   /** 32 bytes in base64: seals keys and other secrets at rest. */
   readonly masterKey: string;
-  /** Password of the database's one user; safe in a URL. */
+  /** Password of the database's only user. Safe in a URL. */
   readonly databasePassword: string;
   /** The secret token with every permission. */
   readonly secretToken: string;
@@ -17,13 +17,13 @@ export interface Secrets {
   readonly adminPassword: string;
 }
 
-/** No characters that are taken for one another when read aloud or copied by hand. */
+/** Without characters that are easily confused. */
 const readable = "abcdefghjkmnpqrstuvwxyz23456789";
 
 /**
  * The secrets of a data folder.
  * @returns `undefined` if it has none yet.
- * @throws EmbeddedError if the file is malformed or others can read it. It is left as it is, and the message holds none of it.
+ * @throws EmbeddedError if the file is malformed or others can read it. The file stays unchanged, and the message does not quote it.
  */
 export async function readSecrets(folder: string): Promise<Secrets | undefined> {
   const path = join(folder, "secrets.json");
@@ -56,9 +56,9 @@ export async function readSecrets(folder: string): Promise<Secrets | undefined> 
 }
 
 /**
- * Makes the secrets of a data folder that has none: the file appears whole or not at all, 0600, and of
- * several first starters one wins. It belongs to the owner of the folder, also where we are root.
- * @returns what the file then holds.
+ * Creates the secrets of a data folder that has none. The file (0600) appears only when it is complete. If several processes
+ * try, one succeeds. It belongs to the owner of the folder, also if this process is root.
+ * @returns the content of the file
  */
 export async function makeSecrets(folder: string, newSecretToken: () => string): Promise<Secrets> {
   const secrets: Secrets = {
@@ -81,7 +81,7 @@ export async function makeSecrets(folder: string, newSecretToken: () => string):
     } finally {
       await file.close();
     }
-    // Unlike a rename, a link never replaces what another starter has made meanwhile.
+    // Unlike a rename, a link never replaces a file that another process has created in the meantime.
     await link(temporary, join(folder, "secrets.json")).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;
     });

@@ -4,21 +4,21 @@ import { open, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { EmbeddedError } from "./embedded-error.ts";
 
-/** Whom Postgres runs as where we are root, whom it refuses. */
+/** The user that Postgres runs as if this process is root, which Postgres refuses. */
 export interface SystemUser {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** The user that Postgres has on most machines, then the one that every machine has. */
+/** Postgres's user on most machines, then the user that every machine has. */
 const candidates = ["postgres", "nobody"];
 
 const run = promisify(execFile);
 
 /**
- * Whom Postgres must run as: ourselves (`undefined`) unless we are root; else the owner of the existing
- * cluster, else the owner of the data folder if that is not root, else the first system user there is.
- * @throws EmbeddedError if that is root, or someone whom we may not become.
+ * The user that Postgres must run as: the user of this process (`undefined`) unless that is root; else the owner of the
+ * existing cluster; else the owner of the data folder, unless that is root; else the first system user.
+ * @throws EmbeddedError if that is root, or a user that this process may not become
  */
 export async function databaseUser(folder: string, cluster?: string): Promise<SystemUser | undefined> {
   if (process.geteuid?.() !== 0) return undefined;
@@ -49,7 +49,7 @@ async function chooseUser(folder: string, cluster?: string): Promise<SystemUser>
   );
 }
 
-/** The first of the names that this machine knows. */
+/** The first of the names that exists on this machine. */
 export async function firstUser(names: readonly string[]): Promise<SystemUser | undefined> {
   for (const name of names) {
     const id = async (flag: string) => Number((await run("id", [flag, name], runningAs(undefined))).stdout);
@@ -63,7 +63,7 @@ export async function firstUser(names: readonly string[]): Promise<SystemUser | 
   return undefined;
 }
 
-/** Options for a child that gets nothing of ours: no variable, folder, user or group. */
+/** Options for a child process that inherits nothing: no variable, folder, user or group. */
 export function runningAs(user: SystemUser | undefined): Pick<SpawnOptions, "cwd" | "uid" | "gid"> & {
   env: Record<string, string>;
 } {
@@ -71,11 +71,11 @@ export function runningAs(user: SystemUser | undefined): Pick<SpawnOptions, "cwd
     cwd: "/",
     env: { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", LANG: "C", LC_ALL: "C", TZ: "UTC" },
   };
-  // Node takes only signed numbers here, and macOS has `nobody` at 2^32 - 2.
+  // Node accepts only signed numbers here, and the ID of `nobody` on macOS is 2^32 - 2.
   return user === undefined ? options : { ...options, uid: user.uid | 0, gid: user.gid | 0 };
 }
 
-/** Whether the user can reach the folder: also through its parents, and as their access lists say. */
+/** Whether the user can reach the folder, also through its parents and with their access lists. */
 export async function canEnter(user: SystemUser, folder: string): Promise<boolean> {
   try {
     await run("/bin/sh", ["-c", 'cd "$1"', "sh", folder], runningAs(user));
@@ -86,7 +86,7 @@ export async function canEnter(user: SystemUser, folder: string): Promise<boolea
   }
 }
 
-/** Changes the owner of a file or folder, but never of what a link put in its place leads to. */
+/** Changes the owner of a file or folder. Does not follow a link. */
 export async function giveTo(path: string, user: SystemUser): Promise<void> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
@@ -96,7 +96,7 @@ export async function giveTo(path: string, user: SystemUser): Promise<void> {
   }
 }
 
-/** Lets a user who cannot pass the folder do so by its group, without letting the group list or change it. */
+/** Lets a user pass the folder by its group, without letting the group list or change it. */
 export async function letPass(user: SystemUser, folder: string): Promise<void> {
   if (await canEnter(user, folder)) return;
   const handle = await open(folder, constants.O_RDONLY | constants.O_NOFOLLOW);

@@ -1,28 +1,28 @@
 import type { Socket } from "node:net";
 import { takeOldest } from "../lib/take-oldest.ts";
-import { reset } from "./farewell.ts";
+import { reset } from "./connection-drain.ts";
 import type { ConnectionCount } from "./listener-bounds.ts";
 import { refusalsAtOnce } from "./listener-limits.ts";
 
-/** A connection, as far as its place is concerned. */
+/** A connection that needs a place. */
 export interface PlacedConnection {
   readonly socket: Socket;
-  /** What a credential is accepted on: the session over HTTP/2, otherwise the socket. */
+  /** What accepts credentials: the session over HTTP/2, otherwise the socket. */
   readonly trustee: object;
-  /** Ends the connection: without losing a call where that is possible at once, otherwise by a reset. */
+  /** Ends the connection, without losing a call if that is possible immediately, otherwise by a reset. */
   end(): void;
 }
 
 /**
- * Bounds the connections of a listener. When all places are taken, a new connection takes the place of the one that was
- * not used for the longest time, among those on which no credential was accepted. So clients that only hold connections
+ * Limits the connections of a listener. When all places are taken, a new connection replaces the least recently used
+ * one among those on which no credential was accepted. So clients that only hold connections
  * do not keep others out, and a new connection has time for its first call.
  */
 export interface ConnectionPlaces {
   readonly count: ConnectionCount;
   /**
    * Gives a new connection a place until its socket closes.
-   * @returns whether it has one; if not, it has to be ended: a credential was accepted on all others
+   * @returns false if there is none, because a credential was accepted on all other connections. It must then be ended
    */
   take(connection: PlacedConnection): boolean;
   /** A call on the connection has ended. */
@@ -34,13 +34,13 @@ export function createConnectionPlaces(
   isTrusted: (trustee: object) => boolean,
 ): ConnectionPlaces {
   const placed = new Set<PlacedConnection>();
-  /** Those that may have to give way, in the order of their last use. */
+  /** Connections that a new one may replace, in the order of their last use. */
   const untrusted = new Set<PlacedConnection>();
-  /** Those without a place whose sockets are still open. Each takes a file. */
+  /** Connections without a place whose sockets are still open. Each uses a file. */
   const ending = new Set<PlacedConnection>();
   let refused = 0;
 
-  /** Keeps the sockets below `server.maxConnections`, above which Node would close new ones unseen. */
+  /** Keeps the sockets below `server.maxConnections`, above which Node closes new ones without an event. */
   function letEnd(connection: PlacedConnection): void {
     ending.add(connection);
     if (ending.size < refusalsAtOnce) return;

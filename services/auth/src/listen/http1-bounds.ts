@@ -1,15 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { createStallClock } from "../lib/stall-clock.ts";
-import { reset } from "./farewell.ts";
+import { reset } from "./connection-drain.ts";
 import type { ListenerBounds } from "./listener-bounds.ts";
 
-/** Requests that a client may send ahead of their answers on one connection; Node sets no limit. */
+/** Maximum number of requests that wait for their answers on one connection. Node sets no limit. */
 const maxPipelined = 16;
 
 export interface Http1Bounds {
-  /** Whether a request may be answered; one too many ends its connection. */
-  admit(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Counts a request. @returns false if there are too many on its connection, which is then ended */
+  accept(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
 /** Ends HTTP/1.1 connections that hold answers without reading them, or too many calls. */
@@ -28,7 +28,7 @@ export function boundHttp1(server: Server, bounds: ListenerBounds): Http1Bounds 
   }, bounds.checkEveryMs).unref();
   server.once("close", () => clearInterval(checks));
   return {
-    admit({ socket }, response) {
+    accept({ socket }, response) {
       const own = open.get(socket) ?? new Set();
       if (own.size === 0) open.set(socket, own);
       own.add(response);

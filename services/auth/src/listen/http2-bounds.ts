@@ -1,6 +1,6 @@
 import { constants, type Http2Server } from "node:http2";
 import { createStallClock } from "../lib/stall-clock.ts";
-import { reset } from "./farewell.ts";
+import { reset } from "./connection-drain.ts";
 import { type Http2Connection, leave } from "./http2-connection.ts";
 import type { Http2Connections } from "./http2-connections.ts";
 import type { ListenerBounds } from "./listener-bounds.ts";
@@ -17,13 +17,13 @@ export interface Http2BoundsOptions {
 }
 
 /**
- * Ends what a client holds without using it. Node bounds none of it: a session may stay without a preface, or be kept
- * open by pings alone, and an answer may wait for its reader for ever.
+ * Ends sessions and streams that a client holds without using them. Node has no limit for these: a session without a preface,
+ * a session that only pings keep open, and an answer that the client does not read.
  */
 export function boundHttp2({ server, connections, bounds }: Http2BoundsOptions): void {
   const stalls = createStallClock();
   const pings = new WeakMap<Http2Connection, Ping>();
-  /** When a connection was first seen ended and without calls. */
+  /** The time at which a connection was first found ended and without calls. */
   const endedMs = new WeakMap<Http2Connection, number>();
   const checks = setInterval(() => {
     for (const connection of connections.all.values()) check(connection, performance.now());
@@ -46,7 +46,7 @@ export function boundHttp2({ server, connections, bounds }: Http2BoundsOptions):
       const stalledMs = stalls.stalledMs(stream, stream, nowMs);
       if (stalledMs <= bounds.unreadMs) continue;
       stream.close(constants.NGHTTP2_CANCEL);
-      // Behind what the client does not read, the end of the stream waits too.
+      // If the client does not read, the end of the stream waits too.
       if (stalledMs > bounds.unreadMs + bounds.closeMs) reset(socket);
     }
     if (!isAnswering(connection, nowMs)) reset(socket);
@@ -59,7 +59,7 @@ export function boundHttp2({ server, connections, bounds }: Http2BoundsOptions):
     return nowMs - sinceMs > bounds.closeMs;
   }
 
-  /** Pings a client that has calls open: one that reads nothing, or is gone, does not answer. */
+  /** Pings a client with open calls. A client that reads nothing, or is gone, does not answer. */
   function isAnswering(connection: Http2Connection, nowMs: number): boolean {
     const last = pings.get(connection);
     if (last !== undefined && !last.isAnswered) return nowMs - last.sentMs <= bounds.unreadMs;

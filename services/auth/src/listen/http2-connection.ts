@@ -7,30 +7,30 @@ export interface Http2Connection extends PlacedConnection {
   readonly session: ServerHttp2Session;
   /** Its calls. */
   readonly open: Set<Http2Stream>;
-  /** Whether it is one too many: its calls are not answered. */
+  /** Whether the listener has no place for it. Its calls are refused. */
   isRefused: boolean;
   readonly openedMs: number;
-  /** When it last had a call open; where there was none, when it was opened. */
+  /** The end of its last call; the time of its opening, if it had none. */
   usedMs: number;
   /** Whether the client has sent its SETTINGS. */
   isReady: boolean;
-  /** Whether the client is being asked to leave, or was. */
+  /** Whether the client was asked to leave, or is being asked. */
   isLeaving: boolean;
-  /** Calls that wait until the client is asked to leave. */
+  /** Calls that wait until the client has been asked to leave. */
   held: (() => void)[] | undefined;
 }
 
-/** How long calls may be held back until those before them are answered. */
+/** Maximum time that new calls wait for the answers of earlier calls. */
 const holdMs = 200;
-/** How long a client may take to answer a ping. */
+/** Maximum time for the answer to a ping. */
 const pingMs = 3_000;
 
 /**
- * Ends one connection without its client losing a call by it.
+ * Ends one connection without losing a call of its client.
  *
- * A client on Node fails the calls that it has begun, but not sent, when it reads a GOAWAY; after an answer there
- * often are some. So it is sent alone: new calls are held back until the client has read all answers. A client that
- * cannot be asked to leave, since it reads nothing, gets the GOAWAY of `session.close`.
+ * When a client on Node reads a GOAWAY, it fails the calls that it has begun and not sent. After an answer there often are
+ * such calls. So new calls wait until the client has read all answers, and the GOAWAY is sent alone. A client that reads
+ * nothing cannot be asked to leave, and gets the GOAWAY of `session.close`.
  */
 export async function leave(connection: Http2Connection): Promise<void> {
   const { session, socket, open } = connection;

@@ -1,26 +1,26 @@
 import type { Http2Server, Http2Stream, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { reset } from "./connection-drain.ts";
 import type { ConnectionPlaces } from "./connection-places.ts";
-import { reset } from "./farewell.ts";
 import { type Http2Connection, leave } from "./http2-connection.ts";
 
 export interface Http2Connections {
-  /** All connections, those that are being ended too. */
+  /** All connections, also those that are being ended. */
   readonly all: ReadonlyMap<ServerHttp2Session, Http2Connection>;
-  /** @returns its connection; undefined: that is gone */
+  /** @returns the connection of the stream; undefined if it is gone */
   addCall(stream: Http2Stream): Http2Connection | undefined;
 }
 
-/** How long a client that is refused may take to make the call that tells it so. */
+/** Maximum time in which a refused client can make a call, whose answer shows the refusal. */
 const lingerMs = 2_000;
 
-/** Keeps track of an HTTP/2 server's connections, and ends those without a place soon. */
+/** Tracks an HTTP/2 server's connections, and ends those that the listener has no place for after a short time. */
 export function trackHttp2Connections(server: Http2Server, places: ConnectionPlaces): Http2Connections {
   const all = new Map<ServerHttp2Session, Http2Connection>();
   const nowMs = () => performance.now();
-  // Node makes the session, and reports it, while it reports the connection.
+  // Node creates and reports the session during its report of the connection.
   server.prependListener("connection", (socket: Socket) => {
-    // Also after its session is gone, which hears its errors until then.
+    // Also for errors after the end of its session.
     socket.on("error", () => {});
     server.once("session", (session) => {
       const connection: Http2Connection = {

@@ -1,12 +1,12 @@
-/** How long a client may hold a connection or a call without doing its part; all in milliseconds. */
+/** How long a client may hold a connection or a call without using it, in milliseconds. */
 export interface ListenerBounds {
-  /** Time to the client's first SETTINGS over HTTP/2. */
+  /** Time until the client's first SETTINGS over HTTP/2. */
   readonly settingsMs: number;
-  /** Time that an HTTP/2 connection may be without a call; pings do not count. */
+  /** Time that an HTTP/2 connection may be without a call. Pings do not count. */
   readonly idleMs: number;
-  /** Time to take the rest of an answer, and to answer a ping. */
+  /** Time to read the rest of an answer, and to answer a ping. */
   readonly unreadMs: number;
-  /** Time between pings to an HTTP/2 client that has calls open. */
+  /** Time between pings to an HTTP/2 client with open calls. */
   readonly pingEveryMs: number;
   /** Time that a client may leave a connection open that the server has ended. */
   readonly closeMs: number;

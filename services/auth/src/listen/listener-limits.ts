@@ -5,41 +5,41 @@ const KIB = 1024;
 
 /** Open files that the process needs in addition to client connections: code, log, listeners, stores, and a reserve. */
 const baseFiles = 128;
-/** Files of a thread that hashes. */
+/** Open files of a thread that hashes. */
 const threadFiles = 8;
-/** Connections over the limit that are open for a moment, on each listener, while they are refused. */
+/** Connections above the limit, for each listener, that are open while they are refused. */
 export const refusalsAtOnce = 16;
-/** Of the heap, for one connection of each listener that serves calls; an idle one takes 5 KiB of it and 32 KiB in all. */
+/** Heap for one connection of each listener that serves calls. An idle connection uses 5 KiB of it, and 32 KiB in all. */
 const connectionBytes = 128 * KIB;
-/** Of the heap, for one call without a credential; one that waits takes 50 KiB. */
+/** Heap for one call without a credential. A waiting call uses 50 KiB. */
 const publicCallBytes = 256 * KIB;
-/** Operators and their tools need few. */
+/** Maximum number of connections of the operator's listener. */
 const opsConnections = 64;
 const leastConnections = 8;
 const mostPublicCalls = 8 * KIB;
 
 export interface ProcessLimits {
-  /** Files that the process may have open. */
+  /** Maximum number of open files of the process. */
   readonly openFiles: number;
-  /** Bytes that JavaScript may use. */
+  /** Maximum size of the JavaScript heap, in bytes. */
   readonly heapBytes: number;
   /** Threads that hash passwords. */
   readonly hashThreads: number;
 }
 
 export interface ListenerLimits {
-  /** Connections of the http listener, and as many of the grpc listener. */
+  /** Maximum number of connections of the http listener, and of the grpc listener. */
   readonly connections: number;
   readonly opsConnections: number;
-  /** Calls open at once on connections without an accepted credential. */
+  /** Maximum number of open calls on connections without an accepted credential. */
   readonly publicCalls: number;
-  /** Whether the process may open so few files that the limits are below what a server needs. */
+  /** Whether the limit of open files is too low for a server. */
   readonly isShortOfFiles: boolean;
 }
 
 /**
- * Derives how much clients may hold, so that neither the files nor the heap of the process run out. Without a free file
- * the kernel's connections are reset, those of the ops listener too.
+ * Derives how many connections and calls clients may hold, so that the process runs out of neither files nor heap. Without a
+ * free file the kernel resets new connections, also those of the operator's listener.
  */
 export function listenerLimits({ openFiles, heapBytes, hashThreads }: ProcessLimits): ListenerLimits {
   const free = openFiles - baseFiles - threadFiles * hashThreads - 3 * refusalsAtOnce;
@@ -58,7 +58,7 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most);
 }
 
-/** What the operating system and Node give this process. */
+/** The limits of this process by the operating system and Node. */
 export function readProcessLimits(): Pick<ProcessLimits, "openFiles" | "heapBytes"> {
   return { openFiles: readOpenFiles(), heapBytes: getHeapStatistics().heap_size_limit };
 }
@@ -74,5 +74,5 @@ function readOpenFiles(): number {
   }
 }
 
-/** Where there is no /proc: what macOS gives at least, after Node has raised it. */
+/** Without /proc: the minimum of macOS, after Node has raised it. */
 const unknownOpenFiles = 10_240;

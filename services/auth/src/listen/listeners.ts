@@ -4,14 +4,14 @@ import type { AddressInfo } from "node:net";
 import type { Address } from "../lib/address.ts";
 import type { NodeHandler } from "../lib/node-http.ts";
 import { refuse } from "../lib/refuse.ts";
+import { type ConnectionDrain, reset } from "./connection-drain.ts";
 import { createConnectionPlaces } from "./connection-places.ts";
-import { type Farewell, reset } from "./farewell.ts";
 import { boundHttp1 } from "./http1-bounds.ts";
-import { createHttp1Farewell } from "./http1-farewell.ts";
+import { createHttp1Drain } from "./http1-drain.ts";
 import { boundHttp2 } from "./http2-bounds.ts";
 import type { Http2Connection } from "./http2-connection.ts";
 import { trackHttp2Connections } from "./http2-connections.ts";
-import { createHttp2Farewell } from "./http2-farewell.ts";
+import { createHttp2Drain } from "./http2-drain.ts";
 import { closeWhenLate } from "./late-request.ts";
 import { type ConnectionCount, type ListenerBounds, listenerBounds } from "./listener-bounds.ts";
 import { refusalsAtOnce } from "./listener-limits.ts";
@@ -20,9 +20,9 @@ import { framingMayDiffer, settleHttp1, settleHttp2 } from "./request-form.ts";
 import { refuseUnreadable } from "./unreadable-requests.ts";
 
 /** A bound listener. */
-export interface Listener extends Farewell {
+export interface Listener extends ConnectionDrain {
   readonly url: string;
-  /** Answers calls from now on; before, every one is answered 503. */
+  /** Answers calls from now on. Before, every call is answered 503. */
   handle(handler: NodeHandler): void;
   readonly connections: ConnectionCount;
 }
@@ -51,12 +51,12 @@ export async function listenHttp(address: Address, options: ListenerOptions): Pr
       connectionsCheckingInterval: 5_000,
     },
     (request: IncomingMessage, response: ServerResponse) => {
-      if (!bounds.admit(request, response) || !farewell.admit({ request, response })) {
+      if (!bounds.accept(request, response) || !drain.accept({ request, response })) {
         request.resume();
         return;
       }
       const call = http1Call(request, response, () => {
-        // Node would drop the headers above a limit in silence, the credential among them.
+        // Node would silently drop the headers above a limit, possibly the credential.
         const tooMany = request.rawHeaders.length > 2 * maxHeaderPairs;
         const status = tooMany ? 431 : settleHttp1(request);
         if (status === undefined) handler(request, response);
@@ -68,11 +68,11 @@ export async function listenHttp(address: Address, options: ListenerOptions): Pr
   server.maxHeadersCount = 0;
   const bounds = boundHttp1(server, { ...listenerBounds, ...options.bounds });
   const places = createConnectionPlaces(options.maxConnections, options.publicCalls.isTrusted);
-  const farewell = createHttp1Farewell(server, places);
-  refuseUnreadable(server, farewell.isFree);
+  const drain = createHttp1Drain(server, places);
+  refuseUnreadable(server, drain.isFree);
   const url = await bind(server, address, options.maxConnections);
   return {
-    ...farewell,
+    ...drain,
     url,
     connections: places.count,
     handle: (next) => {
@@ -86,12 +86,12 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
   let handler = notReady;
   const server = http2.createServer(
     {
-      // Node allows 2^32 - 1 streams, and waits for ever.
+      // Node's default is 2^32 - 1 streams.
       settings: { maxConcurrentStreams: 128, maxHeaderListSize: maxHeaderBytes },
       maxHeaderListPairs: maxHeaderPairs,
       maxSessionMemory: 10,
-      // A proxy whose calls time out together cancels 128 at once and tries again at once. Lower bounds end its
-      // connection, and with it the calls of all its clients. A refused stream costs nothing and may be tried again.
+      // A proxy whose calls time out together cancels 128 of them and retries immediately. Lower limits would end its
+      // connection, and with it the calls of all its clients. A refused stream costs nothing and can be retried.
       streamResetBurst: 1_000,
       streamResetRate: 33,
       maxSessionRejectedStreams: 1_000,
@@ -106,7 +106,7 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
         if (status === undefined) handler(request, response);
         else response.writeHead(status).end();
       };
-      const call = http2Call(response, connection, () => farewell.admit(stream, start));
+      const call = http2Call(response, connection, () => drain.accept(stream, start));
       const { publicCalls } = options;
       stream.once("close", connection.isRefused ? publicCalls.refuse(call) : publicCalls.open(call));
     },
@@ -115,12 +115,12 @@ export async function listenGrpc(address: Address, options: ListenerOptions): Pr
   server.on("stream", (stream) => stream.on("error", () => stream.close()));
   const places = createConnectionPlaces(options.maxConnections, options.publicCalls.isTrusted);
   const connections = trackHttp2Connections(server, places);
-  const farewell = createHttp2Farewell(server, connections);
+  const drain = createHttp2Drain(server, connections);
   const bounds = { ...listenerBounds, ...options.bounds };
   boundHttp2({ server, connections, bounds });
   const url = await bind(server, address, options.maxConnections);
   return {
-    ...farewell,
+    ...drain,
     url,
     connections: places.count,
     handle: (next) => {
@@ -155,7 +155,7 @@ function http2Call(
         stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
         return;
       }
-      // Not REFUSED_STREAM, which Connect's client takes for a fault of the server.
+      // Not REFUSED_STREAM, which Connect's client reports as an internal error of the server.
       refuse(response as unknown as ServerResponse, 503);
       stream.close();
     },
@@ -168,9 +168,9 @@ async function bind(
   { host, port }: Address,
   maxConnections: number,
 ): Promise<string> {
-  // Above that a connection is closed at once: refusals take files too.
+  // Above this number Node closes a connection immediately, because refusals use files too.
   server.maxConnections = maxConnections + refusalsAtOnce;
-  // A peer that breaks off is no reason to end.
+  // A client that breaks its connection must not end the process.
   server.on("sessionError", () => {});
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -1,52 +1,52 @@
 import { createFairQueue } from "../lib/fair-queue.ts";
 import { takeOldest } from "../lib/take-oldest.ts";
 
-/** A call, as far as its slot is concerned. */
+/** A call that needs a slot. */
 export interface PublicCall {
   /** The socket, or the session over HTTP/2. */
   readonly connection: object;
   /** Starts the work. */
   start(): void;
-  /** Answers that there is no room, or ends the call where its answer has begun. */
+  /** Answers that the server is overloaded, or ends the call if its answer has begun. */
   refuse(): void;
   /** Resets the connection. */
   reset(): void;
 }
 
 /**
- * Bounds the memory and the time that callers without a credential can take: calls on connections on which no credential
+ * Limits the memory and the time that callers without a credential can take: calls on connections on which no credential
  * was accepted yet.
  *
- * When every slot is used, a new call takes the slot of the oldest one, which is refused. An honest call takes
- * milliseconds, so holding calls open does not keep others out.
+ * When every slot is used, a new call takes the slot of the oldest one, which is refused. A normal call takes
+ * milliseconds, so an attacker who holds calls open does not keep others out.
  *
- * Only a few calls start in one turn of the event loop, and connections take turns. So a burst of thousands holds up
- * neither calls with a credential nor the first call of a new connection.
+ * Only a few calls start in one turn of the event loop, and connections take turns. So a burst of thousands
+ * delays neither calls with a credential nor the first call of a new connection.
  */
 export interface PublicCalls {
   readonly slots: number;
   /** Calls that were refused since the start. */
   readonly refused: number;
   /**
-   * Starts a call: at once where a credential was accepted on its connection, otherwise in its turn. It may be refused
-   * before and after.
-   * @returns to be called when the call has ended
+   * Starts a call: immediately if a credential was accepted on its connection, otherwise in its turn. It can be refused before
+   * and after its start.
+   * @returns a function to call when the call has ended
    */
   open(call: PublicCall): () => void;
   /**
-   * Refuses a call. As many refusals as there are slots may wait until their clients have read them; above that the
-   * connection of the oldest is reset.
-   * @returns to be called when the call has ended
+   * Refuses a call. The number of refusals that wait for their clients to read them is limited to the number of slots. Above
+   * it, the connection of the oldest one is reset.
+   * @returns a function to call when the call has ended
    */
   refuse(call: PublicCall): () => void;
-  /** A credential was accepted on the connection: its calls need no slot, neither those that are open nor later ones. */
+  /** Records that a credential was accepted on the connection. Its open and later calls need no slot. */
   trust(connection: object): void;
   isTrusted(connection: object): boolean;
 }
 
-/** Calls that start in one turn of the event loop. Each takes up to a millisecond. */
+/** Maximum number of calls that start in one turn of the event loop. Each takes up to a millisecond. */
 const startsPerTurn = 32;
-/** Calls that may wait for their start, for each slot. A waiting call takes a tenth of the memory of an open one. */
+/** Maximum number of calls that wait for their start, for each slot. A waiting call uses a tenth of the memory of an open one. */
 const waitingPerSlot = 4;
 
 /** @param inNextTurn calls back in the next turn of the event loop */
@@ -90,7 +90,7 @@ export function createPublicCalls(
     refused += 1;
     refuse(oldest);
   }
-  /** When too many calls wait, a connection may have its share of them only: all together have twice as many at most. */
+  /** If too many calls wait, a connection may have only its share of them. Together they have at most twice as many. */
   function mayWait({ connection }: PublicCall): boolean {
     return waiting.size < mostWaiting || waiting.count(connection) < Math.max(1, mostWaiting / waiting.keys);
   }

@@ -21,7 +21,7 @@ export interface Listeners extends AsyncDisposable {
   /** Answers calls from now on. Before, every call is answered 503. */
   handle(handler: NodeHandler): void;
   /** Asks clients to send their next calls to another server, before the drain. */
-  announceDrain(): void;
+  startDraining(): void;
 }
 
 /** Opens all listeners. The operator's listener answers immediately. */
@@ -51,8 +51,8 @@ export async function openListeners(
     handle(handler) {
       for (const listener of ofClients) listener.handle(handler);
     },
-    announceDrain() {
-      for (const listener of ofClients) listener.announce();
+    startDraining() {
+      for (const listener of ofClients) listener.startDraining();
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

@@ -97,7 +97,7 @@ export async function startServer(
     async stop(forceStop) {
       state.readiness = "draining";
       draining.abort();
-      listeners.announceDrain();
+      listeners.startDraining();
       await wait(config.drainDelayMs, undefined, { signal: forceStop }).catch(() => {});
       closing.abort();
       await running.disposeAsync();

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import { guardScript, startGuarded } from "./guard.ts";
+import { startSupervised, supervisorScript } from "./supervisor.ts";
 
 const waits = "setInterval(() => {}, 60_000)";
 
-describe("a guarded program", () => {
+describe("a supervisored program", () => {
   test("ends with the pipe, even one that closed before the program came to handle signals", async () => {
-    const guard = spawn("/bin/sh", ["-c", guardScript, "guard", process.execPath, "-e", waits], {
+    const guard = spawn("/bin/sh", ["-c", supervisorScript, "guard", process.execPath, "-e", waits], {
       detached: true,
       stdio: "ignore",
     });
@@ -21,7 +21,7 @@ describe("a guarded program", () => {
   test("gets the signals it is sent, and its lines and exit code are told", async () => {
     const ready = Promise.withResolvers<string>();
     const program = `process.on("SIGTERM", () => process.exit(7)); console.error("ready"); ${waits}`;
-    const guarded = await startGuarded([process.execPath, "-e", program], undefined, ready.resolve);
+    const guarded = await startSupervised([process.execPath, "-e", program], undefined, ready.resolve);
     expect(await ready.promise).toBe("ready");
     guarded.signal("TERM");
     expect(await guarded.ended).toBe(7);
@@ -30,7 +30,7 @@ describe("a guarded program", () => {
 
   test("that cannot be run is told by the shell", async () => {
     const lines: string[] = [];
-    const guarded = await startGuarded(["/no/such/program"], undefined, (line) => lines.push(line));
+    const guarded = await startSupervised(["/no/such/program"], undefined, (line) => lines.push(line));
     expect(await guarded.ended).toBe(127);
     expect(lines.join("\n")).toContain("/no/such/program");
   });

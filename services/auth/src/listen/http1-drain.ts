@@ -1,14 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { type ConnectionDrain, closeListener, reset } from "./connection-drain.ts";
 import type { ConnectionPlaces, PlacedConnection } from "./connection-places.ts";
-import { closeListener, type Farewell, reset } from "./farewell.ts";
 import { endWith } from "./last-answer.ts";
 
 /**
- * With a 503, ends a connection without a call. A client whose next call is on its way takes this for the answer, and
- * knows that nothing was done; one without a call has to ignore it (RFC 9112, section 9.2).
+ * The headers of a 503 that ends an idle connection. A client whose next call is on its way reads it as the answer, and knows
+ * that nothing was done. A client without a call ignores it (RFC 9112 section 9.2).
  */
-const goodbye = ["retry-after: 1"];
+const closingHeaders = ["retry-after: 1"];
 
 interface Call {
   readonly request: IncomingMessage;
@@ -19,24 +19,24 @@ interface Http1Connection extends PlacedConnection {
   readonly open: Set<Call>;
 }
 
-export interface Http1Farewell extends Farewell {
-  /** Whether a request may be answered; one on a connection that was ended may not. */
-  admit(call: Call): boolean;
-  /** Whether nothing is being answered on a connection, but for a request that is still coming in. */
+export interface Http1Drain extends ConnectionDrain {
+  /** Adds a call. @returns false if its connection was ended: it must not be answered */
+  accept(call: Call): boolean;
+  /** Whether no answer is in progress on a connection. A request that is still arriving does not count. */
   isFree(socket: Socket): boolean;
 }
 
 /**
- * Ends the connections of an HTTP/1.1 server so that no client is left not knowing what became of its call. A connection
- * without a place is ended in the same way: its client reads a 503.
+ * Ends the connections of an HTTP/1.1 server so that every client knows the outcome of its call. A connection that the
+ * listener has no place for is ended in the same way: its client reads a 503.
  */
-export function createHttp1Farewell(server: Server, places: ConnectionPlaces): Http1Farewell {
+export function createHttp1Drain(server: Server, places: ConnectionPlaces): Http1Drain {
   const connections = new Map<Socket, Http1Connection>();
-  const state = { announced: false, closing: false };
+  const state = { isDraining: false, isClosing: false };
   server.on("connection", (socket) => {
     const connection = { socket, trustee: socket, open: new Set<Call>(), end: () => makeRoom(socket) };
     if (!places.take(connection)) {
-      endWith(socket, 503, goodbye);
+      endWith(socket, 503, closingHeaders);
       return;
     }
     connections.set(socket, connection);
@@ -46,23 +46,23 @@ export function createHttp1Farewell(server: Server, places: ConnectionPlaces): H
   function endWhenIdle(socket: Socket): void {
     if (connections.get(socket)?.open.size !== 0 || !socket.writable) return;
     connections.delete(socket);
-    endWith(socket, 503, goodbye);
+    endWith(socket, 503, closingHeaders);
   }
   function makeRoom(socket: Socket): void {
     endWhenIdle(socket);
     if (connections.delete(socket)) reset(socket);
   }
-  function announce(): void {
-    state.announced = true;
+  function startDraining(): void {
+    state.isDraining = true;
     for (const call of [...connections.values()].flatMap(({ open }) => [...open])) makeLast(call);
   }
   return {
-    admit(call) {
+    accept(call) {
       const { request, response } = call;
       const connection = connections.get(request.socket);
       if (connection === undefined) return false;
       connection.open.add(call);
-      if (state.announced) makeLast(call);
+      if (state.isDraining) makeLast(call);
       const parts = new Set([request, response]);
       for (const part of parts) {
         part.once("close", () => {
@@ -70,7 +70,7 @@ export function createHttp1Farewell(server: Server, places: ConnectionPlaces): H
           if (parts.size > 0) return;
           connection.open.delete(call);
           places.use(connection);
-          if (state.closing) endWhenIdle(request.socket);
+          if (state.isClosing) endWhenIdle(request.socket);
         });
       }
       return true;
@@ -79,11 +79,11 @@ export function createHttp1Farewell(server: Server, places: ConnectionPlaces): H
       const open = [...(connections.get(socket)?.open ?? [])];
       return open.every(({ request, response }) => !request.complete && !response.headersSent);
     },
-    announce,
+    startDraining,
     async drain() {
-      announce();
+      startDraining();
       const { closed } = await closeListener(server);
-      state.closing = true;
+      state.isClosing = true;
       for (const socket of connections.keys()) endWhenIdle(socket);
       await closed;
     },
@@ -92,14 +92,14 @@ export function createHttp1Farewell(server: Server, places: ConnectionPlaces): H
 }
 
 /**
- * Announces the end of the connection with the answer. Only once the request is read: Node resets a connection that it
- * closes on unread bytes, and the answer is lost with it.
+ * Announces the end of the connection in the answer, after the request is read: Node resets a connection that it closes with
+ * unread bytes, and the answer is lost with it.
  */
 function makeLast({ request, response }: Call): void {
-  const tell = () => {
+  const announce = () => {
     if (!response.headersSent) response.setHeader("connection", "close");
   };
   const hasBody = "content-length" in request.headers || "transfer-encoding" in request.headers;
-  if (request.complete || !hasBody) tell();
-  else request.once("end", tell);
+  if (request.complete || !hasBody) announce();
+  else request.once("end", announce);
 }
