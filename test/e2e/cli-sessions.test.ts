@@ -172,7 +172,7 @@ describe("postern revoke", () => {
     expect(await isActive(two.refreshToken)).toBe(false);
   });
 
-  test("succeeds, and says so, where there is nothing to end", { timeout: slow }, async () => {
+  test("succeeds, and reports it, if there is nothing to revoke", { timeout: slow }, async () => {
     const secret = `ptn_rt_${randomBytes(40).toString("hex")}`;
     for (const [args, stdin] of [
       [["revoke", "--token-file", "-"], secret],
@@ -180,7 +180,7 @@ describe("postern revoke", () => {
     ] as const) {
       const { code, stdout, stderr } = await run([...args, "--json"], { stdin });
       expect({ code, answer: JSON.parse(stdout) }).toMatchObject({ code: 0, answer: { outcome: "already" } });
-      expect(stderr).toContain("nothing to end");
+      expect(stderr).toContain("nothing to revoke");
       expect(stdout + stderr).not.toContain(secret);
     }
   });

@@ -2,12 +2,12 @@ import type { Command, Option } from "./command.ts";
 import { formatColumns } from "./output.ts";
 import { commonOptions } from "./parse.ts";
 
-/** The one line that says how the command is written. */
+/** The usage line of a command. */
 export function usageLine({ path, usage }: Command): string {
   return `usage: ${["postern", ...path, usage].filter((part) => part !== "").join(" ")}`;
 }
 
-/** The whole help of a command. */
+/** The help of a command. */
 export function commandHelp(command: Command): string {
   const options: Readonly<Record<string, Option>> = { ...command.options, ...commonOptions };
   const rows = Object.entries(options).map(([name, { value, help, multiple }]) => [
@@ -17,7 +17,7 @@ export function commandHelp(command: Command): string {
   return `${usageLine(command)}\n\n${command.summary}\n\noptions:\n${formatColumns(rows)}`;
 }
 
-/** The commands that begin with the words; all of them where there are none. */
+/** The list of commands that begin with the words; all commands without words. */
 export function groupHelp(commands: readonly Command[], words: readonly string[]): string {
   const rows = commands
     .filter(({ path }) => words.every((word, index) => path[index] === word))

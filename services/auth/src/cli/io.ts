@@ -5,15 +5,15 @@ export interface Output {
   write(text: string): unknown;
 }
 
-/** What a command sees of the outside. */
+/** The streams and the environment of a command. */
 export interface Io {
   /** Data. */
   readonly stdout: Output;
-  /** All else. */
+  /** Everything else. */
   readonly stderr: Output;
   readonly stdin: AsyncIterable<Uint8Array | string>;
   readonly env: Env;
-  /** Aborted when nobody reads `stdout` any more, which shows when something is written to it. */
+  /** Aborted when `stdout` was closed by its reader. This is noticed at the next write. */
   readonly closed: AbortSignal;
 }
 
@@ -21,17 +21,17 @@ export interface Io {
 export function processIo(): Io {
   const { stdout, stderr } = process;
   const closed = new AbortController();
-  // A reader that has seen enough, such as `head`, closes the pipe: no fault of the command.
+  // A reader such as `head` closes the pipe early. That is not an error of the command.
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     closed.abort();
   });
-  // What cannot be told is no reason not to do it: the exit code tells as well.
+  // A message that cannot be written does not fail the command: its exit code has the outcome.
   stderr.on("error", () => {});
   return {
     stdout,
     stderr,
-    // Node opens it at the first look, which fails where something else already reads from it.
+    // Node opens it at the first access, which fails if another process already reads from it.
     get stdin() {
       return process.stdin;
     },

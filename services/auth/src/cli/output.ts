@@ -6,14 +6,14 @@ export function printAnswer(output: Output, answer: unknown, { json }: { readonl
   output.write(json ? formatJson(answer) : formatText(answer));
 }
 
-/** JSON on one line, with the control characters escaped that a terminal might obey. */
+/** JSON on one line, with escaped control characters that a terminal could interpret. */
 export function formatJson(answer: unknown): string {
   return `${escapeControls(JSON.stringify(answer))}\n`;
 }
 
 /**
- * A list of objects as a table under their members' names, an object as one member a line, with those of its members
- * that are such lists below.
+ * A list of objects as a table with their members' names as headings; an object with one line for each member, and its
+ * lists of objects below.
  */
 export function formatText(answer: unknown): string {
   if (Array.isArray(answer)) return formatTable(answer.map(toRecord));
@@ -28,7 +28,7 @@ export function formatText(answer: unknown): string {
   return [formatColumns(lines), ...tables].join("");
 }
 
-/** Rows of cells in columns, two spaces apart, without spaces at a line's end. */
+/** Rows of cells in columns, separated by two spaces, without trailing spaces. */
 export function formatColumns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -55,7 +55,7 @@ function toRecord(item: unknown): Readonly<Record<string, unknown>> {
   return typeof item === "object" && item !== null ? { ...item } : { value: item };
 }
 
-/** One value as a person reads it; `-` for none. */
+/** One value for people; `-` if there is none. */
 export function formatCell(value: unknown): string {
   if (value === undefined || value === null || value === "") return "-";
   if (value instanceof Date) return value.toISOString();
@@ -63,10 +63,10 @@ export function formatCell(value: unknown): string {
   return escapeControls(typeof value === "object" ? JSON.stringify(value) : String(value));
 }
 
-/** Names and agents come from strangers: nothing of them may steer the terminal or reorder its text. */
+/** Outsiders choose names and user agents: their text must not control the terminal or reorder its output. */
 function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
-    // UTF-16 units, the form that JSON knows.
+    // UTF-16 units, as in JSON.
     Array.from({ length: character.length }, (_, unit) => character.charCodeAt(unit))
       .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
       .join(""),

@@ -8,12 +8,12 @@ export const commonOptions = {
   help: { type: "boolean", help: "print this help" },
 } as const satisfies Readonly<Record<string, Option>>;
 
-/** What the words before the first option name: a command, or the commands that begin with them. */
+/** What the words before the first option mean: a command, or the group of commands that begin with them. */
 export type Found =
   | { readonly kind: "command"; readonly command: Command; readonly rest: readonly string[] }
   | { readonly kind: "group"; readonly words: readonly string[]; readonly rest: readonly string[] };
 
-/** @throws {UsageError} where no command begins so, with the name that was probably meant */
+/** @throws {UsageError} if no command begins with the words, with the name that was probably meant */
 export function findCommand(commands: readonly Command[], argv: readonly string[]): Found {
   let candidates = commands;
   let depth = 0;
@@ -39,7 +39,7 @@ function unknownCommand(candidates: readonly Command[], depth: number, word: str
   );
 }
 
-/** @throws {UsageError} on an option that is unknown, lacks its value or stands twice, or an argument too many */
+/** @throws {UsageError} for an unknown option, a missing value, a repeated option, or too many arguments */
 export function parseCommandArgs(command: Command, argv: readonly string[]): Args {
   const options: Readonly<Record<string, Option>> = { ...command.options, ...commonOptions };
   const { values, positionals, tokens } = parseStrictly(argv, options);
@@ -56,7 +56,7 @@ export function parseCommandArgs(command: Command, argv: readonly string[]): Arg
     }
   }
   const most = command.maxPositionals ?? 0;
-  // `--help` answers whatever stands beside it.
+  // `--help` wins over all other options.
   if (positionals.length > most && values["help"] !== true) {
     throw new UsageError(
       most === 0 ? "takes options only, no further arguments" : "there are too many arguments",
@@ -78,7 +78,7 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
     });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    // Its first sentence names the option, never the value.
+    // The first sentence of Node's message names the option, never the value.
     const [text = ""] = error.message.split(". ", 1);
     const unknown = /^Unknown option '--([^']*)'$/.exec(text)?.[1];
     const meant = unknown === undefined ? undefined : nearestName(unknown, Object.keys(options));
@@ -87,7 +87,7 @@ function parseStrictly(argv: readonly string[], options: Readonly<Record<string,
 }
 
 /**
- * Joins an option and its value if the value begins with one dash, as page tokens and marks of accounts can. `parseArgs`
+ * Joins an option and its value if the value begins with one dash, as page tokens and pseudonyms of accounts can. `parseArgs`
  * would read such a value as a short option. Postern has no short options.
  */
 function joinDashedValues(argv: readonly string[], options: Readonly<Record<string, Option>>): string[] {

@@ -7,14 +7,17 @@ import { withContext } from "../server/with-context.ts";
 import { printFollowing } from "./follow.ts";
 import { showEvent, showRow } from "./view.ts";
 
-/** Shows what was done, by whom and to whom. */
+/** Shows what was done, by which caller and to which user. */
 export const audit: Command = {
   path: ["audit"],
-  summary: "Show the audit, the newest first; with --follow what comes, as it comes",
+  summary: "Show the audit, the newest events first; with --follow new events as they arrive",
   usage: `${auditUsage} [--follow] [--page-size N] [--page-token T] [--embedded]`,
   options: {
     ...auditOptions,
-    follow: { type: "boolean", help: "print events as they come, the oldest first; with --json one a line" },
+    follow: {
+      type: "boolean",
+      help: "print new events as they arrive, the oldest first; with --json one on each line",
+    },
     ...pageOptions,
     ...embeddedOption,
   },
@@ -45,5 +48,5 @@ export const audit: Command = {
 /** @throws {UsageError} */
 function demandNoPages({ values }: Args): void {
   const without = ["until", "page-size", "page-token"].find((name) => values[name] !== undefined);
-  if (without !== undefined) throw new UsageError(`--follow has no end: leave out --${without}`);
+  if (without !== undefined) throw new UsageError(`--follow does not end: leave out --${without}`);
 }

@@ -9,7 +9,7 @@ import { showEvent, showLine } from "./view.ts";
 
 const everyMs = 1_000;
 
-/** Prints events as they come, each on a line of its own, until SIGINT or SIGTERM, or until nobody reads any more. */
+/** Prints new events as they arrive, one on each line, until SIGINT or SIGTERM, or until stdout is closed. */
 export async function printFollowing(
   { audit, userNames }: Pick<Context, "audit" | "userNames">,
   io: Io,
@@ -26,7 +26,7 @@ export async function printFollowing(
     audit,
     pause: (until: AbortSignal) => wait(everyMs, undefined, { signal: until }).catch(() => {}),
     onUnavailable: () => {
-      if (!isAway) io.stderr.write("the database did not answer; it is asked again\n");
+      if (!isAway) io.stderr.write("the database did not answer; retrying\n");
       isAway = true;
     },
   };

@@ -3,7 +3,7 @@ import type { Uuid } from "../../domain/ports/ids.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { formatCell } from "../output.ts";
 
-/** All of an event, for programs; the members are those of the RPC's JSON. */
+/** An event for programs, with the members of the RPC's JSON. */
 export function showEvent(event: AuditEvent) {
   const { id, at, userId, sessionId, keyId, clientId, clientAddress, detail, ...rest } = event;
   return {
@@ -17,7 +17,7 @@ export function showEvent(event: AuditEvent) {
   };
 }
 
-/** What a person wants to see of it, in the order of the columns. `names`: what users are called. */
+/** An event for people, in the order of the columns. `names`: the names of users. */
 export function showRow(event: AuditEvent, names: ReadonlyMap<Uuid, string>) {
   const { userId, sessionId, clientId, clientAddress, keyId, requestId, detail } = event;
   return {
@@ -34,7 +34,7 @@ export function showRow(event: AuditEvent, names: ReadonlyMap<Uuid, string>) {
   };
 }
 
-/** The same on a line of its own, for where nobody knows yet how wide columns will be. */
+/** The same on one line, without columns: with --follow their width is not known. */
 export function showLine(event: AuditEvent, names: ReadonlyMap<Uuid, string>): string {
   const { at, event: name, ...rest } = showRow(event, names);
   const members = Object.entries(rest)

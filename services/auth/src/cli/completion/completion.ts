@@ -8,13 +8,13 @@ const scripts = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion
 const shells = Object.keys(scripts) as (keyof typeof scripts)[];
 
 /**
- * Prints a script that completes commands and options. It holds all that it knows: completing starts nothing.
- * @param listCommands every command, this one included
+ * Prints a script that completes commands and options. The script is complete: it starts no process.
+ * @param listCommands every command, including this one
  */
 export function createCompletion(listCommands: () => readonly Command[]): Command {
   return {
     path: ["completion"],
-    summary: "Print a script by which a shell completes commands and options",
+    summary: "Print a script for a shell to complete commands and options",
     usage: shells.join(" | "),
     options: {},
     maxPositionals: 1,

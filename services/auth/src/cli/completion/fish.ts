@@ -8,12 +8,12 @@ function __postern_words
     set -e words[1]
     string join -- \\n $words
 end
-# Whether these words, and no others, stand there.
+# Whether the command line has exactly these words.
 function __postern_at
     set -l words (__postern_words)
     test "$words" = "$argv"
 end
-# Whether what stands there begins with these words.
+# Whether the command line begins with these words.
 function __postern_in
     set -l words (__postern_words)
     test (count $words) -ge (count $argv); and test "$words[1..(count $argv)]" = "$argv"

@@ -1,7 +1,7 @@
 import type { Command, Option } from "../command.ts";
 import { commonOptions } from "../parse.ts";
 
-/** An option as a shell completes it. */
+/** An option for the shell's completion. */
 export interface CompletedOption {
   readonly name: string;
   readonly help: string;
@@ -13,17 +13,17 @@ export interface CompletedOption {
   readonly isFile: boolean;
 }
 
-/** What may stand behind these words: more words, or options. */
+/** What can follow these words: more words, or options. */
 export interface CompletedWords {
-  /** `["user", "create"]`; none at the beginning. */
+  /** `["user", "create"]`; empty at the beginning. */
   readonly path: readonly string[];
   readonly next: readonly { readonly word: string; readonly help: string }[];
   readonly options: readonly CompletedOption[];
-  /** What an argument may be, where that is known. */
+  /** The allowed values of an argument, if they are known. */
   readonly choices: readonly string[];
 }
 
-/** Every beginning of a command, the shortest first. */
+/** Every prefix of a command, the shortest first. */
 export function completedWords(commands: readonly Command[]): CompletedWords[] {
   const paths = new Map<string, readonly string[]>();
   for (const { path } of commands) {

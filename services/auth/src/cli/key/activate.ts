@@ -6,10 +6,10 @@ import { cliActor } from "../server/cli-caller.ts";
 import { showKeyNow } from "./view.ts";
 import { withKeys } from "./with-keys.ts";
 
-/** Puts a prepared key in the place of the active one. */
+/** Activates a prepared key. */
 export const keyActivate: Command = {
   path: ["key", "activate"],
-  summary: "Put a prepared key in the place of the active one, which is retired",
+  summary: "Activate a prepared key and retire the active one",
   usage: "KEY [--now] [--embedded]",
   options: { ...nowOption, ...embeddedOption },
   maxPositionals: 1,

@@ -6,8 +6,8 @@ import type { ReadyConfig } from "../../server/embedded-config.ts";
 import type { Context } from "../../server/stores.ts";
 
 /**
- * Keys that are opened at the first look, so that a command which turns out to need none works without the master key.
- * @throws {ConfigError} at a look, where a key cannot be opened
+ * Opens keys at the first use, so that a command that needs none works without the master key.
+ * @throws {ConfigError} at a use, if a key cannot be opened
  */
 export function lazyKeyRing(
   { keys, newId }: Pick<Context, "keys" | "newId">,

@@ -6,7 +6,7 @@ import { withKeys } from "./with-keys.ts";
 /** Lists the keys that are not removed. */
 export const keyList: Command = {
   path: ["key", "list"],
-  summary: "List keys, with their states and the master keys that they are sealed under",
+  summary: "List keys with their states and the IDs of their master keys",
   usage: "[--purpose P] [--embedded]",
   options: keyOptions,
   async run(args, io) {

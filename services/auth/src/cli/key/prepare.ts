@@ -7,10 +7,10 @@ import { withKeys } from "./with-keys.ts";
 
 const algs = ["ES256", "EdDSA", "RS256"] as const;
 
-/** Makes a key that can take over. */
+/** Prepares a key that can be activated later. */
 export const keyPrepare: Command = {
   path: ["key", "prepare"],
-  summary: "Make a key that can take over; a signing key is published from now on",
+  summary: "Prepare a key that can be activated later; a signing key is published immediately",
   usage: "--purpose P [--alg A] [--embedded]",
   options: {
     ...keyOptions,
@@ -18,7 +18,7 @@ export const keyPrepare: Command = {
       type: "string",
       value: "A",
       choices: algs,
-      help: "of a signing key (default POSTERN_SIGNING_ALG)",
+      help: "algorithm of a signing key (default POSTERN_SIGNING_ALG)",
     },
   },
   async run(args, io) {

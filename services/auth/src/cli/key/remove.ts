@@ -8,10 +8,14 @@ import { withKeys } from "./with-keys.ts";
 /** Deletes the secret of a key. */
 export const keyRemove: Command = {
   path: ["key", "remove"],
-  summary: "Delete the secret of a key for good; retired keys go by themselves when nothing needs them",
+  summary:
+    "Delete the secret of a key permanently; retired keys are removed automatically when no token needs them",
   usage: "KEY [--force] [--embedded]",
   options: {
-    force: { type: "boolean", help: "a retired key too whose tokens may still live: they end" },
+    force: {
+      type: "boolean",
+      help: "also a retired key whose tokens may still be valid: they are then rejected",
+    },
     ...embeddedOption,
   },
   maxPositionals: 1,

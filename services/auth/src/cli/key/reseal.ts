@@ -6,7 +6,8 @@ import { withKeys } from "./with-keys.ts";
 /** Seals every key under the first master key. */
 export const keyReseal: Command = {
   path: ["key", "reseal"],
-  summary: "Seal every key under the first of POSTERN_MASTER_KEY; servers do so by themselves within seconds",
+  summary:
+    "Seal every key under the first key of POSTERN_MASTER_KEY; servers do this automatically within seconds",
   usage: "[--embedded]",
   options: embeddedOption,
   run(args, io) {

@@ -5,10 +5,10 @@ import { cliActor } from "../server/cli-caller.ts";
 import { showKeyNow } from "./view.ts";
 import { withKeys } from "./with-keys.ts";
 
-/** Lets the next key take over. */
+/** Activates the next key. */
 export const keyRotate: Command = {
   path: ["key", "rotate"],
-  summary: "Let the next key take over, and prepare the one after it",
+  summary: "Activate the next key, and prepare another one",
   usage: "--purpose P [--now] [--embedded]",
   options: { ...keyOptions, ...nowOption },
   async run(args, io) {

@@ -6,14 +6,14 @@ import { cliActor } from "../server/cli-caller.ts";
 import { showKeyNow } from "./view.ts";
 import { withKeys } from "./with-keys.ts";
 
-/** Ends what a stolen key has made. */
+/** Revokes everything that a compromised key has made. */
 export const keyTaint: Command = {
   path: ["key", "taint"],
-  summary: "A key was stolen: end what it has made; of a refresh key, every session",
+  summary: "Revoke everything that a compromised key has made; for a refresh key, every session",
   usage: "(KEY | --purpose P) [--yes] [--embedded]",
   options: {
     ...keyOptions,
-    yes: { type: "boolean", help: "wanted for a refresh key: everybody has to log in again" },
+    yes: { type: "boolean", help: "required for a refresh key: every user has to log in again" },
   },
   maxPositionals: 1,
   async run(args, io) {
@@ -22,7 +22,7 @@ export const keyTaint: Command = {
       const key = await findKey(context.keys, named);
       if (key.purpose === "refresh" && !flag(args, "yes")) {
         throw new UsageError(
-          "with a refresh key every session ends and everybody has to log in again: say --yes",
+          "a tainted refresh key ends every session, and every user has to log in again: add --yes",
         );
       }
       const { seq } = await taintKey(context, key, cliActor(context.newId));

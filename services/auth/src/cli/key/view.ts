@@ -5,7 +5,7 @@ import { formatId } from "../../lib/type-id.ts";
 import { findKey } from "../options/named-key.ts";
 import type { KeyContext } from "./with-keys.ts";
 
-/** All that is shown of a key. */
+/** What commands show of a key. */
 export function showKey(key: StoredKey, material: Pick<KeyMaterial, "masterKeyOf">) {
   const { purpose, alg, state, createdAt, activatedAt = null, retiredAt = null } = key;
   return {
@@ -14,7 +14,7 @@ export function showKey(key: StoredKey, material: Pick<KeyMaterial, "masterKeyOf
   };
 }
 
-/** The key as it stands now. @throws {PosternError} `NOT_FOUND` */
+/** The key in its current state. @throws {PosternError} `NOT_FOUND` */
 export async function showKeyNow({ keys, material }: KeyContext, id: Uuid) {
   return showKey(await findKey(keys, { id }), material);
 }

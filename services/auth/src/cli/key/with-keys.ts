@@ -6,12 +6,12 @@ import { type Args, flag } from "../command.ts";
 import type { Io } from "../io.ts";
 import { withContext } from "../server/with-context.ts";
 
-/** What the use cases of keys stand on. */
+/** What the use cases of keys depend on. */
 export type KeyContext = Context & { readonly material: KeyMaterial; readonly keyPolicy: KeyPolicy };
 
 /**
- * `withContext`, with what the use cases of keys want besides.
- * @throws {ConfigError} where a key cannot be opened with POSTERN_MASTER_KEY
+ * `withContext`, with the other dependencies of the use cases of keys.
+ * @throws {ConfigError} if a key cannot be opened with POSTERN_MASTER_KEY
  */
 export function withKeys<T>(args: Args, io: Io, work: (context: KeyContext) => Promise<T>): Promise<T> {
   return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {

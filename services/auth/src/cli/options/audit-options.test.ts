@@ -64,10 +64,10 @@ describe("what is asked for", () => {
   const faulty: [string[], RegExp][] = [
     [["--event", "logn"], /did you mean `login`/],
     [["--event", "nothing_like_it"], /login_refused/],
-    [["--session", "ses_1"], /--session takes an id/],
+    [["--session", "ses_1"], /--session takes an ID/],
     [["--session", session.replace("ses", "usr")], /`ses_` and 26/],
-    [["--key", session], /--key takes an id/],
-    [["--user", "usr_1"], /an id is/],
+    [["--key", session], /--key takes an ID/],
+    [["--user", "usr_1"], /an ID is/],
     [["--address", "localhost"], /--address takes an IP address/],
     [["--address", "192.0.2.1:80"], /--address takes an IP address, without port, brackets or zone/],
     [["--address", "[2001:db8::9]"], /--address takes an IP address/],

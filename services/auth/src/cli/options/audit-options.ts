@@ -11,18 +11,31 @@ import { parseId } from "../../lib/type-id.ts";
 import { type Args, type Option, textOption, textOptions, UsageError } from "../command.ts";
 import { findUser, guessKey } from "./user-key.ts";
 
-/** What an event has to have to be shown; of several, all. */
+/** Filters of events. An event must match all of them. */
 export const auditOptions = {
-  event: { type: "string", multiple: true, value: "NAME", help: "events of this name; of several, any" },
-  user: { type: "string", value: "USER", help: "of this user, by id, e-mail address or name" },
-  session: { type: "string", value: "ID", help: "of this session (`ses_…`)" },
-  client: { type: "string", value: "ID", help: "of users that came through this client" },
-  caller: { type: "string", value: "NAME", help: "done by this caller; an administrator by id" },
-  address: { type: "string", value: "IP", help: "of users that came from there" },
-  key: { type: "string", value: "ID", help: "of this key (`key_…`)" },
-  account: { type: "string", value: "MARK", help: "of the name nobody has that bears this mark" },
-  since: { type: "string", value: "TIME", help: "from then on: RFC 3339, or how long ago (`1h`, `30d`)" },
-  until: { type: "string", value: "TIME", help: "before then, as --since" },
+  event: {
+    type: "string",
+    multiple: true,
+    value: "NAME",
+    help: "only events with this name, or one of these names",
+  },
+  user: { type: "string", value: "USER", help: "only events about this user, by ID, e-mail address or name" },
+  session: { type: "string", value: "ID", help: "only events about this session (`ses_…`)" },
+  client: { type: "string", value: "ID", help: "only events about users of this client" },
+  caller: { type: "string", value: "NAME", help: "only events by this caller; an administrator by ID" },
+  address: { type: "string", value: "IP", help: "only events about users from this address" },
+  key: { type: "string", value: "ID", help: "only events about this key (`key_…`)" },
+  account: {
+    type: "string",
+    value: "PSEUDONYM",
+    help: "only failed logins with the unknown name that has this pseudonym",
+  },
+  since: {
+    type: "string",
+    value: "TIME",
+    help: "only events since this time: RFC 3339, or a time span ago (`1h`, `30d`)",
+  },
+  until: { type: "string", value: "TIME", help: "only events before this time, in the form of --since" },
 } as const satisfies Readonly<Record<string, Option>>;
 
 export const auditUsage = [
@@ -30,10 +43,10 @@ export const auditUsage = [
   "[--key ID] [--account MARK] [--since TIME] [--until TIME]",
 ].join(" ");
 
-/** A time, or how many milliseconds ago. */
+/** A time, or a number of milliseconds ago. */
 type Moment = Date | number;
 
-/** What was asked for, before the database was asked for its time and its users. */
+/** The filters of the command line, before the time and the users are read from the database. */
 export interface AskedEvents {
   readonly filter: Omit<AuditFilter, "userId" | "since" | "until">;
   readonly user: GetUserInput["key"] | undefined;
@@ -62,7 +75,7 @@ export function parseAskedEvents(args: Args): AskedEvents {
 
 /**
  * @param now the database's time
- * @throws {PosternError} `NOT_FOUND` where nobody is called like the user
+ * @throws {PosternError} `NOT_FOUND` if there is no such user
  */
 export async function toFilter(
   { filter, user, since, until }: AskedEvents,
@@ -91,7 +104,7 @@ function parseIdOption(args: Args, name: string, prefix: string): string | undef
   const text = textOption(args, name);
   if (text === undefined) return undefined;
   const id = parseId(prefix, dropBlanks(text));
-  if (id === undefined) throw new UsageError(`--${name} takes an id: \`${prefix}_\` and 26 characters`);
+  if (id === undefined) throw new UsageError(`--${name} takes an ID: \`${prefix}_\` and 26 characters`);
   return id;
 }
 

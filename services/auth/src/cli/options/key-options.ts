@@ -3,7 +3,7 @@ import { type Args, embeddedOption, type Option, textOption, UsageError } from "
 
 const purposes = ["signing", "refresh"] as const;
 
-/** The options of the commands that are about all keys of a purpose. */
+/** The options of commands about all keys of a purpose. */
 export const keyOptions = {
   purpose: {
     type: "string",
@@ -14,7 +14,7 @@ export const keyOptions = {
   ...embeddedOption,
 } as const satisfies Readonly<Record<string, Option>>;
 
-/** The option of the commands that let another key take over. */
+/** The option of commands that activate another key. */
 export const nowOption = {
   now: {
     type: "boolean",

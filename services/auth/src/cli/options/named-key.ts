@@ -7,25 +7,25 @@ import { parseId } from "../../lib/type-id.ts";
 import { type Args, UsageError } from "../command.ts";
 import { parsePurpose } from "./key-options.ts";
 
-/** How a command names a key: by its id, or by its purpose the active one. */
+/** How a command names a key: by its ID, or the active key by its purpose. */
 export type NamedKey = { readonly id: Uuid } | { readonly purpose: KeyPurpose };
 
-/** @throws {UsageError} where neither is named, or both are */
+/** @throws {UsageError} unless exactly one of both is given */
 export function parseKey(args: Args): NamedKey {
   const [text] = args.positionals;
   const purpose = parsePurpose(args);
   if ((text === undefined) === (purpose === undefined)) {
-    throw new UsageError("name one key by its id, or by --purpose the active one");
+    throw new UsageError("name one key by its ID, or the active key by --purpose");
   }
   return purpose === undefined ? { id: parseKeyId(text ?? "") } : { purpose };
 }
 
 /** @throws {UsageError} */
 export function parseKeyId(text: string | undefined): Uuid {
-  if (text === undefined) throw new UsageError("name a key by its id: `postern key list` shows them");
+  if (text === undefined) throw new UsageError("name a key by its ID: `postern key list` shows them");
   const id = parseId("key", dropBlanks(text));
   if (id === undefined)
-    throw new UsageError("a key's id is `key_` and 26 characters: `postern key list` shows them");
+    throw new UsageError("a key's ID is `key_` and 26 characters: `postern key list` shows them");
   return id;
 }
 

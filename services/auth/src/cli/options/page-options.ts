@@ -1,10 +1,10 @@
 import { type Args, flag, integerOption, type Option, textOption } from "../command.ts";
 import type { Io } from "../io.ts";
 
-/** The options of a command that lists. */
+/** The options of commands that list. */
 export const pageOptions = {
-  "page-size": { type: "string", value: "N", help: "how many to list, 1 to 1000 (default 50)" },
-  "page-token": { type: "string", value: "T", help: "go on where the page before ended" },
+  "page-size": { type: "string", value: "N", help: "maximum number of results, 1 to 1000 (default 50)" },
+  "page-token": { type: "string", value: "T", help: "continue after the previous page" },
 } as const satisfies Readonly<Record<string, Option>>;
 
 /** @throws {UsageError} */
@@ -15,7 +15,7 @@ export function parsePage(args: Args): { pageSize: number; pageToken: string } {
   };
 }
 
-/** With `--json` the page with its token under the list's name; else the list, and on stderr how to go on. */
+/** With `--json`, the page with its token. Otherwise the list, and the token of the next page on stderr. */
 export function showPage(
   args: Args,
   io: Io,

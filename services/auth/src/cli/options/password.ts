@@ -7,20 +7,20 @@ export const passwordFileOption = {
   "password-file": {
     type: "string",
     value: "PATH",
-    help: "file with the password, `-` for stdin; without it one is made and printed once",
+    help: "file with the password, `-` for stdin; without it a password is generated and printed once",
   },
 } as const satisfies Readonly<Record<string, Option>>;
 
-/** Letters and digits that are not mistaken for each other. */
+/** Letters and digits that are not easily confused. */
 const alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz";
-/** 24 of them hold 139 bits. */
+/** 24 of them have 139 bits. */
 const madeLength = 24;
 const longestBytes = 1024;
 
 /**
- * The password in the file, or on stdin for `-`; one trailing newline and a byte order mark are dropped.
- * @returns undefined where no file is named
- * @throws {CommandError} where it cannot be read, is empty, is no UTF-8, or is too long
+ * Reads the password from the file, or from stdin for `-`, without one trailing newline and a byte order mark.
+ * @returns undefined if no file is named
+ * @throws {CommandError} if it cannot be read, is empty, is not UTF-8, or is too long
  */
 export async function readPassword(io: Io, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;

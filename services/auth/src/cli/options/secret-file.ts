@@ -3,18 +3,18 @@ import { TextFileError, textOfFile } from "../../lib/text-of-file.ts";
 import { CommandError } from "../command.ts";
 import type { Io } from "../io.ts";
 
-/** Maximum bytes around a secret: a byte order mark and a line break. */
+/** Maximum number of bytes around a secret: a byte order mark and a line break. */
 const mostAroundBytes = 5;
 
 interface SecretKind {
-  /** `password`, say: the messages name it. */
+  /** For the messages, for example `password`. */
   readonly what: string;
   readonly longestBytes: number;
 }
 
 /**
- * The secret in the file, or on stdin for `-`; one trailing newline and a byte order mark are dropped.
- * @throws {CommandError} where it cannot be read, is empty, is no UTF-8, or is too long
+ * Reads the secret from the file, or from stdin for `-`, without one trailing newline and a byte order mark.
+ * @throws {CommandError} if it cannot be read, is empty, is not UTF-8, or is too long
  */
 export async function readSecretFile(io: Io, path: string, kind: SecretKind): Promise<string> {
   const bytes = path === "-" ? await readAll(io.stdin, kind) : await readFileBytes(path, kind);

@@ -6,15 +6,15 @@ import { type Args, UsageError } from "../command.ts";
 export function parseSessionId(text: string): string {
   const id = parseId("ses", dropBlanks(text));
   if (id === undefined) {
-    throw new UsageError("a session's id is `ses_` and 26 characters: `postern session list` shows them");
+    throw new UsageError("a session's ID is `ses_` and 26 characters: `postern session list` shows them");
   }
   return id;
 }
 
-/** The session that the one argument names. @throws {UsageError} */
+/** The session that the argument names. @throws {UsageError} */
 export function sessionArgument({ positionals: [text] }: Args): string {
   if (text === undefined) {
-    throw new UsageError("name a session by its id: `postern session list --user USER` shows them");
+    throw new UsageError("name a session by its ID: `postern session list --user USER` shows them");
   }
   return parseSessionId(text);
 }

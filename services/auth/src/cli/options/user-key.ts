@@ -6,9 +6,9 @@ import { parseId } from "../../lib/type-id.ts";
 import { type Args, type Option, textOption, UsageError } from "../command.ts";
 import { cliCaller } from "../server/cli-caller.ts";
 
-/** How a command names a user: by one of these, or by one argument that is any of them. */
+/** How a command names a user: by one of these options, or by one argument of any of these kinds. */
 export const userKeyOptions = {
-  id: { type: "string", value: "ID", help: "the user's id (`usr_…`)" },
+  id: { type: "string", value: "ID", help: "the user's ID (`usr_…`)" },
   email: { type: "string", value: "E", help: "the user's e-mail address" },
   username: { type: "string", value: "N", help: "the user's name" },
 } as const satisfies Readonly<Record<string, Option>>;
@@ -16,7 +16,7 @@ export const userKeyOptions = {
 /** For the usage line. */
 export const userKeyUsage = "(--id ID | --email E | --username N | USER)";
 
-/** @throws {UsageError} where no user is named, or more than one */
+/** @throws {UsageError} unless exactly one user is named */
 export function parseUserKey(args: Args): GetUserInput["key"] {
   const [id, email, username] = ["id", "email", "username"].map((name) => textOption(args, name));
   const [positional] = args.positionals;
@@ -29,8 +29,8 @@ export function parseUserKey(args: Args): GetUserInput["key"] {
 }
 
 /**
- * No user name looks like an id, and none has an `@`.
- * @throws {UsageError} where it begins like an id and is none
+ * No user name looks like an ID or has an `@`.
+ * @throws {UsageError} if it begins like an ID and is not an ID
  */
 export function guessKey(text: string): GetUserInput["key"] {
   if (dropBlanks(text).startsWith("usr_")) return { id: parseUserId(text) };
@@ -40,11 +40,11 @@ export function guessKey(text: string): GetUserInput["key"] {
 function parseUserId(text: string): string {
   const id = parseId("usr", dropBlanks(text));
   if (id === undefined)
-    throw new UsageError("an id is `usr_` and 26 characters: `postern user list` shows them");
+    throw new UsageError("an ID is `usr_` and 26 characters: `postern user list` shows them");
   return id;
 }
 
-/** @throws {PosternError} `NOT_FOUND`, which says where to look */
+/** @throws {PosternError} `NOT_FOUND`, with a hint where to look */
 export async function findUser(users: Pick<UserStore, "find">, key: GetUserInput["key"]): Promise<User> {
   try {
     return await getUser({ users }, { caller: cliCaller, key });

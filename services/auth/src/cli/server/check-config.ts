@@ -2,12 +2,12 @@ import { type Setting, settingNames, settings } from "../../config/settings.ts";
 import { type Command, flag } from "../command.ts";
 import { readConfig } from "./read-config.ts";
 
-/** Reads the configuration and prints what holds, secrets masked. */
+/** Checks the configuration and prints its values, with secrets masked. */
 export const checkConfig: Command = {
   path: ["check-config"],
-  summary: "Check the configuration and print it, secrets masked",
+  summary: "Check the configuration and print it, with secrets masked",
   usage: "[--embedded]",
-  options: { embedded: { type: "boolean", help: "check it for `postern serve --embedded`" } },
+  options: { embedded: { type: "boolean", help: "check the configuration for `postern serve --embedded`" } },
   async run(args, io) {
     const embedded = flag(args, "embedded");
     const { raw } = readConfig(io, { embedded });

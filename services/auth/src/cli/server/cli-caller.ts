@@ -4,7 +4,7 @@ import type { NewId } from "../../domain/ports/ids.ts";
 
 const everything: ReadonlySet<string> = new Set(["*"]);
 
-/** Whoever may run the command line with the database's credentials is an administrator. */
+/** The caller of commands: the database's credentials make its user an administrator. */
 export const cliCaller: Caller = {
   name: "cli",
   permissions: new Set(["admin"]),
@@ -14,7 +14,7 @@ export const cliCaller: Caller = {
   trustedAddress: false,
 };
 
-/** The command line in the audit; each run has a request id of its own. */
+/** The command line in the audit. Each run has its own request ID. */
 export function cliActor(newId: NewId): Actor {
   return { caller: cliCaller.name, requestId: newId() };
 }

@@ -2,10 +2,10 @@ import type { LockHolder } from "../../server/schema.ts";
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { tellDatabaseFaults, withDatabase } from "./with-context.ts";
 
-/** Applies migrations, and prints the version that the schema then has. */
+/** Applies migrations, and prints the new version of the schema. */
 export const migrateCommand: Command = {
   path: ["migrate"],
-  summary: "Bring the database's schema up to date",
+  summary: "Migrate the database's schema to this version",
   usage: "[--embedded]",
   options: embeddedOption,
   run(args, io) {
@@ -21,7 +21,7 @@ export const migrateCommand: Command = {
 
 function holderText({ pid, role, application }: LockHolder): string {
   if (pid === 0) return "a prepared transaction";
-  // The names are chosen by other roles, so they are escaped.
+  // Other roles choose the names, so they are escaped.
   const [ofRole, ofApplication] = [role, application].map((name) => JSON.stringify(name ?? "unknown"));
   return `process ${pid} (role ${ofRole}, application ${ofApplication})`;
 }

@@ -2,10 +2,10 @@ import { type Command, embeddedOption, flag } from "../command.ts";
 import { cliActor } from "./cli-caller.ts";
 import { withContext } from "./with-context.ts";
 
-/** After a restore of the database: everything that was ever issued is over, in histories it lost as well. */
+/** After a restore of the database: revokes everything that was ever issued, also in histories that the database has lost. */
 export const recover: Command = {
   path: ["recover"],
-  summary: "After a restore of the database: end everything that was issued before",
+  summary: "After a restore of the database: revoke everything that was issued before",
   usage: "[--embedded]",
   options: embeddedOption,
   run(args, io) {

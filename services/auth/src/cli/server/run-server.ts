@@ -10,11 +10,11 @@ import { createLogger } from "../../telemetry/log.ts";
 import { openStderrSink } from "../../telemetry/log-sink.ts";
 import { type Args, CommandError, flag } from "../command.ts";
 import type { Io } from "../io.ts";
+import { quickStartLines } from "./quick-start.ts";
 import { readConfig } from "./read-config.ts";
-import { tryOutLines } from "./try-out-lines.ts";
-import { lastingConfigError, requireDatabase, tellEmbeddedFaults } from "./with-context.ts";
+import { lastingConfigError, reportEmbeddedErrors, requireDatabase } from "./with-context.ts";
 
-/** Runs the server until it is told to stop, or its embedded database ends. */
+/** Runs the server until a signal stops it, or its embedded database ends. */
 export async function runServer(args: Args, io: Io): Promise<void> {
   const { config } = readConfig(io, { embedded: flag(args, "embedded") });
   const signals = stopSignals(flag(args, "follow-parent"));
@@ -25,7 +25,7 @@ export async function runServer(args: Args, io: Io): Promise<void> {
     await run(requireDatabase(config), outside, undefined);
     return;
   }
-  await tellEmbeddedFaults(async () => {
+  await reportEmbeddedErrors(async () => {
     await using embedded = await startEmbedded({
       dataDir: config.dataDir,
       newSecretToken: () => newSecretToken(randomBytes),
@@ -35,7 +35,7 @@ export async function runServer(args: Args, io: Io): Promise<void> {
   });
 }
 
-/** What the server meets beside its database. */
+/** What the server gets from its process. */
 interface Outside {
   readonly io: Io;
   readonly signals: StopSignals;
@@ -49,20 +49,21 @@ async function run(config: ReadyConfig, outside: Outside, embedded: Embedded | u
   if (server === undefined) return;
   for (const [name, url] of Object.entries(server.urls)) io.stdout.write(`${name} ${url}\n`);
   if (embedded !== undefined) {
-    for (const line of await tryOutLines(server, embedded, config.bootstrap)) io.stdout.write(`${line}\n`);
+    for (const line of await quickStartLines(server, embedded, config.bootstrap))
+      io.stdout.write(`${line}\n`);
   }
   log.info({ event: "ready", ...server.urls });
   const died = embedded?.ended.then(() => "postgres" as const);
   const why = await Promise.race([aborted(signals.stopping), ...(died === undefined ? [] : [died])]);
   log.info({ event: "draining" });
-  // Without Postgres no call comes to anything.
+  // Without Postgres every call fails, so there is nothing to wait for.
   await server.stop(why === "postgres" ? AbortSignal.abort() : signals.forceStop);
   log.info({ event: "stopped" });
   if (why === "postgres")
-    throw new CommandError("the embedded Postgres has ended by itself; start Postern again");
+    throw new CommandError("the embedded Postgres ended unexpectedly; start Postern again");
 }
 
-/** @returns undefined where it was told to stop before the database was there */
+/** @returns undefined if a signal stopped it before the database was ready */
 async function start(config: ReadyConfig, log: ServerLog, signal: AbortSignal) {
   try {
     return await startServer(config, log, signal);

@@ -6,11 +6,11 @@ export const serve: Command = {
   summary: "Run the server",
   usage: "[--embedded] [--follow-parent]",
   options: {
-    embedded: { type: "boolean", help: "on a database of its own in POSTERN_DATA_DIR, for trying out" },
-    "follow-parent": { type: "boolean", help: "end when the process that started it ends" },
+    embedded: { type: "boolean", help: "use an embedded database in POSTERN_DATA_DIR, for trials" },
+    "follow-parent": { type: "boolean", help: "stop when the parent process ends" },
   },
   async run(args, io) {
-    // All that a server is of: no other command needs it, and none is to wait for it.
+    // Loaded only here: no other command needs the server's modules.
     const { runServer } = await import("./run-server.ts");
     await runServer(args, io);
   },

@@ -11,17 +11,17 @@ import { CommandError } from "../command.ts";
 import type { Io } from "../io.ts";
 import { readConfig } from "./read-config.ts";
 
-/** Whoever has typed a command would rather wait than type it again; and it hashes one password at the most. */
+/** Options of the stores for a command: it waits longer for the database than a call, and hashes at most one password. */
 const forPeople = { patienceMs: 10_000, hashWorkers: 1 };
 
 interface Options {
-  /** Act on the embedded database in the data folder, also while a server runs on it. */
+  /** Use the embedded database in the data folder, also while a server runs on it. */
   readonly embedded: boolean;
 }
 
 /**
- * Gives `work` the configuration with a database to act on; the embedded one is there for as long as it runs.
- * @throws {ConfigError}, {CommandError} where the embedded database cannot be used
+ * Gives `work` the configuration with a database. An embedded database runs during the work.
+ * @throws {ConfigError}, {CommandError} if the embedded database cannot be used
  */
 export async function withDatabase<T>(
   io: Io,
@@ -31,13 +31,13 @@ export async function withDatabase<T>(
   const { config } = readConfig(io, { embedded });
   if (!embedded) return work(requireDatabase(config));
   if (mustExist) await demandEmbedded(config.dataDir);
-  // Loaded only here: most commands, and every --help, need none of it.
+  // Loaded only here: most commands, and every --help, do not need it.
   const [{ openEmbedded }, { withEmbedded }, { newSecretToken }] = await Promise.all([
     import("../../embedded/embedded.ts"),
     import("../../server/embedded-config.ts"),
     import("../../domain/token/secret-token.ts"),
   ]);
-  return tellEmbeddedFaults(async () => {
+  return reportEmbeddedErrors(async () => {
     await using database = await openEmbedded({
       dataDir: config.dataDir,
       newSecretToken: () => newSecretToken(randomBytes),
@@ -46,7 +46,7 @@ export async function withDatabase<T>(
   });
 }
 
-/** In a folder that was mistyped, a new database would not be what anybody looks for. */
+/** A command must not create a new database in a mistyped folder. */
 async function demandEmbedded(dataDir: string): Promise<void> {
   try {
     await access(join(dataDir, "database"));
@@ -59,10 +59,10 @@ async function demandEmbedded(dataDir: string): Promise<void> {
 }
 
 /**
- * What a person must mend about the embedded database is no unexpected fault.
+ * Runs `work`. A problem of the embedded database that an operator must fix is an expected error.
  * @throws {CommandError}
  */
-export async function tellEmbeddedFaults<T>(work: () => Promise<T>): Promise<T> {
+export async function reportEmbeddedErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -72,8 +72,8 @@ export async function tellEmbeddedFaults<T>(work: () => Promise<T>): Promise<T> 
 }
 
 /**
- * Gives `work` the stores, and closes them after it.
- * @throws {CommandError} where the schema is too old or the database cannot be reached
+ * Gives `work` the stores, and closes them afterwards.
+ * @throws {CommandError} if the schema is too old or the database cannot be reached
  */
 export function withContext<T>(
   io: Io,
@@ -117,7 +117,7 @@ export function lastingConfigError(error: unknown, embedded: boolean): ConfigErr
   const message = lastingFault(error);
   if (message === undefined) return undefined;
   if (!embedded) return new ConfigError([{ setting: "POSTERN_DATABASE_URL", message }]);
-  // Of the faults of an embedded database, only this one is not ours.
+  // The only problem of an embedded database that is not an internal error.
   if (!(innermost(error) instanceof UnknownSchemaError)) return undefined;
   return new ConfigError([{ setting: "POSTERN_DATA_DIR", message }]);
 }
@@ -127,7 +127,7 @@ function hintFor(fault: Error): string {
   return /^E[A-Z]+$/.test(code) ? "; check that it runs at the address in POSTERN_DATABASE_URL" : "";
 }
 
-/** The configuration where it names its database itself. */
+/** The configuration of a server or command without an embedded database. */
 export function requireDatabase(config: Config): ReadyConfig {
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new TypeError("a configuration that is not embedded has a database");

@@ -7,14 +7,14 @@ import { revokeAndShow } from "./revoke.ts";
 /** Ends one session, with its tokens. */
 export const sessionEnd: Command = {
   path: ["session", "end"],
-  summary: "End a session and its tokens, at once and on every replica",
+  summary: "End a session and its tokens, immediately and on every replica",
   usage: "SESSION [--embedded]",
   options: embeddedOption,
   maxPositionals: 1,
   async run(args, io) {
     const sessionId = sessionArgument(args);
     return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
-      // Whoever mistypes an id shall not think that somebody was logged out.
+      // A mistyped ID must not look like a success.
       if ((await context.sessions.find(sessionId)) === undefined) throw unknownSession();
       return revokeAndShow(context, config, io, { kind: "session", sessionId });
     });

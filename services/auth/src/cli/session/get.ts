@@ -5,10 +5,10 @@ import { cliCaller } from "../server/cli-caller.ts";
 import { withContext } from "../server/with-context.ts";
 import { showStory, showStoryLines } from "./view.ts";
 
-/** Tells what became of a session, and why. */
+/** Shows the state of a session, and the reason. */
 export const sessionGet: Command = {
   path: ["session", "get"],
-  summary: "Tell all of a session, living or not: what became of it, why and by whom",
+  summary: "Show a session, open or ended: its state, the reason and the caller",
   usage: "SESSION [--embedded]",
   options: embeddedOption,
   maxPositionals: 1,

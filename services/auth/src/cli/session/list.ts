@@ -14,11 +14,15 @@ export const sessionList: Command = {
   summary: "List sessions of a user, of a client, or of both, the newest first",
   usage: "(--user USER | --client ID) [--all] [--page-size N] [--page-token T] [--embedded]",
   options: {
-    user: { type: "string", value: "USER", help: "of this user, by id, e-mail address or name" },
-    client: { type: "string", value: "ID", help: "through this client" },
+    user: {
+      type: "string",
+      value: "USER",
+      help: "only sessions of this user, by ID, e-mail address or name",
+    },
+    client: { type: "string", value: "ID", help: "only sessions of this client" },
     all: {
       type: "boolean",
-      help: "also those that are over: they are kept until a day after their latest end",
+      help: "also ended sessions: they are kept until a day after their absolute end",
     },
     ...pageOptions,
     ...embeddedOption,
@@ -35,7 +39,7 @@ export const sessionList: Command = {
   },
 };
 
-/** A page of the sessions that fit, with `--json` for programs. */
+/** A page of matching sessions, with `--json` for programs. */
 export async function searchAndShow(
   context: Context,
   args: Args,

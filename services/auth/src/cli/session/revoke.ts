@@ -17,19 +17,19 @@ const longestToken = 8_192;
 /** Ends tokens and sessions, as the RPC does. */
 export const revokeCommand: Command = {
   path: ["revoke"],
-  summary: "End a session, or all of a user, a client or everybody, or a token",
+  summary: "Revoke a session, all sessions of a user, of a client or of all users, or a token",
   usage: "(--session ID | --user USER | --client ID | --token-file PATH | --everything --yes) [--embedded]",
   options: {
     session: { type: "string", value: "ID", help: "this session (`ses_…`) with its tokens" },
-    user: { type: "string", value: "USER", help: "all sessions of this user, by id, e-mail address or name" },
-    client: { type: "string", value: "ID", help: "all sessions through this client, of any user" },
+    user: { type: "string", value: "USER", help: "all sessions of this user, by ID, e-mail address or name" },
+    client: { type: "string", value: "ID", help: "all sessions of this client" },
     "token-file": {
       type: "string",
       value: "PATH",
-      help: "the token in this file, `-` for stdin: an access token alone, of a refresh token its session",
+      help: "the token in this file, `-` for stdin: an access token, or the session of a refresh token",
     },
-    everything: { type: "boolean", help: "all sessions: everybody has to log in again" },
-    yes: { type: "boolean", help: "wanted for --everything" },
+    everything: { type: "boolean", help: "all sessions: every user has to log in again" },
+    yes: { type: "boolean", help: "required with --everything" },
     ...embeddedOption,
   },
   async run(args, io) {
@@ -40,15 +40,16 @@ export const revokeCommand: Command = {
   },
 };
 
-/** What there was nothing to end of is told on stderr: a wrong id looks like that as well. */
+/** Reports on stderr if there was nothing to revoke, which can mean a wrong ID. */
 export async function revokeAndShow(context: Context, config: ReadyConfig, io: Io, target: RevokeTarget) {
   const deps = { ...context, keyRing: lazyKeyRing(context, config) };
   const { outcome, seq } = await revoke(deps, { caller: cliCaller, target, requestId: context.newId() });
-  if (outcome === "already") io.stderr.write("there was nothing to end: unknown, over, or revoked before\n");
+  if (outcome === "already")
+    io.stderr.write("there was nothing to revoke: unknown, ended, or revoked before\n");
   return { outcome, sequence: seq };
 }
 
-/** @throws {UsageError} where not one thing is named; {CommandError} where a token cannot be read */
+/** @throws {UsageError} unless exactly one target is named; {CommandError} if a token cannot be read */
 async function parseTarget(args: Args, io: Io): Promise<(context: Context) => Promise<RevokeTarget>> {
   const [name, ...more] = targets.filter((one) => args.values[one] !== undefined);
   if (name === undefined || more.length > 0) {
@@ -66,11 +67,11 @@ async function parseTarget(args: Args, io: Io): Promise<(context: Context) => Pr
     }
     case "client":
       if (!/^[!-~]{1,128}$/.test(text)) {
-        throw new UsageError("a client's id is 1 to 128 characters of ASCII without spaces");
+        throw new UsageError("a client's ID is 1 to 128 characters of ASCII without spaces");
       }
       return async () => ({ kind: "client", clientId: text });
     case "everything":
-      if (!flag(args, "yes")) throw new UsageError("everybody has to log in again: say --yes");
+      if (!flag(args, "yes")) throw new UsageError("every user has to log in again: add --yes");
       return async () => ({ kind: "everything" });
     case "token-file": {
       const token = await readSecretFile(io, text, { what: "token", longestBytes: longestToken });

@@ -5,7 +5,7 @@ import { sessionState } from "../../domain/session/session-state.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { showEvent, showRow } from "../audit/view.ts";
 
-/** What users are called. */
+/** The names of users. */
 type Names = ReadonlyMap<Uuid, string>;
 
 /** A session of a list, for programs. */
@@ -18,7 +18,7 @@ export function showRecord(session: SessionRecord) {
   };
 }
 
-/** A session of a list, for people: what tells one from another comes first. */
+/** A session of a list, for people: the distinguishing columns come first. */
 export function showRecordRow(session: SessionRecord, names: Names) {
   return {
     session: formatId("ses", session.id),
@@ -33,7 +33,7 @@ export function showRecordRow(session: SessionRecord, names: Names) {
   };
 }
 
-/** All of a session and what became of it, for programs. */
+/** A session with its state, for programs. */
 export function showStory({ session, state, endedAt, why, endedBy, events }: SessionStory) {
   return {
     ...showRecord(session),
@@ -51,7 +51,7 @@ export function showStoryLines(story: SessionStory, names: Names) {
     ...showStory(story),
     user: nameOf(session.userId, names),
     endedBy: endedBy === undefined ? null : `${endedBy.caller} (${endedBy.event})`,
-    // What stands in every row, and above, says nothing.
+    // Without columns that are the same in every row and in the lines above.
     events: events.map((event) => {
       const { user: _user, session: _session, key: _key, ...row } = showRow(event, names);
       return row;

@@ -6,15 +6,20 @@ import { cliCaller } from "../server/cli-caller.ts";
 import { withContext } from "../server/with-context.ts";
 import { showIdentity } from "./view.ts";
 
-/** Adds a user; a password that was made is printed this once. */
+/** Adds a user. A generated password is printed only now. */
 export const userCreate: Command = {
   path: ["user", "create"],
   summary: "Add a user",
   usage: "--email E [--username N] [--role R]... [--password-file PATH] [--embedded]",
   options: {
     email: { type: "string", value: "E", help: "e-mail address" },
-    username: { type: "string", value: "N", help: "a name to log in with" },
-    role: { type: "string", multiple: true, value: "R", help: "a role; `admin` makes an administrator" },
+    username: { type: "string", value: "N", help: "a name for logins" },
+    role: {
+      type: "string",
+      multiple: true,
+      value: "R",
+      help: "a role; `admin` makes the user an administrator",
+    },
     ...passwordFileOption,
     ...embeddedOption,
   },

@@ -5,10 +5,10 @@ import { cliCaller } from "../server/cli-caller.ts";
 import { withContext } from "../server/with-context.ts";
 import { showUser } from "./view.ts";
 
-/** End a user's sessions and let the user log in no more; idempotent. */
+/** Ends a user's sessions and refuses further logins. Idempotent. */
 export const userDisable: Command = {
   path: ["user", "disable"],
-  summary: "End a user's sessions and let the user log in no more",
+  summary: "End a user's sessions and refuse further logins",
   usage: `${userKeyUsage} [--embedded]`,
   options: { ...userKeyOptions, ...embeddedOption },
   maxPositionals: 1,

@@ -5,7 +5,7 @@ import { cliCaller } from "../server/cli-caller.ts";
 import { withContext } from "../server/with-context.ts";
 import { showUser } from "./view.ts";
 
-/** Let a disabled user log in again; idempotent. */
+/** Lets a disabled user log in again. Idempotent. */
 export const userEnable: Command = {
   path: ["user", "enable"],
   summary: "Let a disabled user log in again",

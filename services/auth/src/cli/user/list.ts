@@ -11,7 +11,7 @@ export const userList: Command = {
   summary: "List users",
   usage: "[--query TEXT] [--page-size N] [--page-token T] [--embedded]",
   options: {
-    query: { type: "string", value: "TEXT", help: "only whose address or name begins with it" },
+    query: { type: "string", value: "TEXT", help: "only users whose address or name begins with this text" },
     ...pageOptions,
     ...embeddedOption,
   },

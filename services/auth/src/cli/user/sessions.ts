@@ -4,7 +4,7 @@ import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options
 import { withContext } from "../server/with-context.ts";
 import { searchAndShow } from "../session/list.ts";
 
-/** Lists a user's living sessions, the newest first. */
+/** Lists a user's open sessions, the newest first. */
 export const userSessions: Command = {
   path: ["user", "sessions"],
   summary: "List a user's sessions",

@@ -6,7 +6,7 @@ import { cliCaller } from "../server/cli-caller.ts";
 import { withContext } from "../server/with-context.ts";
 import { showIdentity } from "./view.ts";
 
-/** Replaces a user's password and ends the user's sessions; a password that was made is printed this once. */
+/** Replaces a user's password and ends the user's sessions. A generated password is printed only now. */
 export const userSetPassword: Command = {
   path: ["user", "set-password"],
   summary: "Replace a user's password and end the user's sessions",

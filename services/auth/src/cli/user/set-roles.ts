@@ -13,8 +13,8 @@ export const userSetRoles: Command = {
   usage: `${userKeyUsage} (--role R... | --none) [--embedded]`,
   options: {
     ...userKeyOptions,
-    role: { type: "string", multiple: true, value: "R", help: "a role that the user has from now on" },
-    none: { type: "boolean", help: "take all roles away" },
+    role: { type: "string", multiple: true, value: "R", help: "a role of the user after the change" },
+    none: { type: "boolean", help: "remove all roles" },
     ...embeddedOption,
   },
   maxPositionals: 1,

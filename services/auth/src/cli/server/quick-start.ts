@@ -2,17 +2,17 @@ import type { Config } from "../../config/config.ts";
 import type { Embedded } from "../../embedded/embedded.ts";
 import type { Server } from "../../server/server.ts";
 
-/** What someone who tries Postern out needs: the administrator (once), the secret token, a call to paste. */
-export async function tryOutLines(
+/** What a new user needs: the administrator (once), the secret token, and a command to paste. */
+export async function quickStartLines(
   { urls, context, madeAdmin }: Server,
   { secrets }: Embedded,
   bootstrap: Config["bootstrap"],
 ): Promise<string[]> {
   const { adminEmail: email, adminPassword: password, secretToken } = secrets;
-  // An administrator that the environment names has a password that is not ours to print.
+  // The password of an administrator from the environment is not printed.
   const isOurs = bootstrap?.email === email && bootstrap.password === password;
   const user = isOurs ? await context.users.readForLogin({ emailKey: email }) : undefined;
-  // Nor can one whose password was changed since be logged in by the one that we know.
+  // The generated password may have been changed since.
   const canLogIn =
     user !== undefined &&
     (await context.passwordHasher.verify(password, user.passwordHash, AbortSignal.timeout(10_000)));
