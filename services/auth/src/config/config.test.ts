@@ -116,7 +116,7 @@ describe("what proxies may let pass", () => {
     expect(audiences({ ...required, POSTERN_AUDIENCE, POSTERN_ROUTES })).toEqual([["b"], ["api"], ["api"]]);
     expect(audiences({ POSTERN_ROUTES }, true)).toEqual([["b"], ["postern-demo"], ["postern-demo"]]);
     expect(() => parse({ ...required, POSTERN_ROUTES })).toThrow(
-      "POSTERN_ROUTES: entry 2 names no audiences",
+      "POSTERN_ROUTES: entry 2 has no audiences",
     );
   });
 

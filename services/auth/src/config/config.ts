@@ -12,50 +12,50 @@ import { toSecretToken } from "./parsers/secret-tokens.ts";
 import { checkRules } from "./rules.ts";
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from "./settings.ts";
 
-/** What the process was told, checked; nothing after it reads settings again. Spans are milliseconds. */
+/** The checked configuration. Nothing else reads settings. Time spans are in milliseconds. */
 export interface Config {
   readonly embedded: boolean;
-  /** Folder of the embedded database, as it was written. */
+  /** Folder of the embedded database, as written. */
   readonly dataDir: string;
   /** Undefined only when embedded. */
   readonly databaseUrl: string | undefined;
-  /** Undefined: Postgres alone. */
+  /** Undefined: without Redis. */
   readonly redis: RedisTarget | undefined;
   readonly http: Address;
   readonly grpc: Address;
   readonly ops: Address;
   /** Undefined only when embedded: then the http address. */
   readonly issuer: string | undefined;
-  /** `aud` of a token where nobody names one. */
+  /** `aud` of a token if neither the request nor the caller names one. */
   readonly audience: string | undefined;
-  /** 32 bytes each; the first seals, all open. Empty only when embedded. */
+  /** 32 bytes each. The first one seals, all open. Empty only when embedded. */
   readonly masterKeys: readonly Uint8Array[];
   readonly secretTokens: readonly SecretToken[];
   /** The first administrator. */
   readonly bootstrap: { readonly email: string; readonly password: string } | undefined;
   readonly sessions: SessionPolicy;
   readonly introspectStalenessMs: number;
-  /** Characters. */
+  /** Minimum number of characters of a password. */
   readonly passwordMinLength: number;
   readonly loginLimits: LoginLimits;
   readonly signingAlg: SigningAlg;
   readonly keyRotation: { readonly rotateEveryMs: number; readonly publishLeadMs: number };
   readonly auditRetentionMs: number;
-  /** Which requests proxies may let pass; the first one counts. */
+  /** Which proxied requests may pass. The first matching route counts. */
   readonly routes: readonly Route[];
   /** Whether `serve` applies migrations. */
   readonly migrate: boolean;
-  /** How long calls are still taken once readiness is off. */
+  /** How long calls are accepted after readiness is off. */
   readonly drainDelayMs: number;
-  /** How long calls in flight may take after that. */
+  /** How long open calls may take after that. */
   readonly drainTimeoutMs: number;
-  /** A level of pino's. */
+  /** A level of pino. */
   readonly logLevel: string;
 }
 
 /**
- * Checks every setting and how they fit together.
- * @throws {ConfigError} with all faults, those of reading the environment first
+ * Checks every setting, and the rules between settings.
+ * @throws {ConfigError} with all faults, the faults of reading the environment first
  */
 export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded: boolean }): Config {
   const { values, faults } = parseSettings(raw);
@@ -103,7 +103,7 @@ export function parseConfig(raw: RawSettings, { embedded }: { readonly embedded:
   };
 }
 
-/** A faulty setting holds its default, so that the others can still be checked. */
+/** A faulty setting has its default, so that the others can be checked. */
 function parseSettings(raw: RawSettings): { values: SettingValues; faults: ConfigFault[] } {
   const faults: ConfigFault[] = [];
   const parse = (name: SettingName): unknown => {
@@ -118,6 +118,6 @@ function parseSettings(raw: RawSettings): { values: SettingValues; faults: Confi
     return setting.default === undefined ? undefined : setting.parse(setting.default);
   };
   const values = Object.fromEntries(settingNames.map((name) => [name, parse(name)]));
-  // Each value comes from the parser that its type is taken from.
+  // Each value has the type of its parser.
   return { values: values as SettingValues, faults };
 }

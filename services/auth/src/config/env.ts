@@ -7,31 +7,31 @@ import { isSettingName, laterSettings, type SettingName, settingNames } from "./
 /** Environment variables by name. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** The settings that are set, as text, and what was wrong with reading them. */
+/** The text of the settings that are set, and the faults of reading them. */
 export interface RawSettings {
   readonly values: ReadonlyMap<SettingName, string>;
   readonly faults: readonly ConfigFault[];
-  /** Told on stderr, once. */
+  /** For stderr. */
   readonly warnings: readonly string[];
 }
 
-/** What Kubernetes injects into every pod of a namespace for a Service named `postern` or `postern-…`. */
+/** Variables that Kubernetes adds to every pod of a namespace for a Service named `postern` or `postern-…`. */
 const kubernetesServiceVariable =
   /^POSTERN(_.+)?_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 
-/** Whether Kubernetes may set the variable by itself, so that no setting can be named so. */
+/** Whether Kubernetes may set the variable. No setting can have such a name. */
 export function isKubernetesServiceVariable(name: string): boolean {
   return kubernetesServiceVariable.test(name);
 }
 
-/** The environment of this process: the only place that looks at it. */
+/** The environment of this process. Only this function reads it. */
 export function processEnv(): Env {
   return process.env;
 }
 
 /**
- * Reads the `POSTERN_*` variables, and the files that `POSTERN_*_FILE` name (one trailing newline dropped). A byte order
- * mark before a value is dropped in both forms: the tool that sets the environment may have read it from a file.
+ * Reads the `POSTERN_*` variables, and the files that `POSTERN_*_FILE` name, without one trailing newline. A byte order mark
+ * before a value is dropped in both forms, because the tool that sets the environment may have read it from a file.
  * Faults are returned, not thrown, so that they can be reported together with the faults of the values.
  */
 export function readEnv(

@@ -1,12 +1,12 @@
-/** One thing that is wrong with the configuration. */
+/** One fault of the configuration. */
 export interface ConfigFault {
   /** The environment variable. */
   readonly setting: string;
-  /** What is wrong and what to do. Never a value: it might be a secret, or one put in the wrong place. */
+  /** What is wrong and what to do. Never a value, which can be a secret, also in the wrong setting. */
   readonly message: string;
 }
 
-/** Every fault of the configuration at once; the process ends with exit code 2. */
+/** All faults of the configuration. The process ends with exit code 2. */
 export class ConfigError extends Error {
   readonly faults: readonly ConfigFault[];
 
@@ -17,7 +17,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Thrown by a setting's parser; the message says what to write instead and never holds the value. */
+/** Thrown by a setting's parser. The message says what to write instead, and never contains the value. */
 export class SettingError extends Error {
   override readonly name = "SettingError";
 }

@@ -1,6 +1,5 @@
 /**
- * The name that was probably meant: at most three single-character edits away, and less than half of the
- * word changed.
+ * The name that was probably meant: at most three single-character edits away, with less than half of the word changed.
  */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   let nearest: string | undefined;

@@ -11,7 +11,7 @@ import type { SettingName, SettingValues } from "./settings.ts";
 
 interface Situation {
   readonly embedded: boolean;
-  /** Settings with a fault of their own: rules about them say nothing more. */
+  /** Settings that have a fault already. Rules about them are not checked. */
   readonly faulty: ReadonlySet<string>;
 }
 
@@ -125,7 +125,7 @@ function passwordFaults(email: string, password: string, minLength: number): Rul
   }
 }
 
-/** What Postern's own services accept is never handed out by default. */
+/** The audience of Postern's own services must not be a default. */
 function audienceFaults(values: SettingValues): RuleFault[] {
   const { POSTERN_AUDIENCE: audience, POSTERN_ISSUER: issuer } = values;
   if (issuer === undefined || audience !== `${issuer}/postern`) return [];
@@ -138,11 +138,11 @@ function routeFaults({
 }: SettingValues): RuleFault[] {
   const index = routes.findIndex((entry) => entry.auth !== "public" && entry.audiences === undefined);
   if (audience !== undefined || index === -1) return [];
-  const message = `entry ${index + 1} names no audiences, and there is no POSTERN_AUDIENCE: write \`audiences\`, or set it`;
+  const message = `entry ${index + 1} has no audiences, and POSTERN_AUDIENCE is not set: write \`audiences\`, or set it`;
   return [fault("POSTERN_ROUTES", message, "POSTERN_AUDIENCE")];
 }
 
-/** One secret for two purposes: whoever holds it for the one could use it for the other. */
+/** A secret with two purposes: a person or service that has it for one could use it for the other. */
 function reuseFaults(values: SettingValues): RuleFault[] {
   const { POSTERN_BOOTSTRAP_PASSWORD: bootstrap, POSTERN_DATABASE_URL: databaseUrl } = values;
   const redisPassword = values.POSTERN_REDIS_URL?.password;

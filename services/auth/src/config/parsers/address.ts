@@ -7,7 +7,7 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Whether only this machine can reach the host; `localhost`, and the loopback addresses. */
+/** Whether only this machine can reach the host: `localhost`, and the loopback addresses. */
 export function isLoopback(host: string): boolean {
   if (host.toLowerCase() === "localhost") return true;
   if (isIP(host) === 0) return false;
@@ -33,7 +33,7 @@ export function parseAddress(text: string): Address {
   return { host, port };
 }
 
-/** A host name (RFC 1123). One whose last label is a number is a misspelt IPv4 address, such as `127.1`. */
+/** A host name (RFC 1123). A name whose last label is a number is a misspelled IPv4 address, such as `127.1`. */
 function isHostName(host: string): boolean {
   const labels = host.split(".");
   return (

@@ -12,7 +12,7 @@ const encode =
 
 /**
  * A `postgres://` URL of one server. Everything that the driver would ignore, guess, or read differently from libpq is
- * refused. `sslmode=require` and `verify-ca` become `verify-full`: the driver treats them so anyway, but with a warning.
+ * refused. `sslmode=require` and `verify-ca` become `verify-full`, because the driver treats them so, with a warning.
  */
 export function parseDatabaseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

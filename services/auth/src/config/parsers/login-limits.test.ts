@@ -60,7 +60,7 @@ test.each([
 
 test("a refusal says which entry and what to write, never what was written", () => {
   expect(() => parseLoginLimits("account=off,s3cret=1/1s")).toThrow(
-    /^entry 2 is none of account, account_all, address, total; write entries such as/,
+    /^entry 2 does not begin with account, account_all, address, total; write entries such as/,
   );
   expect(() => parseLoginLimits("address=s3cret/1m")).toThrow(
     /^address is a count, a slash and a span, or `off`: write a whole number from 1 to 1000000$/,

@@ -3,7 +3,7 @@ import { SettingError } from "../error.ts";
 import { parseSpan } from "./span.ts";
 import { parseInteger } from "./text.ts";
 
-/** What a name that is left out keeps. */
+/** The limits of names that are left out. */
 export const defaultLoginLimits = "account=10/10m,account_all=100/1h,address=100/10m,total=1000/1m";
 
 const names = ["account", "account_all", "address", "total"] as const;
@@ -29,7 +29,7 @@ function readEntries(text: string): Map<Name, Limit | undefined> {
     const name = names.find((candidate) => entry.startsWith(`${candidate}=`));
     if (name === undefined) {
       throw new SettingError(
-        `entry ${index + 1} is none of ${names.join(", ")}; write entries such as \`account=10/10m\` or \`account=off\`, comma-separated`,
+        `entry ${index + 1} does not begin with ${names.join(", ")}; write entries such as \`account=10/10m\` or \`account=off\`, comma-separated`,
       );
     }
     if (limits.has(name)) throw new SettingError(`names ${name} twice; leave one out`);

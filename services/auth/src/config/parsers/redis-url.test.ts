@@ -214,7 +214,7 @@ test("a refusal says what to write", () => {
     "redis+cluster://a,b:0": /^host 2 needs a port from 1 to 65535/,
     "redis://u@h": /^write `user:password@` or `:password@`/,
     "redis://:a@b@h": /percent-encode/,
-    "redis+sentinel://h": /what the Sentinels call the master/,
+    "redis+sentinel://h": /the Sentinels' name of the primary/,
     "redis+cluster://h/1": /a Cluster has one database/,
     "redis+sentinel://h/m?timeout=1":
       /^leave out the parameter `timeout`; there is only `sentinel_auth=same`/,

@@ -6,19 +6,19 @@ import { normalHost } from "./address.ts";
 const how =
   "write `redis://user:password@host:port`, `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`, with `rediss` for TLS";
 const encode =
-  "leave no spaces, and percent-encode special characters in the user name and the password, which stand once, before the hosts";
+  "leave no spaces, and percent-encode special characters in the user name and the password, which are written once, before the hosts";
 
 const modes = { "": "single", "+sentinel": "sentinel", "+cluster": "cluster" } as const;
 
 /**
- * Where Redis is. Read by hand, since several hosts make no URL that the platform's parser takes, and since it
- * would mend what ought to be refused.
+ * Parses the address of Redis. Not with the platform's URL parser, which refuses several hosts and corrects text that should
+ * be refused.
  */
 export function parseRedisUrl(text: string): RedisTarget {
   const [, scheme, suffix = "", authority, path, query] =
     /^(rediss?)(\+sentinel|\+cluster)?:\/\/([^/?]*)([^?]*)(?:\?(.*))?$/.exec(text) ?? [];
   if (authority === undefined || path === undefined) throw new SettingError(how);
-  // Of a password with such a character in it, what follows would be taken for a path or for parameters.
+  // If a password contains such a character, the text after it would be read as a path or as parameters.
   if (/[\s\p{Cc}#\\]/u.test(text) || `${path}?${query ?? ""}`.includes("@")) throw new SettingError(encode);
 
   const mode = modes[suffix as keyof typeof modes];
@@ -44,7 +44,7 @@ export function parseRedisUrl(text: string): RedisTarget {
 
 type Mode = RedisTarget["mode"];
 
-/** `user:password` or `:password`. A comma in it comes from credentials that stand after the first host. */
+/** `user:password` or `:password`. A comma in it means that there are credentials after the first host. */
 function parseCredentials(text: string): { username: string | undefined; password: string } {
   if (text.includes(",")) throw new SettingError(encode);
   const [, user = "", secret = ""] = /^([^:]*):(.*)$/s.exec(text) ?? [];
@@ -93,8 +93,8 @@ function parseHost(text: string, which: string, mode: Mode): RedisTarget["hosts"
 }
 
 /**
- * A host name, with the underscores that containers may have in theirs. One whose last label is a number is a
- * misspelt IPv4 address.
+ * A host name, also with underscores, which names of containers can have. A name whose last label is a number is a misspelled
+ * IPv4 address.
  */
 function isHostName(host: string): boolean {
   const labels = host.split(".");
@@ -110,32 +110,32 @@ function parsePath(path: string, mode: Mode): Pick<RedisTarget, "masterName" | "
   const parts = path.replace(/\/$/, "").split("/").slice(1);
   if (mode === "cluster") {
     if (parts.length > 1 || (parts[0] ?? "0") !== "0")
-      throw new SettingError("leave out what follows the hosts: a Cluster has one database");
+      throw new SettingError("leave out the path after the hosts: a Cluster has one database");
     return { masterName: undefined, db: 0 };
   }
   const name = mode === "sentinel" ? parts.shift() : undefined;
   // The characters that Sentinel's documentation allows in the name of a master.
   if (mode === "sentinel" && !/^[A-Za-z0-9._-]+$/.test(name ?? "")) {
     throw new SettingError(
-      "write after the hosts what the Sentinels call the master, such as `/mymaster`: letters, digits, `.`, `_`, `-`",
+      "write the Sentinels' name of the primary after the hosts, such as `/mymaster`: letters, digits, `.`, `_`, `-`",
     );
   }
   const [db = "0", ...rest] = parts;
   if (!/^([0-9]|1[0-5])$/.test(db) || rest.length > 0) {
     throw new SettingError(
-      "the number of the database, which comes last, is from 0 to 15; or leave out its slash",
+      "write the number of the database, from 0 to 15, after the slash, or leave out the slash",
     );
   }
   return { masterName: name, db: Number(db) };
 }
 
-/** Whether the Sentinels ask for the credentials too; there is no other parameter. */
+/** Whether the Sentinels need the credentials too. There is no other parameter. */
 function parseQuery(query: string | undefined, mode: Mode): boolean {
   if (query === undefined) return false;
   const strange = query.split("&").find((one) => mode !== "sentinel" || !/^sentinel_auth(=|$)/.test(one));
   if (strange !== undefined) {
     const [, name] = /^([a-z][a-z0-9_]{0,31})=/i.exec(strange) ?? [];
-    const what = name === undefined ? "what follows the ?" : `the parameter \`${name}\``;
+    const what = name === undefined ? "the text after the ?" : `the parameter \`${name}\``;
     throw new SettingError(`leave out ${what}; there is only \`sentinel_auth=same\`, with Sentinels`);
   }
   if (query !== "sentinel_auth=same")

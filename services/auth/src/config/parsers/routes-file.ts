@@ -8,7 +8,7 @@ const mostBytes = 256 * 1024;
 
 /** Reads the routes from the file that the setting names. */
 export function parseRoutesFile(path: string): readonly RouteEntry[] {
-  if (path.includes("\n")) throw new SettingError("write the path of the routes file, not what stands in it");
+  if (path.includes("\n")) throw new SettingError("write the path of the routes file, not its content");
   return parseRoutes(readText(parseText(path)));
 }
 

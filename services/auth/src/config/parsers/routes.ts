@@ -21,13 +21,13 @@ import { SettingError } from "../error.ts";
 
 /** One entry of the routes file, before the default audience is filled in. */
 export interface RouteEntry extends Omit<Route, "audiences"> {
-  /** Undefined: not written. */
+  /** Undefined if it is left out. */
   readonly audiences: readonly string[] | undefined;
 }
 
 type Member = "host" | "path" | "methods" | "auth" | "scopes" | "audiences";
 type Fields = ReadonlyMap<Member, unknown>;
-/** Throws a fault of one entry. */
+/** Throws the fault of an entry. */
 type Fail = (message: string) => never;
 
 const members: readonly Member[] = ["host", "path", "methods", "auth", "scopes", "audiences"];
@@ -38,15 +38,15 @@ const audienceForm = /^[!-~]{1,255}$/;
 const methodForm = /^[A-Z][A-Z0-9-]{0,31}$/;
 
 /**
- * Reads the routes file, strictly. Faults name the entry (counted from 1) and its line, and never repeat what stands
- * there: the path may have been that of another file.
+ * Parses the routes file, strictly. Faults name the entry (counted from 1) and its line, and never quote it, because the path
+ * can name another file by mistake.
  */
 export function parseRoutes(text: string): readonly RouteEntry[] {
   const lines = new LineCounter();
   const contents = readYaml(text, lines);
   if (!isSeq(contents)) throw new SettingError("write a YAML list of entries, each with `path` and `auth`");
   if (contents.items.length === 0)
-    throw new SettingError("the list is empty, and would refuse every request");
+    throw new SettingError("the list is empty, so every request would be refused");
   if (contents.items.length > mostEntries) throw new SettingError(`has more than ${mostEntries} entries`);
   const entries: RouteEntry[] = [];
   const places: RoutePlace[] = [];
@@ -65,8 +65,8 @@ export function parseRoutes(text: string): readonly RouteEntry[] {
 }
 
 /**
- * The routes, with the default audience where an entry names none. Without a file a good token for that audience is
- * demanded everywhere, and without the audience nothing passes.
+ * The routes, with the default audience for entries without one. Without a file, every request needs a valid token for that
+ * audience. Without the audience, every request is refused.
  */
 export function toRoutes(
   entries: readonly RouteEntry[] | undefined,
@@ -121,15 +121,15 @@ function parseEntry(item: unknown, fail: Fail): { entry: RouteEntry; place: Rout
   const audiences = parseList(fields, "audiences", audienceForm, fail);
   if (auth === "public" && (scopes ?? audiences) !== undefined) {
     fail(
-      "is public, so no token is looked at: leave out `scopes` and `audiences`, or write `auth: required`",
+      "is public, so tokens are not checked: leave out `scopes` and `audiences`, or write `auth: required`",
     );
   }
   if (auth === "optional" && scopes !== undefined) {
     fail(
-      "asks for scopes that whoever shows no token need not have: write `auth: required`, or leave out `scopes`",
+      "requires scopes, but a request without a token would pass: write `auth: required`, or leave out `scopes`",
     );
   }
-  if (audiences?.includes("*")) fail("has `*` among `audiences`, which is none: name the audiences");
+  if (audiences?.includes("*")) fail("has `*` in `audiences`: name the audiences");
   const listed = parseList(fields, "methods", methodForm, fail);
   const methods = listed === undefined ? undefined : new Set(listed);
   const host = parseHost(fields, fail);
@@ -140,9 +140,9 @@ function parseEntry(item: unknown, fail: Fail): { entry: RouteEntry; place: Rout
   };
 }
 
-/** A string is returned as it is, a list of strings as an array. */
+/** Returns a string unchanged, and a list of strings as an array. */
 function readFields(item: unknown, fail: Fail): Fields {
-  if (!isMap(item)) return fail("is no mapping: write `path: …` and `auth: …`");
+  if (!isMap(item)) return fail("is not a mapping: write `path: …` and `auth: …`");
   return new Map(
     item.items.map(({ key, value }): [Member, unknown] => {
       const member = members.find((name) => isScalar(key) && key.value === name);
@@ -168,10 +168,10 @@ function parseList(fields: Fields, member: Member, form: RegExp, fail: Fail): re
   if (!fields.has(member)) return undefined;
   const list = fields.get(member);
   if (!Array.isArray(list) || !list.every((word) => typeof word === "string" && form.test(word))) {
-    return fail(`has \`${member}\` that are no list of ${listAdvice[member]}`);
+    return fail(`has \`${member}\` that are not a list of ${listAdvice[member]}`);
   }
-  if (list.length === 0) fail(`has an empty list of \`${member}\`: name some, or leave the field out`);
-  if (new Set(list).size !== list.length) fail(`names something twice in \`${member}\``);
+  if (list.length === 0) fail(`has an empty list of \`${member}\`: add a value, or leave the field out`);
+  if (new Set(list).size !== list.length) fail(`has a value twice in \`${member}\``);
   return list;
 }
 

@@ -71,7 +71,7 @@ describe("J15: refused, with the place and without the token", () => {
     [
       "an unknown permission",
       [{ ...web, permissions: ["login", token] }],
-      /^\[0\]\.permissions\[1\] is no perm/,
+      /^\[0\]\.permissions\[1\] is not a perm/,
     ],
     ["no permission", [{ ...web, permissions: [] }], /^\[0\]\.permissions/],
     ["permissions left out", [{ ...web, permissions: undefined }], /^\[0\]\.permissions/],
@@ -82,14 +82,14 @@ describe("J15: refused, with the place and without the token", () => {
     ["a text for a list", [{ ...web, scopes: "a" }], /^\[0\]\.scopes write a list/],
     ["null for a list", [{ ...web, clients: null }], /^\[0\]\.clients write a list/],
     ["a scope with a space", [{ ...web, scopes: ["a b"] }], /^\[0\]\.scopes\[0\]/],
-    ["a scope twice", [{ ...web, scopes: ["a", "a"] }], /^\[0\]\.scopes names something twice/],
+    ["a scope twice", [{ ...web, scopes: ["a", "a"] }], /^\[0\]\.scopes has a value twice/],
     ["a word for a truth value", [{ ...web, trusted_address: "yes" }], /^\[0\]\.trusted_address/],
     ["null for a truth value", [{ ...web, trusted_address: null }], /^\[0\]\.trusted_address/],
     ["one token in two entries", [web, { ...web, name: "b" }], /^\[1\] has the same token as \[0\]/],
     [
       "one name with other rights",
       [web, { ...web, token: other, scopes: ["a"] }],
-      /^\[1\]\.name stands twice/,
+      /^\[1\]\.name is used twice/,
     ],
     [
       "one name three times",

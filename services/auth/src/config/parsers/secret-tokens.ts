@@ -4,7 +4,7 @@ import { findRepeatedMember } from "../../lib/repeated-member.ts";
 import { sha256Of } from "../../lib/sha256.ts";
 import { SettingError } from "../error.ts";
 
-/** One entry of `POSTERN_SECRET_TOKENS`, before absent maxima are filled in. */
+/** One entry of `POSTERN_SECRET_TOKENS`, before defaults are filled in. */
 export interface SecretTokenEntry {
   readonly name: string;
   readonly sha256: Uint8Array;
@@ -29,14 +29,13 @@ const members = [
 ];
 const shortestToken = 32;
 const digestOfNothing = Buffer.from(sha256Of("")).toString("hex");
-const notByItself = "`*` allows everything, so it stands by itself";
+const notByItself = "`*` allows everything, so it must be the only item";
 const scopePattern = /^[!#-[\]-~]{1,128}$/;
 const audiencePattern = /^[^\s\p{C}]{1,255}$/u;
 const clientPattern = /^[^\s\p{C}]{1,128}$/u;
 
 /**
- * Reads the JSON list of secret tokens, strictly. Faults name the entry (counted from 0) and its member, and
- * never repeat what stands there.
+ * Parses the JSON list of secret tokens, strictly. Faults name the entry (counted from 0) and its member, and never quote it.
  */
 export function parseSecretTokens(text: string): readonly SecretTokenEntry[] {
   const list = parseJson(text);
@@ -50,7 +49,7 @@ export function parseSecretTokens(text: string): readonly SecretTokenEntry[] {
   return entries;
 }
 
-/** The token with the most that its caller may ask for: absent, the default audience and its own client id. */
+/** The token with what its caller may request. Default: the default audience and its own client ID. */
 export function toSecretToken(entry: SecretTokenEntry, defaultAudience: string | undefined): SecretToken {
   const { name, sha256, trustedAddress } = entry;
   const caller = {
@@ -68,7 +67,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The parser's own message quotes the text, tokens and all.
+    // The parser's message quotes the text, including tokens.
     throw new SettingError("is not JSON");
   }
 }
@@ -125,7 +124,7 @@ function parsePermissions(value: unknown, at: string): readonly Permission[] {
   }
   return list.map((word, index) => {
     const permission = permissions.find((candidate) => candidate === word);
-    return permission ?? fail(`${at}[${index}]`, `is no permission; there are ${permissions.join(", ")}`);
+    return permission ?? fail(`${at}[${index}]`, `is not a permission; there are ${permissions.join(", ")}`);
   });
 }
 
@@ -143,7 +142,7 @@ function parseMaximum(value: unknown, at: string, pattern: RegExp): readonly str
 function parseStrings(value: unknown, at: string): readonly string[] {
   if (!Array.isArray(value) || !value.every((word) => typeof word === "string"))
     fail(at, "write a list of strings");
-  if (new Set(value).size !== value.length) fail(at, "names something twice");
+  if (new Set(value).size !== value.length) fail(at, "has a value twice");
   return value;
 }
 
@@ -156,13 +155,17 @@ function refuseRepetition(
   const same = earlier.findIndex((other) => Buffer.compare(other.sha256, entry.sha256) === 0);
   if (same !== -1) fail(`[${index}]`, `has the same token as [${same}]; each entry needs its own`);
   const namesakes = earlier.filter((other) => other.name === entry.name);
-  if (namesakes.length > 1) fail(`[${index}].name`, "stands a third time; while a token is changed, two may");
+  if (namesakes.length > 1)
+    fail(
+      `[${index}].name`,
+      "is used a third time; only two entries may have the same name, during a rotation",
+    );
   if (namesakes.some((other) => rightsOf(other) !== rightsOf(entry))) {
-    fail(`[${index}].name`, "stands twice with different rights; write the same in both entries");
+    fail(`[${index}].name`, "is used twice with different rights; write the same in both entries");
   }
 }
 
-/** Equal texts for equal rights, in whatever order they are written. */
+/** Equal text for equal rights, in any order. */
 function rightsOf({ permissions, scopes, audiences, clients, trustedAddress }: SecretTokenEntry): string {
   const lists = [permissions, scopes, audiences, clients].map((list) => list?.toSorted() ?? null);
   return JSON.stringify([...lists, trustedAddress]);

@@ -6,7 +6,7 @@ function isUnit(text: string): text is keyof typeof unitMs {
   return Object.hasOwn(unitMs, text);
 }
 
-/** @returns milliseconds, or undefined where it is not one whole number and one unit */
+/** @returns milliseconds; undefined unless the text is one whole number and one unit */
 function readSpan(text: string): number | undefined {
   const [, digits, unit] = /^(0|[1-9][0-9]{0,11})(ms|s|m|h|d)$/.exec(text) ?? [];
   return digits !== undefined && unit !== undefined && isUnit(unit)
@@ -15,9 +15,8 @@ function readSpan(text: string): number | undefined {
 }
 
 /**
- * A span of time: one whole number and one unit (`500ms`, `5m`, `30d`). A bare `0` is taken where the least
- * is zero.
- * @returns a parser that gives milliseconds; `least` and `most` are spans themselves, both inclusive
+ * A time span: one whole number and one unit (`500ms`, `5m`, `30d`). `0` needs no unit, if the minimum is zero.
+ * @returns a parser that returns milliseconds; `least` and `most` are time spans, both inclusive
  */
 export function parseSpan(least: string, most: string): (text: string) => number {
   const leastMs = readSpan(least) ?? Number.NaN;

@@ -2,7 +2,7 @@ import { PosternError } from "../../domain/errors.ts";
 import { parseEmail } from "../../domain/user/identifier.ts";
 import { SettingError } from "../error.ts";
 
-/** Any text that is not empty and has no control character. */
+/** Text that is not empty and has no control character. */
 export function parseText(text: string): string {
   if (text === "" || /\p{Cc}/u.test(text)) {
     throw new SettingError("is empty or has a control character; give it a value or unset it");
@@ -10,7 +10,7 @@ export function parseText(text: string): string {
   return text;
 }
 
-/** An identifier that is compared as it is: visible characters without spaces, 255 at most, and not `*`. */
+/** An identifier, which is compared exactly: up to 255 visible characters without spaces, and not `*`. */
 export function parseIdentifier(text: string): string {
   if (!/^[^\s\p{C}]{1,255}$/u.test(text) || text === "*") {
     throw new SettingError("write 1 to 255 characters without spaces, and not `*`");
@@ -48,7 +48,7 @@ export function parseUserEmail(text: string): string {
   }
 }
 
-/** A password: any characters, 1,024 bytes at most. Its least length is a setting of its own. */
+/** A password: any characters, at most 1,024 bytes. Another setting has its minimum length. */
 export function parsePassword(text: string): string {
   if (text === "" || Buffer.byteLength(text) > 1024)
     throw new SettingError("write a password of 1 to 1,024 bytes");
