@@ -13,7 +13,7 @@ export const secretTokensExample = `[
   }
 ]`;
 
-/** The whole of `docs/configuration.md`, from the table of settings. */
+/** The whole of `docs/reference/configuration.md`, from the table of settings. */
 export function settingsDocument(): string {
   const rows = settingNames.map((name) => {
     const setting: Setting<unknown> = settings[name];

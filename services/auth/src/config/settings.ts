@@ -75,7 +75,7 @@ export const settings = {
   ),
   POSTERN_DATABASE_URL: optional(
     parseDatabaseUrl,
-    "`postgres://…` (Postgres 14 or newer); for TLS with `sslmode=verify-full`, see [postgres.md](postgres.md#tls); required unless `--embedded`, which does not use it",
+    "`postgres://…` (Postgres 14 or newer); for TLS with `sslmode=verify-full`, see [postgres.md](../operate/postgres.md#tls); required unless `--embedded`, which does not use it",
     { secret: true, embedded: "the embedded database" },
   ),
   POSTERN_REDIS_URL: optional(
@@ -173,7 +173,7 @@ export const settings = {
   ),
   POSTERN_ROUTES: optional(
     parseRoutesFile,
-    "path of the YAML file that says which requests Envoy and other proxies may let pass (at most 256 KiB), read at start; without it every request needs a good token for `POSTERN_AUDIENCE`; see [proxies.md](proxies.md)",
+    "path of the YAML file that says which requests Envoy and other proxies may let pass (at most 256 KiB), read at start; without it every request needs a good token for `POSTERN_AUDIENCE`; see [proxies.md](../guide/proxies.md)",
   ),
   POSTERN_MIGRATE: defaulted(
     "on",

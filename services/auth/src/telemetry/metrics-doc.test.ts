@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { metricsDocument } from "./metrics-doc.ts";
 
-test("docs/metrics.md says what there is (vitest --update writes it)", async () => {
-  const path = `${import.meta.dirname}/../../../../docs/metrics.md`;
+test("docs/reference/metrics.md says what there is (vitest --update writes it)", async () => {
+  const path = `${import.meta.dirname}/../../../../docs/reference/metrics.md`;
   await expect(await metricsDocument()).toMatchFileSnapshot(path);
 });

@@ -1,6 +1,6 @@
 import { createMetrics } from "./metrics.ts";
 
-/** The whole of `docs/metrics.md`, generated from the metrics. */
+/** The whole of `docs/reference/metrics.md`, generated from the metrics. */
 export async function metricsDocument(): Promise<string> {
   const all = await createMetrics().registry.getMetricsAsJSON();
   const rows = all

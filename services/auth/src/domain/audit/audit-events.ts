@@ -1,4 +1,4 @@
-/** Every event that the audit may hold; what each means stands in docs/audit.md. Names are never changed. */
+/** Every event that the audit may hold; what each means stands in docs/reference/audit.md. Names are never changed. */
 export const auditEvents = [
   "login",
   "login_refused",
