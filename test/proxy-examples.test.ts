@@ -10,7 +10,7 @@ import {
 import { envoyContracts } from "./support/clients/envoy.ts";
 import { foldedIdentityNames } from "./support/clients/folded-names.ts";
 
-const deploy = `${import.meta.dirname}/../deploy`;
+const deploy = `${import.meta.dirname}/../deploy/proxies`;
 const read = (path: string) => parse(readFileSync(`${deploy}/${path}`, "utf8"));
 
 /** Every value under a name, however deep. */

@@ -1,4 +1,4 @@
-"""Verifies Postern's access tokens without a call. The rules are those of docs/revocations.md."""
+"""Verifies Postern's access tokens without a call. The rules are those of docs/guide/revocations.md."""
 
 import json
 import math

@@ -1,11 +1,15 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { replaceMarked } from "../../services/auth/src/lib/marked-section.ts";
 import { chartOf } from "./chart.ts";
 import type { Report } from "./report.ts";
 import { factsOf, sectionsOf } from "./sections.ts";
 import { markdownTable, textTable } from "./table.ts";
 
 const docs = `${import.meta.dirname}/../../docs`;
-const [begin, end] = ["<!-- figures of a run: `make bench BENCH=--docs` -->", "<!-- end of the figures -->"];
+const markers = [
+  "<!-- figures of a run: `make bench BENCH=--docs` -->",
+  "<!-- end of the figures -->",
+] as const;
 
 /** What a person is shown at a terminal. */
 export function textOf(report: Report): string {
@@ -30,13 +34,11 @@ export async function writeDocs(report: Report): Promise<void> {
 
 /** @throws {Error} where the document does not say where they go */
 export function withFigures(document: string, report: Report): string {
-  const [before, after] = [document.indexOf(begin), document.indexOf(end)];
-  if (before === -1 || after < before) throw new Error("the document has no place for the figures");
   const figures = [
     ...factsOf(report).map((fact) => `- ${fact}`),
     "",
     "![Processor time of 1,000 calls](benchmarks.svg)",
     ...sectionsOf(report).flatMap(({ title, cells }) => ["", `### ${title}`, "", markdownTable(cells)]),
   ];
-  return `${document.slice(0, before + begin.length)}\n\n${figures.join("\n")}\n\n${document.slice(after)}`;
+  return replaceMarked(document, markers, figures.join("\n"));
 }

@@ -6,14 +6,14 @@ import { forwardAuthSuite, type Places } from "./forward-auth.suite.ts";
 const program = "/usr/bin/caddy";
 
 describe.skipIf(!(await isInstalled(program)))(
-  `deploy/caddy/Caddyfile (skipped where ${program} is not installed)`,
+  `deploy/proxies/caddy/Caddyfile (skipped where ${program} is not installed)`,
   () => {
     forwardAuthSuite({ start, passesEveryStatus: true });
   },
 );
 
 async function start({ postern, application }: Places): Promise<FrontProxy> {
-  const example = await readFile(`${import.meta.dirname}/../../deploy/caddy/Caddyfile`, "utf8");
+  const example = await readFile(`${import.meta.dirname}/../../deploy/proxies/caddy/Caddyfile`, "utf8");
   return startFrontProxy({
     program,
     words: () => ["run", "--config", "Caddyfile", "--adapter", "caddyfile"],

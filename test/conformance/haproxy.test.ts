@@ -21,7 +21,7 @@ import {
 const program = "/usr/sbin/haproxy";
 
 describe.skipIf(!(await isInstalled(program)))(
-  `deploy/haproxy/haproxy.cfg, which knows of Postern its key alone (skipped where ${program} is not installed)`,
+  `deploy/proxies/haproxy/haproxy.cfg, which knows of Postern its key alone (skipped where ${program} is not installed)`,
   () => {
     let database: TestDatabase;
     let server: ServerProcess;
@@ -163,7 +163,7 @@ describe.skipIf(!(await isInstalled(program)))(
 );
 
 async function start(pem: string, application: string): Promise<FrontProxy> {
-  const example = await readFile(`${import.meta.dirname}/../../deploy/haproxy/haproxy.cfg`, "utf8");
+  const example = await readFile(`${import.meta.dirname}/../../deploy/proxies/haproxy/haproxy.cfg`, "utf8");
   return startFrontProxy({
     program,
     words: () => ["-db", "-f", "haproxy.cfg"],

@@ -6,14 +6,14 @@ import { forwardAuthSuite, type Places } from "./forward-auth.suite.ts";
 const program = "/usr/sbin/nginx";
 
 describe.skipIf(!(await isInstalled(program)))(
-  `deploy/nginx/nginx.conf (skipped where ${program} is not installed)`,
+  `deploy/proxies/nginx/nginx.conf (skipped where ${program} is not installed)`,
   () => {
     forwardAuthSuite({ start, passesEveryStatus: false });
   },
 );
 
 async function start({ postern, application }: Places): Promise<FrontProxy> {
-  const example = await readFile(`${import.meta.dirname}/../../deploy/nginx/nginx.conf`, "utf8");
+  const example = await readFile(`${import.meta.dirname}/../../deploy/proxies/nginx/nginx.conf`, "utf8");
   const folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${name};`,
   );

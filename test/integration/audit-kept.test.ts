@@ -40,7 +40,7 @@ async function refusalOf(url: string, sql: string): Promise<string> {
 beforeAll(async () => {
   database = await createDatabase();
   await query(database.url, `create role ${role} login password '${role}'`);
-  const manual = await readFile(`${import.meta.dirname}/../../docs/postgres.md`, "utf8");
+  const manual = await readFile(`${import.meta.dirname}/../../docs/operate/postgres.md`, "utf8");
   const grants = /```sql\n(grant usage on schema[\s\S]*?)```/.exec(manual)?.[1] ?? "";
   await query(database.url, grants.replaceAll("postern_service", role));
   const url = new URL(database.url);

@@ -8,15 +8,15 @@ import { startRedis } from "../support/redis/redis.ts";
 import { readMetrics } from "../support/servers/metrics.ts";
 import { startTwoServers } from "../support/servers/two-servers.ts";
 
-/** The names in a table of `docs/metrics.md`. */
+/** The names in a table of `docs/reference/metrics.md`. */
 async function documented(): Promise<string[]> {
-  const text = await readFile(`${import.meta.dirname}/../../docs/metrics.md`, "utf8");
+  const text = await readFile(`${import.meta.dirname}/../../docs/reference/metrics.md`, "utf8");
   return [...text.matchAll(/^\| `(postern_\w+)` \| (\w+)/gm)].map(([, name = "", type]) =>
     type === "histogram" ? `${name}_count` : name,
   );
 }
 
-test("/metrics tells what docs/metrics.md says, and each moves with what it counts", {
+test("/metrics tells what docs/reference/metrics.md says, and each moves with what it counts", {
   timeout: 90_000,
 }, async () => {
   await using redis = await startRedis();

@@ -16,7 +16,7 @@ let statements: (begin: string) => string[];
 let blocks: string[];
 
 beforeAll(async () => {
-  const manual = await readFile(`${import.meta.dirname}/../../docs/postgres.md`, "utf8");
+  const manual = await readFile(`${import.meta.dirname}/../../docs/operate/postgres.md`, "utf8");
   blocks = [...manual.matchAll(/```sql\n([\s\S]*?)```/g)].map(([, sql = ""]) =>
     sql
       .replaceAll(/\bpostern_(server|owner|service)\b/g, `$&_${suffix}`)

@@ -305,7 +305,7 @@ describe("a server in a database", { timeout: 60_000 }, () => {
       await using server = await startServer({ databaseUrl: database.url, env });
       const [warning, ...more] = warnings(server.logs);
       expect(more).toEqual([]);
-      expect(warning).toMatchObject({ level: 40, msg: expect.stringContaining("docs/postgres.md") });
+      expect(warning).toMatchObject({ level: 40, msg: expect.stringContaining("docs/operate/postgres.md") });
       run.push(...((warning?.["run"] as string[] | undefined) ?? []));
     }
     expect(run).toHaveLength(2);

@@ -11,9 +11,9 @@ import { pair } from "./races.ts";
 
 type Env = Readonly<Record<string, string>>;
 
-/** What `docs/redis.md` has an operator give Postern's user. */
+/** What `docs/operate/redis.md` has an operator give Postern's user. */
 async function documentedRights(): Promise<string[]> {
-  const text = await readFile(`${import.meta.dirname}/../../docs/redis.md`, "utf8");
+  const text = await readFile(`${import.meta.dirname}/../../docs/operate/redis.md`, "utf8");
   const [, rights = ""] = /ACL SETUSER postern on >password (resetkeys .+)$/m.exec(text) ?? [];
   return rights.split(" ");
 }
@@ -41,7 +41,7 @@ const flavours: readonly Flavour[] = [
     },
   },
   {
-    name: "a user who may do what docs/redis.md says, and no more",
+    name: "a user who may do what docs/operate/redis.md says, and no more",
     async open() {
       const redis = await startRedis({ user });
       await redis.command("ACL", "SETUSER", "postern", ...(await documentedRights()));

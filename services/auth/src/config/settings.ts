@@ -71,46 +71,46 @@ export const settings = {
   ),
   POSTERN_PLAINTEXT: optional(
     parseChoice("mesh"),
-    "`mesh` says that someone else encrypts; without it the http and grpc listeners must be on loopback",
+    "`mesh`: another component encrypts the traffic; without it the http and grpc listeners must be on loopback",
   ),
   POSTERN_DATABASE_URL: optional(
     parseDatabaseUrl,
-    "`postgres://…` (Postgres 14 or newer); for TLS with `sslmode=verify-full`, see [postgres.md](postgres.md#tls); required unless `--embedded`, which does not use it",
+    "`postgres://…` (Postgres 14 or newer); for TLS with `sslmode=verify-full`, see [postgres.md](../operate/postgres.md#tls); required unless `--embedded`, which does not use it",
     { secret: true, embedded: "the embedded database" },
   ),
   POSTERN_REDIS_URL: optional(
     parseRedisUrl,
-    "`redis://…`, `redis+sentinel://…` or `redis+cluster://…`, with TLS `rediss…`; none: Postgres alone; see below",
+    "`redis://…`, `redis+sentinel://…` or `redis+cluster://…`, with TLS `rediss…`; none: Postgres alone; see [Redis URLs](#redis-urls)",
     { secret: true },
   ),
   POSTERN_DATA_DIR: defaulted(
     "./.postern",
     parseText,
-    "with `--embedded`: the folder of the database and of the secrets made for it; one that others can read is refused",
+    "with `--embedded`: the folder of the database and its secrets; a folder that other users can read is refused",
   ),
   POSTERN_ISSUER: optional(
     parseIssuer,
-    "the `iss` of tokens; required unless `--embedded`; https unless on loopback, without query, fragment or trailing slash",
+    "the `iss` of tokens; required unless `--embedded`; https unless its host is loopback, without query, fragment or trailing slash",
     { embedded: "the http address" },
   ),
   POSTERN_AUDIENCE: optional(
     parseIdentifier,
-    "the `aud` of a token when neither the request nor the caller names one; without it such a request is `INVALID_REQUEST`",
+    "the `aud` of a token if neither the request nor the caller's entry names one; if it is not set, such a login is `INVALID_REQUEST`",
     { embedded: "`postern-demo`" },
   ),
   POSTERN_MASTER_KEY: optional(
     parseMasterKeys,
-    "32 bytes in base64 (`openssl rand -base64 32`): seals keys and other secrets at rest; required unless `--embedded`. Several, comma-separated: the first seals, all open",
-    { secret: true, embedded: "made at the first start" },
+    "32 bytes in Base64 (`openssl rand -base64 32`), which encrypt keys and other secrets at rest; required unless `--embedded`. In a comma-separated list, the first encrypts and all decrypt; see [keys.md](../operate/keys.md#change-of-the-master-key)",
+    { secret: true, embedded: "generated at the first start" },
   ),
   POSTERN_SECRET_TOKENS: optional(
     parseSecretTokens,
-    "the internal clients that show a secret token, as a JSON list; see below",
-    { secret: true, embedded: "one, made at the first start" },
+    "the callers that authenticate with a secret token, as a JSON list; see [Secret tokens](#secret-tokens)",
+    { secret: true, embedded: "one, generated at the first start" },
   ),
   POSTERN_BOOTSTRAP_EMAIL: optional(
     parseUserEmail,
-    "e-mail address of the first administrator, made if there is none; both or neither of these two",
+    "email address of the first administrator, who is created if there is none; set this and `POSTERN_BOOTSTRAP_PASSWORD`, or neither",
   ),
   POSTERN_BOOTSTRAP_PASSWORD: optional(parsePassword, "password of the first administrator", {
     secret: true,
@@ -118,62 +118,62 @@ export const settings = {
   POSTERN_ACCESS_TTL: defaulted(
     "5m",
     parseSpan("1s", "1h"),
-    "life of an access token (1s to 1h), never past its session's end",
+    "life of an access token (1s to 1h); a token never outlives its session",
   ),
   POSTERN_SESSION_TTL: defaulted("30d", parseSpan("1s", longest), "absolute life of a session (1s to 3650d)"),
   POSTERN_SESSION_IDLE_TTL: defaulted(
     "7d",
     parseSpan("1s", longest),
-    "how long a session may go without a refresh; at most `POSTERN_SESSION_TTL`",
+    "how long a session lasts without a refresh; at most `POSTERN_SESSION_TTL`",
   ),
   POSTERN_MAX_SESSIONS: defaulted(
     "100",
     parseInteger(1, 100_000),
-    "sessions of a user at once (1 to 100000); beyond it the oldest ends",
+    "active sessions of one user (1 to 100000); above the limit, the oldest session ends",
   ),
   POSTERN_REFRESH_GRACE: defaulted(
     "30s",
     parseSpan("0s", "1h"),
-    "how long a spent refresh token is still answered, for clients that lost the answer or raced; `0` is strict; must be under `POSTERN_ACCESS_TTL`",
+    "how long a spent refresh token still works, for clients that lost the answer or send two refreshes at once; `0` is strict; must be shorter than `POSTERN_ACCESS_TTL`; see [Refresh tokens](#refresh-tokens)",
   ),
   POSTERN_INTROSPECT_STALENESS: defaulted(
     "0s",
     parseSpan("0s", "1h"),
-    "with Postgres lost, `Introspect` may answer from what it last knew for so long (0s to 1h); `0s`: `UNAVAILABLE`",
+    "how long `Introspect` can answer from memory while Postgres is unavailable (0s to 1h); `0s`: it answers `UNAVAILABLE`",
   ),
   POSTERN_PASSWORD_MIN_LENGTH: defaulted(
     "12",
     parseInteger(8, 256),
-    "characters of a new password (8 to 256); at most 1,024 bytes, no composition rules, common passwords refused",
+    "least characters of a new password (8 to 256); see [names.md](names.md)",
   ),
   POSTERN_LOGIN_LIMITS: defaulted(
     defaultLoginLimits,
     parseLoginLimits,
-    "failed logins borne, as `name=count/span` (1 to 1000000, 1s to 24h) or `name=off`; a name left out keeps its default; see below",
+    "limits on failed logins, as `name=count/duration` (1 to 1000000, 1s to 24h) or `name=off`; a name that is left out keeps its default; see [Login limits](#login-limits)",
   ),
   POSTERN_SIGNING_ALG: defaulted(
     "ES256",
     parseChoice("ES256", "EdDSA", "RS256"),
-    "`ES256`, `EdDSA` (Ed25519) or `RS256`, for signing keys made from now on",
+    "`ES256`, `EdDSA` (Ed25519) or `RS256`, for new signing keys",
   ),
   POSTERN_KEY_ROTATE_EVERY: defaulted(
     "30d",
     parseSpan("1h", longest),
-    "how long a signing key signs until the next one takes over (1h to 3650d)",
+    "how long a signing key signs before the next one replaces it (1h to 3650d)",
   ),
   POSTERN_KEY_PUBLISH_LEAD: defaulted(
     "40m",
     parseSpan("5m", longest),
-    "how long at least a signing key is published before it signs (5m, which is how long a reader may keep the key set, to 3650d); must be under `POSTERN_KEY_ROTATE_EVERY`",
+    "least time that a signing key is published before it signs (5m, the time that readers can cache the key set, to 3650d); must be shorter than `POSTERN_KEY_ROTATE_EVERY`",
   ),
   POSTERN_AUDIT_RETENTION: defaulted(
     "365d",
     parseSpan("30d", longest),
-    "how long the audit is kept (30d to 3650d)",
+    "how long audit events are kept (30d to 3650d)",
   ),
   POSTERN_ROUTES: optional(
     parseRoutesFile,
-    "path of the YAML file that says which requests Envoy and other proxies may let pass (at most 256 KiB), read at start; without it every request needs a good token for `POSTERN_AUDIENCE`; see [proxies.md](proxies.md)",
+    "path of the routes file, which is read at the start; without it, every request that a proxy asks about needs a valid token for `POSTERN_AUDIENCE`; see [proxies.md](../guide/proxies.md)",
   ),
   POSTERN_MIGRATE: defaulted(
     "on",
@@ -183,13 +183,13 @@ export const settings = {
   POSTERN_DRAIN_DELAY: defaulted(
     "5s",
     parseSpan("0s", "5m"),
-    "how long calls are still taken after SIGTERM or SIGINT, with readiness off, until nobody routes here any more (0s to 5m); a second signal ends it",
+    "how long the server accepts calls after SIGTERM or SIGINT, while it reports that it is not ready (0s to 5m); a second signal ends the delay",
     { embedded: "`0s`" },
   ),
   POSTERN_DRAIN_TIMEOUT: defaulted(
     "10s",
     parseSpan("0s", "5m"),
-    "how long calls in flight may take after that (0s to 5m); what is left then is cut off",
+    "how long calls in flight can take after that (0s to 5m); the server then ends those that are left",
   ),
   POSTERN_LOG_LEVEL: defaulted(
     "info",
@@ -199,7 +199,7 @@ export const settings = {
   POSTERN_UNKNOWN_ENV: defaulted(
     "refuse",
     parseChoice("refuse", "warn"),
-    "`warn`: an unknown `POSTERN_*` name only warns, for instance while a version is rolled back",
+    "`warn`: an unknown `POSTERN_*` name only causes a warning, for example while you roll back a version",
   ),
 } as const satisfies Readonly<Record<string, Setting<unknown>>>;
 

@@ -84,7 +84,10 @@ function redisEvents(log: Logger) {
       log.warn({ event: "redis_fault", reason });
     },
     redisEvicts(policy: string): void {
-      log.warn({ event: "redis_evicts", policy }, "set maxmemory-policy to noeviction: see docs/redis.md");
+      log.warn(
+        { event: "redis_evicts", policy },
+        "set maxmemory-policy to noeviction: see docs/operate/redis.md",
+      );
     },
   };
 }
@@ -119,13 +122,13 @@ function startEvents(log: Logger) {
       const mib = (bytes: number) => Math.round(bytes / (1024 * 1024));
       log.warn(
         { event: "memory_short", limit_mib: mib(limitBytes), wanted_mib: mib(neededBytes) },
-        "logins can use more memory than this process may have, and end it: see docs/capacity.md",
+        "logins can use more memory than this process may have, and end it: see docs/operate/capacity.md",
       );
     },
     openFilesShort(connections: number): void {
       log.warn(
         { event: "open_files_short", connections },
-        "raise the limit of open files (ulimit -n): client connections can use all of them, see docs/capacity.md",
+        "raise the limit of open files (ulimit -n): client connections can use all of them, see docs/operate/capacity.md",
       );
     },
     waitingForLock(held_by: readonly object[]): void {
@@ -141,7 +144,7 @@ function startEvents(log: Logger) {
     databaseOpenToAllRoles(statements: readonly string[]): void {
       log.warn(
         { event: "database_open_to_all_roles", run: statements },
-        "every role of the database server has rights on this database that it should not have: run the listed statements, see docs/postgres.md",
+        "every role of the database server has rights on this database that it should not have: run the listed statements, see docs/operate/postgres.md",
       );
     },
     /** A fault of the database does not end a running server. It may be fixed without a change of the URL. */

@@ -1,18 +1,19 @@
+import { replaceMarked } from "../lib/marked-section.ts";
 import { createMetrics } from "./metrics.ts";
 
-/** The whole of `docs/metrics.md`, generated from the metrics. */
-export async function metricsDocument(): Promise<string> {
+const markers = [
+  "<!-- table of metrics, generated: vitest run services/auth/src/telemetry --update -->",
+  "<!-- end of the table of metrics -->",
+] as const;
+
+/**
+ * `docs/reference/metrics.md` with the current table of metrics.
+ * @throws {Error} if the page does not have the markers of the table
+ */
+export async function withMetricsTable(page: string): Promise<string> {
   const all = await createMetrics().registry.getMetricsAsJSON();
   const rows = all
     .filter(({ name }) => name.startsWith("postern_"))
     .map(({ name, type, help }) => `| \`${name}\` | ${String(type)} | ${help} |`);
-  return `# Metrics
-
-\`/metrics\` on the operator's listener (\`POSTERN_OPS_ADDR\`) answers in the text format of Prometheus. Prometheus's
-default metrics of the process and of Node.js are there too. No label contains a name, an address or an ID.
-
-| name | type | meaning |
-|---|---|---|
-${rows.join("\n")}
-`;
+  return replaceMarked(page, markers, ["| name | type | meaning |", "|---|---|---|", ...rows].join("\n"));
 }

@@ -55,7 +55,7 @@ export function createListenerMetrics({ counter, gauge }: Instruments) {
   ]);
   const max = gauge(
     "postern_max_connections",
-    "Maximum number of client connections, by listener; see docs/capacity.md.",
+    "Maximum number of client connections, by listener; see docs/operate/capacity.md.",
     ["listener"],
   );
   const refused = counter(

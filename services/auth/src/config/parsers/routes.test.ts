@@ -48,8 +48,8 @@ test("an entry with all its fields, and one with what it needs", () => {
   ]);
 });
 
-test("the example of docs/proxies.md", () => {
-  const page = readFileSync(`${import.meta.dirname}/../../../../../docs/proxies.md`, "utf8");
+test("the example of docs/guide/proxies.md", () => {
+  const page = readFileSync(`${import.meta.dirname}/../../../../../docs/guide/proxies.md`, "utf8");
   const [, example = ""] = /```yaml\n(.*?)```/s.exec(page) ?? [];
   expect(parseRoutes(example).map(({ path }) => path)).toEqual([
     "/health",

@@ -1,9 +1,9 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { permissions } from "../../domain/caller/permission.ts";
 import { sha256Of } from "../../lib/sha256.ts";
 import { SettingError } from "../error.ts";
-import { secretTokensExample } from "../settings-doc.ts";
 import { parseSecretTokens, toSecretToken } from "./secret-tokens.ts";
 
 const token = "0123456789-0123456789-0123456789";
@@ -121,8 +121,14 @@ describe("J15: refused, with the place and without the token", () => {
     expect(() => parse({ name: "web", sha256, permissions: ["login"] })).toThrow(/empty token/);
   });
 
-  test("the example of the documentation", () => {
-    expect(() => parseSecretTokens(secretTokensExample)).toThrow(/^\[0\]\.sha256/);
+  test("the example of docs/reference/configuration.md is complete except for its digest", () => {
+    const page = readFileSync(
+      `${import.meta.dirname}/../../../../../docs/reference/configuration.md`,
+      "utf8",
+    );
+    const [, example = ""] = /```json\n(\[.*?)```/s.exec(page) ?? [];
+    expect(() => parseSecretTokens(example)).toThrow(/^\[0\]\.sha256/);
+    expect(() => parseSecretTokens(example.replace(/<.*>/, "0".repeat(64)))).not.toThrow();
   });
 
   test("any text that is no list of objects, without a word of it", () => {

@@ -38,8 +38,8 @@ test("every event that SQL and code note is in the list, and no other", async ()
   expect(others).toEqual([]);
 });
 
-test("docs/audit.md has a row for every event and every reason of a refusal, and for no other", async () => {
-  const document = await readFile(`${source}/../../../docs/audit.md`, "utf8");
+test("docs/reference/audit.md has a row for every event and every reason of a refusal, and for no other", async () => {
+  const document = await readFile(`${source}/../../../docs/reference/audit.md`, "utf8");
   const [, events = "", reasons = ""] = document.split(/^\| (?:event|reason) \|/m);
   const names = (table: string) =>
     [...table.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = ""]) => cell.match(/[a-z_]+/g) ?? []);

@@ -134,10 +134,10 @@ function refusedRole(message: string): string {
 /** What Postgres says about a schema repeats nothing of the URL. The name of the database is a part of the URL. */
 function missingRight(fault: Error): string {
   if ("detail" in fault && /\bCONNECT\b/.test(String(fault.detail))) {
-    return "the role lacks the right CONNECT on the database: see docs/postgres.md";
+    return "the role lacks the right CONNECT on the database: see docs/operate/postgres.md";
   }
   const what = /database/i.test(fault.message) ? "permission denied for the database" : fault.message;
-  return `the role lacks a right that Postern needs (${what}): see docs/postgres.md`;
+  return `the role lacks a right that Postern needs (${what}): see docs/operate/postgres.md`;
 }
 
 /** Errors of the driver, which have no code, and of PgBouncer, whose code (08P01) faults that pass have too. All are English. */

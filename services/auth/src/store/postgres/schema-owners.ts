@@ -51,4 +51,4 @@ export async function demandTrustedOwners(query: Query, servesFor: "owner" | "an
   }
 }
 
-const advice = "drop the schema if you did not create it, see docs/postgres.md";
+const advice = "drop the schema if you did not create it, see docs/operate/postgres.md";
