@@ -87,7 +87,7 @@ describe("what the rules allow is not reported:", () => {
     [
       "the domain's errors in a store",
       "store/postgres/a.ts",
-      `import { PosternError } from "../../domain/errors.ts";`,
+      `import { AuthError } from "../../domain/errors.ts";`,
     ],
     [
       "types of the domain in a store",

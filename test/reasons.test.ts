@@ -5,7 +5,7 @@ import {
   Reason as WireReason,
 } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { describe, expect, test } from "vitest";
-import { PosternError, type Reason, reasons } from "../services/auth/src/domain/errors.ts";
+import { AuthError, type Reason, reasons } from "../services/auth/src/domain/errors.ts";
 import { toConnectError } from "../services/auth/src/rpc/connect/errors.ts";
 
 const names = Object.keys(reasons) as Reason[];
@@ -17,14 +17,14 @@ test("the reason table and the proto's enum have the same members", () => {
 
 describe.each(names)("%s", (name) => {
   test("crosses the wire as itself, with the code of the table", () => {
-    const error = toConnectError(new PosternError(name));
+    const error = toConnectError(new AuthError(name));
     const [detail] = ConnectError.from(error).findDetails(ErrorDetailSchema);
     expect(detail?.reason).toBe(WireReason[name]);
     expect(Code[error.code].replaceAll(/(?<!^)[A-Z]/g, "_$&").toLowerCase()).toBe(reasons[name].code);
   });
 
   test("tells when to come back where that may help, and only there", () => {
-    const error = toConnectError(new PosternError(name));
+    const error = toConnectError(new AuthError(name));
     const [detail] = error.findDetails(ErrorDetailSchema);
     const helps = ["UNAVAILABLE", "OVERLOADED", "RATE_LIMITED"].includes(name);
     expect(detail?.retryAfter !== undefined).toBe(helps);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PosternError } from "../../services/auth/src/domain/errors.ts";
+import { AuthError } from "../../services/auth/src/domain/errors.ts";
 import {
   type Budget,
   type BudgetStore,
@@ -185,7 +185,7 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
 
 /** What a call comes to whose answer a machine with too much to do has lost. */
 function unanswered(error: unknown): "unanswered" {
-  if (error instanceof PosternError && error.reason === "UNAVAILABLE") return "unanswered";
+  if (error instanceof AuthError && error.reason === "UNAVAILABLE") return "unanswered";
   throw error;
 }
 

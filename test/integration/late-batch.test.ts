@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PosternError } from "../../services/auth/src/domain/errors.ts";
+import { AuthError } from "../../services/auth/src/domain/errors.ts";
 import { migrate } from "../../services/auth/src/store/postgres/migrate.ts";
 import { poll } from "../support/poll.ts";
 import { withClient } from "../support/postgres/database.ts";
@@ -34,7 +34,7 @@ test("a refresh that a frozen Postgres carries out after its caller was told UNA
 
   await postgres.freeze();
   const fault = await rotate(1).catch((error: unknown) => error);
-  expect(fault instanceof PosternError && fault.reason).toBe("UNAVAILABLE");
+  expect(fault instanceof AuthError && fault.reason).toBe("UNAVAILABLE");
   await postgres.thaw();
   await poll("the late batch is refused", 20_000, async () => states.includes("57014") || undefined);
 

@@ -5,7 +5,7 @@ import { printAnswer } from "./cli/output.ts";
 import { findCommand, parseCommandArgs } from "./cli/parse.ts";
 import { commands as allCommands } from "./cli/table.ts";
 import { ConfigError } from "./config/error.ts";
-import { PosternError } from "./domain/errors.ts";
+import { AuthError } from "./domain/errors.ts";
 
 const exitCodes = { success: 0, failure: 1, misuse: 2 } as const;
 
@@ -57,10 +57,10 @@ function report(error: unknown, command: Command | undefined, io: Io): number {
     io.stderr.write(`${name}: the configuration is wrong\n${error.message.replace(/^/gm, "  ")}\n`);
     return exitCodes.misuse;
   }
-  const expected = error instanceof PosternError || error instanceof CommandError;
+  const expected = error instanceof AuthError || error instanceof CommandError;
   io.stderr.write(`${name}: ${expected ? error.message : `unexpected fault: ${describeFault(error)}`}\n`);
   if (isDebugging(io) && error instanceof Error) io.stderr.write(`${error.stack}\n`);
-  const misuse = error instanceof PosternError && error.reason === "INVALID_REQUEST";
+  const misuse = error instanceof AuthError && error.reason === "INVALID_REQUEST";
   return misuse ? exitCodes.misuse : exitCodes.failure;
 }
 

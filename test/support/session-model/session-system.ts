@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import { createKeyMaterial } from "../../../services/auth/src/crypto/key-material.ts";
 import { createFailedLogins } from "../../../services/auth/src/domain/audit/failed-logins.ts";
 import type { Caller } from "../../../services/auth/src/domain/caller/caller.ts";
-import { PosternError } from "../../../services/auth/src/domain/errors.ts";
+import { AuthError } from "../../../services/auth/src/domain/errors.ts";
 import { openKeyRing } from "../../../services/auth/src/domain/keys/key-ring.ts";
 import { login } from "../../../services/auth/src/domain/login/login.ts";
 import type { LoginBudgets } from "../../../services/auth/src/domain/login/login-budgets.ts";
@@ -207,6 +207,6 @@ export async function acceptedGenerations(pool: Pool, sessionId: string): Promis
 
 /** The reason behind a refusal; anything else that was thrown is thrown on. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof PosternError) return error.reason;
+  if (error instanceof AuthError) return error.reason;
   throw error;
 }

@@ -1,5 +1,5 @@
 import type { Caller } from "../domain/caller/caller.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 
 /** One call, whatever transport it came by. */
 export interface Call {
@@ -15,13 +15,13 @@ export interface Call {
   readonly connection: object;
   /**
    * Checks again whether the caller may call the operation. For streams, which outlive the credential.
-   * @throws {PosternError}
+   * @throws {AuthError}
    */
   readonly reauthorize: () => Promise<void>;
 }
 
-/** @throws {PosternError} `INVALID_CLIENT` if the operation is public, so that no caller is known */
+/** @throws {AuthError} `INVALID_CLIENT` if the operation is public, so that no caller is known */
 export function callerOf({ caller }: Call): Caller {
-  if (caller === undefined) throw new PosternError("INVALID_CLIENT");
+  if (caller === undefined) throw new AuthError("INVALID_CLIENT");
   return caller;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Caller } from "../domain/caller/caller.ts";
 import type { Permission } from "../domain/caller/permission.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { createCalls } from "./calls.ts";
 import type { FinishedCall } from "./finished-call.ts";
 
@@ -16,7 +16,7 @@ function open(operation: string, authorization: readonly string[] = []) {
   const calls = createCalls({
     async authenticate(credential) {
       const permission = credential?.slice("Bearer ".length);
-      if (permission === undefined) throw new PosternError("INVALID_CLIENT");
+      if (permission === undefined) throw new AuthError("INVALID_CLIENT");
       return { name: permission, permissions: new Set([permission as Permission]) } as unknown as Caller;
     },
     isOverloaded: () => false,
@@ -69,7 +69,7 @@ describe("admit", () => {
 describe("finish", () => {
   test.each<[string, unknown, object]>([
     ["success", undefined, { outcome: "ok", isFault: false }],
-    ["a refusal", new PosternError("NOT_FOUND"), { outcome: "NOT_FOUND", isFault: false }],
+    ["a refusal", new AuthError("NOT_FOUND"), { outcome: "NOT_FOUND", isFault: false }],
     ["an unexpected error", new TypeError("inside"), { outcome: "INTERNAL", isFault: true }],
   ])("reports %s", (_, error, outcome) => {
     const { call, finished } = open("jwks");
@@ -81,7 +81,7 @@ describe("finish", () => {
 
   test("reports a call once: the first report counts", () => {
     const { call, finished } = open("jwks");
-    call.finish(new PosternError("NOT_FOUND"));
+    call.finish(new AuthError("NOT_FOUND"));
     call.finish();
     expect(finished.map(({ outcome }) => outcome)).toEqual(["NOT_FOUND"]);
   });

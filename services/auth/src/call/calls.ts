@@ -1,12 +1,12 @@
 import { type Caller, permits } from "../domain/caller/caller.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { type AccessRule, accessTable } from "./access-table.ts";
 import type { Arrival } from "./arrival.ts";
 import type { Call } from "./call.ts";
 import type { FinishedCall } from "./finished-call.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
-/** @throws {PosternError} `INVALID_CLIENT`, `UNAVAILABLE` */
+/** @throws {AuthError} `INVALID_CLIENT`, `UNAVAILABLE` */
 export type Authenticate = (authorization: string | null) => Promise<Caller>;
 
 export interface CallsDeps {
@@ -31,7 +31,7 @@ export interface OpenCall {
   readonly id: string;
   /**
    * Authenticates the caller and checks its permission. To be awaited before any byte of the body is used.
-   * @throws {PosternError} `INVALID_CLIENT`, `NOT_PERMITTED`, `UNAVAILABLE`
+   * @throws {AuthError} `INVALID_CLIENT`, `NOT_PERMITTED`, `UNAVAILABLE`
    */
   admit(): Promise<void>;
   /**
@@ -57,7 +57,7 @@ export function createCalls(deps: CallsDeps): Calls {
       async function admit(): Promise<void> {
         // A component in between may have judged the call by the other credential.
         if (authorization.length > 1) {
-          throw new PosternError("INVALID_CLIENT", { message: "send one `authorization` header" });
+          throw new AuthError("INVALID_CLIENT", { message: "send one `authorization` header" });
         }
         if (rule !== "public") {
           caller = await deps.authenticate(authorization[0] ?? null);
@@ -87,5 +87,5 @@ export function createCalls(deps: CallsDeps): Calls {
 function requirePermission(rule: Exclude<AccessRule, "public"> | undefined, caller: Caller): void {
   if (rule?.some((permission) => permits(caller, permission))) return;
   const wanted = rule?.map((permission) => `\`${permission}\``).join(" or ") ?? "";
-  throw new PosternError("NOT_PERMITTED", { message: `the caller lacks the permission ${wanted}` });
+  throw new AuthError("NOT_PERMITTED", { message: `the caller lacks the permission ${wanted}` });
 }

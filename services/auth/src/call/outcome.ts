@@ -1,4 +1,4 @@
-import { type ErrorCode, PosternError } from "../domain/errors.ts";
+import { AuthError, type ErrorCode } from "../domain/errors.ts";
 
 /**
  * The refusal of a contract that is not Postern's, such as `grpc.health.v1`: it has a code, and none of Postern's
@@ -25,7 +25,7 @@ export interface Outcome {
 /** @param error what was thrown; undefined for success */
 export function outcomeOf(error: unknown): Outcome {
   if (error === undefined) return { outcome: "ok", isFault: false };
-  if (error instanceof PosternError) return { outcome: error.reason, isFault: error.reason === "INTERNAL" };
+  if (error instanceof AuthError) return { outcome: error.reason, isFault: error.reason === "INTERNAL" };
   if (error instanceof StatusError)
     return { outcome: codeName(error.code), isFault: error.code === "internal" };
   return { outcome: "INTERNAL", isFault: true };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../config/error.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { main } from "../main.ts";
 import { type Command, CommandError, UsageError } from "./command.ts";
 import { fakeIo } from "./io.fixture.ts";
@@ -91,7 +91,7 @@ describe("exit code 2, with nothing on stdout", () => {
       new ConfigError([{ setting: "POSTERN_X", message: "no" }]),
       "\n  POSTERN_X: no\n",
     ],
-    ["a malformed argument", new PosternError("INVALID_REQUEST", { message: "no address" }), "no address\n"],
+    ["a malformed argument", new AuthError("INVALID_REQUEST", { message: "no address" }), "no address\n"],
   ])("for %s", async (_, error, told) => {
     const { exitCode, stdout, stderr } = await runMain(["do", "it"], failing(error));
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
@@ -103,7 +103,7 @@ describe("exit code 1, with one line on stderr", () => {
   const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
 
   test.each([
-    ["a refusal", new PosternError("NOT_FOUND", { message: "no such user" }), "no such user"],
+    ["a refusal", new AuthError("NOT_FOUND", { message: "no such user" }), "no such user"],
     ["a command's failure", new CommandError("the file is empty"), "the file is empty"],
     [
       "an unexpected fault",

@@ -115,9 +115,7 @@ describe("what proxies may let pass", () => {
       parse(env, embedded).routes.map((route) => route.audiences);
     expect(audiences({ ...required, POSTERN_AUDIENCE, POSTERN_ROUTES })).toEqual([["b"], ["api"], ["api"]]);
     expect(audiences({ POSTERN_ROUTES }, true)).toEqual([["b"], ["postern-demo"], ["postern-demo"]]);
-    expect(() => parse({ ...required, POSTERN_ROUTES })).toThrow(
-      "POSTERN_ROUTES: entry 2 has no audiences",
-    );
+    expect(() => parse({ ...required, POSTERN_ROUTES })).toThrow("POSTERN_ROUTES: entry 2 has no audiences");
   });
 
   test("asks for no audience where no token is looked at", () => {

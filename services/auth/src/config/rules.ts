@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { checkNewPassword } from "../domain/user/password-policy.ts";
 import type { Address } from "../lib/address.ts";
 import { isCommonPassword } from "../lib/common-passwords.ts";
@@ -119,7 +119,7 @@ function passwordFaults(email: string, password: string, minLength: number): Rul
     checkNewPassword(password, { minLength, isCommon: isCommonPassword, forbidden: [email] });
     return [];
   } catch (error) {
-    if (!(error instanceof PosternError)) throw error;
+    if (!(error instanceof AuthError)) throw error;
     const about = ["POSTERN_BOOTSTRAP_EMAIL", "POSTERN_PASSWORD_MIN_LENGTH"] as const;
     return [fault("POSTERN_BOOTSTRAP_PASSWORD", error.message, ...about)];
   }

@@ -1,4 +1,4 @@
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 
 export interface BoundedQueueOptions {
   /** Maximum number of pieces of work that run at the same time. */
@@ -25,7 +25,7 @@ export class BoundedQueue {
   }
 
   /**
-   * @throws {PosternError} `OVERLOADED` if the queue is full
+   * @throws {AuthError} `OVERLOADED` if the queue is full
    * @throws the reason of `signal`, if it is aborted before the work begins
    */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -46,10 +46,10 @@ export class BoundedQueue {
 
   /**
    * Reserves a slot for work that follows, until it is disposed of.
-   * @throws {PosternError} `OVERLOADED` if there is none
+   * @throws {AuthError} `OVERLOADED` if there is none
    */
   reserveSlot(): Disposable {
-    if (this.isFull) throw new PosternError("OVERLOADED");
+    if (this.isFull) throw new AuthError("OVERLOADED");
     this.#kept += 1;
     return {
       [Symbol.dispose]: () => {
@@ -78,7 +78,7 @@ export class BoundedQueue {
       this.#free--;
       return;
     }
-    if (this.#waiting.size >= this.#limit) throw new PosternError("OVERLOADED");
+    if (this.#waiting.size >= this.#limit) throw new AuthError("OVERLOADED");
 
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => {

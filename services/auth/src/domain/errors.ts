@@ -151,13 +151,13 @@ export interface PosternErrorOptions {
 }
 
 /** The error that use cases and stores throw on purpose. Any other error becomes `INTERNAL`. */
-export class PosternError extends Error {
+export class AuthError extends Error {
   readonly reason: Reason;
   readonly retryAfterMs: number | undefined;
 
   constructor(reason: Reason, options: PosternErrorOptions = {}) {
     super(options.message ?? reasons[reason].message, { cause: options.cause });
-    this.name = "PosternError";
+    this.name = "AuthError";
     this.reason = reason;
     this.retryAfterMs = options.retryAfterMs ?? defaultRetryAfterMs(reason);
   }

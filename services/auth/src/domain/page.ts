@@ -1,4 +1,4 @@
-import { PosternError } from "./errors.ts";
+import { AuthError } from "./errors.ts";
 import type { Uuid } from "./ports/ids.ts";
 
 /** A page token is the ID of the page's last row. It reveals nothing that the row did not. */
@@ -8,14 +8,14 @@ export function encodePageToken(id: Uuid): string {
 
 /**
  * @returns undefined for the empty token of a first page
- * @throws PosternError `INVALID_REQUEST` for anything that `encodePageToken` did not make
+ * @throws AuthError `INVALID_REQUEST` for anything that `encodePageToken` did not make
  */
 export function decodePageToken(token: string): Uuid | undefined {
   if (token === "") return undefined;
   const hex = Buffer.from(token, "base64url").toString("hex");
   const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   if (hex.length !== 32 || encodePageToken(id) !== token) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message: "`page_token` must be the `next_page_token` of the previous page",
     });
   }

@@ -3,7 +3,7 @@ import { accessTable, requireRules } from "../call/access-table.ts";
 import { type Arrival, arrivalOf } from "../call/arrival.ts";
 import type { Call } from "../call/call.ts";
 import type { Calls } from "../call/calls.ts";
-import { PosternError, reasons } from "../domain/errors.ts";
+import { AuthError, reasons } from "../domain/errors.ts";
 import { withDeadline } from "../lib/deadline.ts";
 import type { NodeHandler } from "../lib/node-http.ts";
 import { isRead, refuse, refuseMethod } from "../lib/refuse.ts";
@@ -17,7 +17,7 @@ export interface Endpoint {
   readonly methods: "any" | "read";
   /**
    * Answers the request. If it throws, the answer is the HTTP status of the error's reason.
-   * @throws {PosternError}
+   * @throws {AuthError}
    */
   serve(call: Call, request: IncomingMessage, response: ServerResponse): void | Promise<void>;
 }
@@ -58,7 +58,7 @@ function toNodeHandler({ operation, methods, serve }: Endpoint, { calls, newRequ
     }
     if (calls.isOverloaded(operation)) {
       calls.onShed(operation);
-      refuseWith(response, new PosternError("OVERLOADED"));
+      refuseWith(response, new AuthError("OVERLOADED"));
       return;
     }
     const call = calls.open(operation, callerArrival(operation, arrivalOf(request, newRequestId)));
@@ -67,7 +67,7 @@ function toNodeHandler({ operation, methods, serve }: Endpoint, { calls, newRequ
       await withDeadline(performance.now() + maxTimeoutMs, async () => {
         await call.admit();
         // While the call waited, the listener may have refused it.
-        if (response.headersSent) throw new PosternError("OVERLOADED");
+        if (response.headersSent) throw new AuthError("OVERLOADED");
         await serve(call.start(ended), request, response);
       });
       call.finish();
@@ -95,7 +95,7 @@ function endOf(response: ServerResponse): AbortSignal {
 }
 
 function refuseWith(response: ServerResponse, error: unknown): void {
-  const { reason, retryAfterMs } = error instanceof PosternError ? error : new PosternError("INTERNAL");
+  const { reason, retryAfterMs } = error instanceof AuthError ? error : new AuthError("INTERNAL");
   if (retryAfterMs !== undefined) response.setHeader("retry-after", Math.ceil(retryAfterMs / 1_000));
   refuse(response, reasons[reason].httpStatus);
 }

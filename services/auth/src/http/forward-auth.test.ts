@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { foldedIdentityNames } from "../../../../test/support/clients/folded-names.ts";
 import type { ProxiedRequest, Verdict } from "../domain/access/authorize-request.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { serveEndpoints } from "./endpoint.fixture.ts";
 import { forwardAuthEndpoint } from "./forward-auth.ts";
 
@@ -145,7 +145,7 @@ describe("the answer", () => {
 
   test("J04: is 503 with a time for a retry if the verdict is unknown", async () => {
     verdict = () => {
-      throw new PosternError("UNAVAILABLE");
+      throw new AuthError("UNAVAILABLE");
     };
     const { status, headers } = await ask(forwarded);
     expect([status, headers["retry-after"]]).toEqual([503, "1"]);
@@ -203,7 +203,7 @@ test.each<[string, () => Verdict, string]>([
   [
     "cannot be judged",
     () => {
-      throw new PosternError("UNAVAILABLE");
+      throw new AuthError("UNAVAILABLE");
     },
     "UNAVAILABLE",
   ],

@@ -5,7 +5,7 @@ import {
   identityHeaders,
   looksLikeIdentity,
 } from "../domain/access/proxy/identity-headers.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { refuse } from "../lib/refuse.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -26,7 +26,7 @@ export function forwardAuthEndpoint(authorize: Authorize): Endpoint {
       response.setHeader("cache-control", "no-store");
       const verdict = await authorize(readProxied(request.rawHeaders));
       // The listener may have refused the call in the meantime.
-      if (response.headersSent) throw new PosternError("OVERLOADED");
+      if (response.headersSent) throw new AuthError("OVERLOADED");
       if (verdict.kind === "pass") {
         for (const [name, value] of Object.entries(describeIdentity(verdict.claims))) {
           response.setHeader(name, value);
@@ -43,7 +43,7 @@ export function forwardAuthEndpoint(authorize: Authorize): Endpoint {
 /**
  * The request as the proxy describes it: by `x-forwarded-method` and `-uri` (Traefik, Caddy) or by `x-original-method`
  * and `-uri` (nginx).
- * @throws {PosternError} `INVALID_REQUEST` unless it is described completely and only once: a client may send either
+ * @throws {AuthError} `INVALID_REQUEST` unless it is described completely and only once: a client may send either
  * pair, and a proxy that sets one may forward the other. Also if it has a header that the application may read as an
  * identity header and that the proxy does not overwrite.
  */
@@ -62,13 +62,13 @@ function readProxied(rawHeaders: readonly string[]): ProxiedRequest {
   const [target, ...otherTargets] = new Set([...targets, ...originalTargets]);
   const disagrees = otherMethods.length + otherTargets.length > 0;
   if (repeats || halves || disagrees || method === undefined || target === undefined) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message:
         "the proxy must send `x-forwarded-method` and `x-forwarded-uri`, or `x-original-method` and `x-original-uri`, once each",
     });
   }
   if (rawHeaders.some((name, index) => index % 2 === 0 && isForgedIdentity(name))) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message: "the request has a header that an application may read as an identity header",
     });
   }

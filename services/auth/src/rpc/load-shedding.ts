@@ -1,5 +1,5 @@
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import type { NodeRequest, NodeResponse } from "../lib/node-http.ts";
 import { toConnectError } from "./connect/errors.ts";
 import { answerTrailersOnly, grpcTypeOf } from "./trailers-only.ts";
@@ -10,7 +10,7 @@ import { answerTrailersOnly, grpcTypeOf } from "./trailers-only.ts";
  */
 const holdMs = 200;
 
-const error = toConnectError(new PosternError("OVERLOADED"));
+const error = toConnectError(new AuthError("OVERLOADED"));
 const connectBody = errorToJsonBytes(error, undefined);
 const connectHead = {
   ...Object.fromEntries(error.metadata),

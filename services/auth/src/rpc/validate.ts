@@ -1,9 +1,9 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation, violationsToProto } from "@bufbuild/protovalidate";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 
 /** A message that breaks the rules of its proto file. */
-export class ViolationError extends PosternError {
+export class ViolationError extends AuthError {
   readonly violations: readonly Violation[];
 
   constructor(violations: readonly Violation[]) {
@@ -17,14 +17,14 @@ export class ViolationError extends PosternError {
   }
 }
 
-/** @throws {PosternError} `INVALID_REQUEST`: says which fields are wrong and what they must be, never what they were */
+/** @throws {AuthError} `INVALID_REQUEST`: says which fields are wrong and what they must be, never what they were */
 export type Validate = (schema: DescMessage, message: Message) => void;
 
 export function createValidate(): Validate {
   const validator = createValidator();
   return (schema, message) => {
     if (hasNul(message)) {
-      throw new PosternError("INVALID_REQUEST", { message: "text must not contain the character U+0000" });
+      throw new AuthError("INVALID_REQUEST", { message: "text must not contain the character U+0000" });
     }
     const result = validator.validate(schema, message);
     if (result.kind === "error") throw result.error;

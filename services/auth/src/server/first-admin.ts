@@ -1,5 +1,5 @@
 import { ConfigError } from "../config/error.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import { createFirstAdmin } from "../domain/user/create-first-admin.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { passwordDeps } from "./password-deps.ts";
@@ -22,7 +22,7 @@ export async function createFirstAdminOf(config: ReadyConfig, context: Context):
     );
     return outcome === "created";
   } catch (error) {
-    if (!(error instanceof PosternError) || error.reason !== "ALREADY_EXISTS") throw error;
+    if (!(error instanceof AuthError) || error.reason !== "ALREADY_EXISTS") throw error;
     const message = `${error.message}; make this user an administrator with \`postern user set-roles\`, or set another address`;
     throw new ConfigError([{ setting: "POSTERN_BOOTSTRAP_EMAIL", message }]);
   }

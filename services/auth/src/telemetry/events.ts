@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { FinishedCall } from "../call/finished-call.ts";
-import { PosternError } from "../domain/errors.ts";
+import { AuthError } from "../domain/errors.ts";
 import type { HeadRead } from "../domain/revocation/revocation-log-reader.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -27,7 +27,7 @@ function callEvents(log: Logger, metrics: Metrics) {
       const line = { event: "rpc", method: operation, request_id: id, ms: Math.round(durationMs * 10) / 10 };
       if (error === undefined) log.debug(line);
       else if (isFault) log.error({ ...line, error });
-      else if (error instanceof PosternError) log.info({ ...line, reason: outcome });
+      else if (error instanceof AuthError) log.info({ ...line, reason: outcome });
       else log.info({ ...line, code: outcome });
     },
     /** A call was refused before it was read. Counted only: a line would cost as much as the refusal. */

@@ -14,7 +14,7 @@ export function showKey(key: StoredKey, material: Pick<KeyMaterial, "masterKeyOf
   };
 }
 
-/** The key in its current state. @throws {PosternError} `NOT_FOUND` */
+/** The key in its current state. @throws {AuthError} `NOT_FOUND` */
 export async function showKeyNow({ keys, material }: KeyContext, id: Uuid) {
   return showKey(await findKey(keys, { id }), material);
 }

@@ -75,7 +75,7 @@ export function parseAskedEvents(args: Args): AskedEvents {
 
 /**
  * @param now the database's time
- * @throws {PosternError} `NOT_FOUND` if there is no such user
+ * @throws {AuthError} `NOT_FOUND` if there is no such user
  */
 export async function toFilter(
   { filter, user, since, until }: AskedEvents,

@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { activeKey } from "../../domain/keys/key-policy.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { KeyPurpose, KeyStore, StoredKey } from "../../domain/ports/key-store.ts";
@@ -29,12 +29,12 @@ export function parseKeyId(text: string | undefined): Uuid {
   return id;
 }
 
-/** @throws {PosternError} `NOT_FOUND` */
+/** @throws {AuthError} `NOT_FOUND` */
 export async function findKey(keys: Pick<KeyStore, "list">, named: NamedKey): Promise<StoredKey> {
   const list = await keys.list();
   const key =
     "purpose" in named ? activeKey(list, named.purpose) : list.keys.find(({ id }) => id === named.id);
   if (key === undefined)
-    throw new PosternError("NOT_FOUND", { message: "there is no such key, or it was removed" });
+    throw new AuthError("NOT_FOUND", { message: "there is no such key, or it was removed" });
   return key;
 }

@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { User, UserStore } from "../../domain/ports/user-store.ts";
 import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
 import { dropBlanks } from "../../lib/blanks.ts";
@@ -44,14 +44,14 @@ function parseUserId(text: string): string {
   return id;
 }
 
-/** @throws {PosternError} `NOT_FOUND`, with a hint where to look */
+/** @throws {AuthError} `NOT_FOUND`, with a hint where to look */
 export async function findUser(users: Pick<UserStore, "find">, key: GetUserInput["key"]): Promise<User> {
   try {
     return await getUser({ users }, { caller: cliCaller, key });
   } catch (error) {
-    if (!(error instanceof PosternError) || error.reason !== "NOT_FOUND") throw error;
+    if (!(error instanceof AuthError) || error.reason !== "NOT_FOUND") throw error;
     const message =
       "no such user: `postern user list --query TEXT` shows those whose name or address begins so";
-    throw new PosternError("NOT_FOUND", { message });
+    throw new AuthError("NOT_FOUND", { message });
   }
 }

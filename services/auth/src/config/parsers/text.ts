@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { parseEmail } from "../../domain/user/identifier.ts";
 import { SettingError } from "../error.ts";
 
@@ -43,7 +43,7 @@ export function parseUserEmail(text: string): string {
   try {
     return parseEmail(text).email;
   } catch (error) {
-    if (error instanceof PosternError) throw new SettingError(error.message);
+    if (error instanceof AuthError) throw new SettingError(error.message);
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Caller } from "../caller/caller.ts";
 import { posternAudience } from "../caller/postern-audience.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { SecretTokenDirectory } from "../ports/secret-token-directory.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
 import { classify } from "../token/classify.ts";
@@ -15,11 +15,11 @@ const bearer = /^bearer +(\S.*)$/i;
 /**
  * Authenticates a caller: a service by its secret token, or an administrator by an access token for Postern's own audience.
  * @param authorization the header's value
- * @throws PosternError `INVALID_CLIENT`
+ * @throws AuthError `INVALID_CLIENT`
  */
 export async function authenticate(deps: AuthenticateDeps, authorization: string | null): Promise<Caller> {
   const credential = bearer.exec(authorization ?? "")?.[1];
-  if (credential === undefined) throw new PosternError("INVALID_CLIENT");
+  if (credential === undefined) throw new AuthError("INVALID_CLIENT");
   const service = deps.secretTokens.find(credential);
   if (service !== undefined) return service;
   if (classify(credential) !== "access") throw wrong();
@@ -35,6 +35,6 @@ export async function authenticate(deps: AuthenticateDeps, authorization: string
   };
 }
 
-function wrong(): PosternError {
-  return new PosternError("INVALID_CLIENT", { message: "the caller's credential is not valid" });
+function wrong(): AuthError {
+  return new AuthError("INVALID_CLIENT", { message: "the caller's credential is not valid" });
 }

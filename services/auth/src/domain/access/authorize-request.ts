@@ -24,7 +24,7 @@ const bearer = /^bearer +([\w.~+/-]+=*)$/i;
 
 /**
  * Decides whether a proxied request may pass. A request that matches no route is refused.
- * @throws PosternError `UNAVAILABLE` if the verdict is unknown
+ * @throws AuthError `UNAVAILABLE` if the verdict is unknown
  */
 export async function authorizeRequest(deps: AuthorizeDeps, request: ProxiedRequest): Promise<Verdict> {
   const route = deps.routes.match(request);

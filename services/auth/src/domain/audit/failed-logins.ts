@@ -22,7 +22,7 @@ export interface FailedLogin {
 export interface FailedLogins {
   /**
    * Resolves when the event is written. Events that wait at the same time share a transaction.
-   * @throws {PosternError} `UNAVAILABLE`
+   * @throws {AuthError} `UNAVAILABLE`
    */
   record(login: FailedLogin, reason: RefusalReason): Promise<void>;
   /**
@@ -33,7 +33,7 @@ export interface FailedLogins {
   count(login: FailedLogin, budget: BudgetName): void;
   /**
    * Records what was counted.
-   * @throws {PosternError} `UNAVAILABLE`; what could not be recorded stays counted
+   * @throws {AuthError} `UNAVAILABLE`; what could not be recorded stays counted
    */
   flush(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { type Caller, demand } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { AuditEvent, AuditFilter, AuditStore } from "../ports/audit-store.ts";
 import type { Uuid } from "../ports/ids.ts";
 
@@ -8,7 +8,7 @@ export interface FollowAuditDeps {
   /** Waits before the next read, or until the signal. */
   readonly pause: (signal: AbortSignal) => Promise<unknown>;
   /** Called when a read failed. It is retried. */
-  readonly onUnavailable: (error: PosternError) => void;
+  readonly onUnavailable: (error: AuthError) => void;
 }
 
 export interface FollowAuditInput {
@@ -30,7 +30,7 @@ const rowsAtOnce = 1_000;
 /**
  * Yields every event once, as it arrives, the oldest first. Ends at the signal.
  *
- * @throws {PosternError} `NOT_PERMITTED`; `UNAVAILABLE` if the first read fails
+ * @throws {AuthError} `NOT_PERMITTED`; `UNAVAILABLE` if the first read fails
  */
 export async function* followAudit(
   { audit, pause, onUnavailable }: FollowAuditDeps,
@@ -57,7 +57,7 @@ export async function* followAudit(
       since = lateFrom(now);
       for (const [id, at] of seen) if (at < since) seen.delete(id);
     } catch (error) {
-      if (!(error instanceof PosternError && error.reason === "UNAVAILABLE")) throw error;
+      if (!(error instanceof AuthError && error.reason === "UNAVAILABLE")) throw error;
       onUnavailable(error);
     }
     await pause(signal);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Caller } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { AuditEvent, AuditPage, AuditSlice } from "../ports/audit-store.ts";
 import { listAuditEvents } from "./list-audit-events.ts";
 
@@ -60,5 +60,5 @@ test("is for administrators", async () => {
   const input = { caller: limited, filter: {}, order: "newest first" as const, pageSize: 1, pageToken: "" };
   await expect(
     listAuditEvents({ audit: { scan }, monotonicMs: () => 0 }, { ...input, timeoutMs: 0 }),
-  ).rejects.toThrow(PosternError);
+  ).rejects.toThrow(AuthError);
 });

@@ -34,7 +34,7 @@ export function spellingsOf(address: string): readonly string[] | undefined {
  * Lists events of the audit. A page can have fewer events than requested, even none, although there are more: if few of many
  * rows match, the search continues from page to page.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` for an invalid page token
+ * @throws {AuthError} `NOT_PERMITTED`, `INVALID_REQUEST` for an invalid page token
  */
 export async function listAuditEvents(
   { audit, monotonicMs }: ListAuditEventsDeps,

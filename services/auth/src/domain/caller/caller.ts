@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Permission } from "./permission.ts";
 
 /** What a caller may request. `*` allows everything. */
@@ -20,10 +20,10 @@ export function permits(caller: Caller, permission: Permission): boolean {
   return caller.permissions.has(permission) || caller.permissions.has("admin");
 }
 
-/** @throws {PosternError} `NOT_PERMITTED`, naming the permission that is missing */
+/** @throws {AuthError} `NOT_PERMITTED`, naming the permission that is missing */
 export function demand(caller: Caller, permission: Permission): void {
   if (!permits(caller, permission)) {
-    throw new PosternError("NOT_PERMITTED", { message: `the caller lacks the permission \`${permission}\`` });
+    throw new AuthError("NOT_PERMITTED", { message: `the caller lacks the permission \`${permission}\`` });
   }
 }
 

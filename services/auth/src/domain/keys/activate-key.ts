@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { KeyStore } from "../ports/key-store.ts";
@@ -11,7 +11,7 @@ export interface ActivateKeyDeps extends PrepareKeyDeps {
 /**
  * Replaces the active key by a prepared one, and prepares the next key.
  * @param input `immediate`: also a signing key that has not been published for the lead
- * @throws PosternError `NOT_FOUND`, `PRECONDITION_FAILED`
+ * @throws AuthError `NOT_FOUND`, `PRECONDITION_FAILED`
  */
 export async function activateKey(
   deps: ActivateKeyDeps,
@@ -21,12 +21,12 @@ export async function activateKey(
   const leadMs = immediate ? 0 : deps.keyPolicy.publishLeadMs;
   switch (await deps.keys.activate(id, { leadMs }, actor)) {
     case "unknown":
-      throw new PosternError("NOT_FOUND", { message: "no such key" });
+      throw new AuthError("NOT_FOUND", { message: "no such key" });
     case "not_prepared":
     case "overtaken":
-      throw new PosternError("PRECONDITION_FAILED", { message: "the key is not prepared" });
+      throw new AuthError("PRECONDITION_FAILED", { message: "the key is not prepared" });
     case "too_young":
-      throw new PosternError("PRECONDITION_FAILED", {
+      throw new AuthError("PRECONDITION_FAILED", {
         message:
           "the key has not been published for POSTERN_KEY_PUBLISH_LEAD yet: services with an older key set would " +
           "refuse its tokens. Wait, or use `--now`",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { formatId } from "../../lib/type-id.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import { type KeyMaterial, MasterKeyError, type SigningKey } from "../ports/key-material.ts";
 import type { KeyList, KeyPurpose, KeyState, NewKey, StoredKey } from "../ports/key-store.ts";
 import { openKeyRing } from "./key-ring.ts";
@@ -199,7 +199,7 @@ describe("the key ring", () => {
 
   test("throws UNAVAILABLE if it cannot load the keys of another version", async () => {
     const { ring, keys } = await openRing();
-    keys.list = () => Promise.reject(new PosternError("UNAVAILABLE"));
+    keys.list = () => Promise.reject(new AuthError("UNAVAILABLE"));
     await expect(ring.follow("another")).rejects.toMatchObject({ reason: "UNAVAILABLE" });
   });
 });
@@ -227,7 +227,7 @@ describe("an unknown key", () => {
   test("throws UNAVAILABLE if the store is down, and is looked up again by the next call", async () => {
     const { ring, keys } = await openRing();
     const { list } = keys;
-    keys.list = () => Promise.reject(new PosternError("UNAVAILABLE"));
+    keys.list = () => Promise.reject(new AuthError("UNAVAILABLE"));
     await expect(ring.findSigningKey(kid("x"))).rejects.toMatchObject({ reason: "UNAVAILABLE" });
     keys.list = list;
     keys.put("signing", "x", "prepared");
@@ -265,7 +265,7 @@ describe("a master key that is missing in a running server", () => {
     keys.put("signing", "next", "active");
     keys.set("sign", "retired");
     await ring.follow(keys.version);
-    expect(() => ring.signingKey).toThrow(PosternError);
+    expect(() => ring.signingKey).toThrow(AuthError);
     expect((await ring.findSigningKey(kid("sign")))?.kid).toBe(kid("sign"));
   });
 });

@@ -1,6 +1,6 @@
 import { createSharedRun } from "../../lib/shared-run.ts";
 import { formatId } from "../../lib/type-id.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import { ownActor } from "../ports/actor.ts";
 import type { NewId, Uuid } from "../ports/ids.ts";
 import { type KeyMaterial, MasterKeyError, type RefreshKey, type SigningKey } from "../ports/key-material.ts";
@@ -10,12 +10,12 @@ import type { KeyList, KeyPurpose, KeyStore, PublicJwk, SigningAlg } from "../po
 export interface KeyRing {
   /**
    * Signs access tokens.
-   * @throws PosternError `UNAVAILABLE` if the active key cannot be opened with this replica's master keys
+   * @throws AuthError `UNAVAILABLE` if the active key cannot be opened with this replica's master keys
    */
   readonly signingKey: SigningKey;
   /**
    * Makes the refresh tokens of new sessions.
-   * @throws PosternError as `signingKey` does
+   * @throws AuthError as `signingKey` does
    */
   readonly refreshKey: RefreshKey;
   /** The version of the keys (`KeyList.version`). */
@@ -24,7 +24,7 @@ export interface KeyRing {
   readonly publicKeys: readonly PublicJwk[];
   /**
    * The key of a token, whichever replica made it. Undefined if there is no such key now.
-   * @throws PosternError `UNAVAILABLE` if the key cannot be looked up
+   * @throws AuthError `UNAVAILABLE` if the key cannot be looked up
    */
   findSigningKey(kid: string): Promise<SigningKey | undefined>;
   /** Whether this key is still in the ring: neither tainted nor removed. Looks nothing up. */
@@ -33,7 +33,7 @@ export interface KeyRing {
   findRefreshKey(number: number): Promise<RefreshKey | undefined>;
   /**
    * Loads the keys if they have another version. Afterwards they are no older than the statement that returned it.
-   * @throws PosternError `UNAVAILABLE`
+   * @throws AuthError `UNAVAILABLE`
    */
   follow(version: Uuid): Promise<void>;
 }
@@ -95,7 +95,7 @@ export async function openKeyRing(deps: KeyRingDeps): Promise<KeyRing> {
     if (known !== undefined) return known;
     await lookUp();
     const found = keysOf(open).get(name);
-    if (found === undefined && open.unreadable.size > 0) throw new PosternError("UNAVAILABLE");
+    if (found === undefined && open.unreadable.size > 0) throw new AuthError("UNAVAILABLE");
     return found;
   }
 
@@ -170,5 +170,5 @@ function openKeys(
 }
 
 function unavailable(): never {
-  throw new PosternError("UNAVAILABLE");
+  throw new AuthError("UNAVAILABLE");
 }

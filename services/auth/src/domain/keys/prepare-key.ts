@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { NewId, Uuid } from "../ports/ids.ts";
 import type { KeyMaterial } from "../ports/key-material.ts";
@@ -23,7 +23,7 @@ export async function prepareKey(
 ): Promise<{ readonly id: Uuid }> {
   const { id, outcome } = await prepare(deps, { ...input, unlessPrepared: false }, actor);
   if (outcome === "too_many") {
-    throw new PosternError("PRECONDITION_FAILED", {
+    throw new AuthError("PRECONDITION_FAILED", {
       message: `there are ${maxKeys} ${input.purpose} keys: remove a prepared key or a key that is no longer needed`,
     });
   }

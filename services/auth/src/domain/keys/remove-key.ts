@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { KeyStore, StoredKey } from "../ports/key-store.ts";
 import { type KeyPolicy, keptForMs } from "./key-policy.ts";
@@ -11,7 +11,7 @@ export interface RemoveKeyDeps {
 /**
  * Deletes the secret of a key irrevocably.
  * @param input `force`: also a retired key that may have made living tokens, which end with it
- * @throws PosternError `NOT_FOUND`, `PRECONDITION_FAILED`
+ * @throws AuthError `NOT_FOUND`, `PRECONDITION_FAILED`
  */
 export async function removeKey(
   deps: RemoveKeyDeps,
@@ -21,14 +21,14 @@ export async function removeKey(
   const keptMs = keptForMs(purpose, deps.keyPolicy);
   switch (await deps.keys.remove(id, force ? 0 : keptMs, actor)) {
     case "unknown":
-      throw new PosternError("NOT_FOUND", { message: "no such key" });
+      throw new AuthError("NOT_FOUND", { message: "no such key" });
     case "active":
-      throw new PosternError("PRECONDITION_FAILED", {
+      throw new AuthError("PRECONDITION_FAILED", {
         message: "the key is active: rotate first, or taint it",
       });
     case "needed": {
       const until = new Date((retiredAt?.getTime() ?? 0) + keptMs).toISOString();
-      throw new PosternError("PRECONDITION_FAILED", {
+      throw new AuthError("PRECONDITION_FAILED", {
         message: `tokens of the key may live until ${until}; the key is removed automatically then`,
       });
     }

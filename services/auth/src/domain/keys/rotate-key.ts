@@ -9,7 +9,7 @@ import { prepareKey } from "./prepare-key.ts";
  * Activates the next key. If no key is prepared, it prepares one. A signing key that was prepared just now can be activated
  * with `immediate` only.
  * @returns the active key
- * @throws PosternError `PRECONDITION_FAILED`
+ * @throws AuthError `PRECONDITION_FAILED`
  */
 export async function rotateKey(
   deps: ActivateKeyDeps,

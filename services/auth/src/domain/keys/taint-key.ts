@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import { MasterKeyError } from "../ports/key-material.ts";
 import type { KeyStore, StoredKey } from "../ports/key-store.ts";
@@ -12,7 +12,7 @@ export interface TaintKeyDeps extends PrepareKeyDeps {
  * Marks a key as compromised and ends everything that it has made. The prepared key that has been published the longest
  * replaces an active key; if there is none, a new key does.
  * @returns the number of the entry in the revocation log
- * @throws PosternError `NOT_FOUND`
+ * @throws AuthError `NOT_FOUND`
  */
 export async function taintKey(
   deps: TaintKeyDeps,
@@ -24,9 +24,9 @@ export async function taintKey(
   const outcome = first.kind === "no_successor" ? await deps.keys.taint(id, actor) : first;
   switch (outcome.kind) {
     case "unknown":
-      throw new PosternError("NOT_FOUND", { message: "no such key" });
+      throw new AuthError("NOT_FOUND", { message: "no such key" });
     case "no_successor":
-      throw new PosternError("CONFLICT", { message: "another process is changing the keys: try again" });
+      throw new AuthError("CONFLICT", { message: "another process is changing the keys: try again" });
     case "tainted":
     case "already":
       await prepareNext(deps, "signing", actor).catch(leaveToServers);

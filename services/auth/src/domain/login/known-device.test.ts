@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { uuidFromBytes } from "../../lib/uuid.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 import type { LoginSnapshot } from "../ports/user-store.ts";
@@ -134,7 +134,7 @@ describe("device tokens", () => {
 
   test("are ignored if their key cannot be looked up; any other error is thrown", async () => {
     const failing = (error: unknown) => () => Promise.reject(error);
-    expect(await known(token, failing(new PosternError("UNAVAILABLE")))).toBeUndefined();
+    expect(await known(token, failing(new AuthError("UNAVAILABLE")))).toBeUndefined();
     await expect(known(token, failing(new TypeError("a fault")))).rejects.toThrow("a fault");
   });
 

@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { LoginSnapshot } from "../ports/user-store.ts";
 import { type Device, isDeviceExpired, parseDeviceToken } from "../token/device-token.ts";
@@ -26,7 +26,7 @@ async function openDeviceToken(keyRing: KeyRing, text: string): Promise<Device |
     return key?.verify(token.signed, token.mac) === true ? token : undefined;
   } catch (error) {
     // If the key cannot be looked up, the login goes on as from an unknown device.
-    if (error instanceof PosternError && error.reason === "UNAVAILABLE") return undefined;
+    if (error instanceof AuthError && error.reason === "UNAVAILABLE") return undefined;
     throw error;
   }
 }

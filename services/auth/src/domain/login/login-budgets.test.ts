@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { createOwnBudgets } from "../../store/memory/budget-store.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Budget, BudgetStore } from "../ports/budget-store.ts";
 import { budgetsOf, createLoginBudgets, type LoginAttempt, type Reservation } from "./login-budgets.ts";
 import type { LoginLimits } from "./login-limits.ts";
@@ -54,7 +54,7 @@ function open({ limits: held = limits, stores = [] }: Options = {}) {
     },
     async refusal(attempt: LoginAttempt): Promise<string> {
       const reservation = await reserve(attempt).catch((error: unknown) => error);
-      if (reservation instanceof PosternError) return reservation.reason;
+      if (reservation instanceof AuthError) return reservation.reason;
       await (reservation as Reservation).settle(false);
       return "reserved";
     },
@@ -313,7 +313,7 @@ describe("the total", () => {
 describe("with several stores", () => {
   test("a store that is down is skipped when reserving and when settling", async () => {
     const down = async () => {
-      throw new PosternError("UNAVAILABLE");
+      throw new AuthError("UNAVAILABLE");
     };
     const { fail, refusal } = open({ stores: [{ reserve: down, settle: down }] });
     await fail(by("192.0.2.1"), 3);
@@ -342,7 +342,7 @@ describe("with several stores", () => {
   });
 
   test("a place whose answer was lost is settled too", async () => {
-    const lost = storeWith(() => Promise.reject(new PosternError("UNAVAILABLE")));
+    const lost = storeWith(() => Promise.reject(new AuthError("UNAVAILABLE")));
     await open({ stores: [lost.store] }).fail(by(undefined));
     expect(lost.settled).toEqual([
       ["account", true],

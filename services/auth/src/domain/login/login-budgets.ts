@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Budget, BudgetName, BudgetStore, ReserveOutcome } from "../ports/budget-store.ts";
 import type { NewId, Uuid } from "../ports/ids.ts";
 import type { Limit, LoginLimits } from "./login-limits.ts";
@@ -27,13 +27,13 @@ export interface LoginBudgets {
   /**
    * Waits while attempts in flight could use up the rest of a budget.
    * @throws LoginLimitError `RATE_LIMITED` if a budget is used up
-   * @throws PosternError `OVERLOADED` if the wait is too long
+   * @throws AuthError `OVERLOADED` if the wait is too long
    */
   reserve(attempt: LoginAttempt, signal: AbortSignal): Promise<Reservation>;
 }
 
 /** A budget of failed logins is used up. */
-export class LoginLimitError extends PosternError {
+export class LoginLimitError extends AuthError {
   readonly budget: BudgetName;
 
   constructor(budget: BudgetName, retryAfterMs: number) {
@@ -101,7 +101,7 @@ export function createLoginBudgets(deps: LoginBudgetsDeps): LoginBudgets {
         deps.onLimit(budget.name, "refused");
         throw new LoginLimitError(budget.name, retryAfterMs);
       }
-      if (leftMs <= 0) throw new PosternError("OVERLOADED");
+      if (leftMs <= 0) throw new AuthError("OVERLOADED");
       if (isFirst) deps.onLimit(budget.name, "waited");
       await takeTurn(budget, retryAfterMs, leftMs, signal);
     }
@@ -166,7 +166,7 @@ async function unlessDown<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof PosternError && error.reason === "UNAVAILABLE") return undefined;
+    if (error instanceof AuthError && error.reason === "UNAVAILABLE") return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { FailedLogin } from "../audit/failed-logins.ts";
 import type { Caller } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { RefreshKey, SigningKey } from "../ports/key-material.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
@@ -92,7 +92,7 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
     reason: (overrides: Partial<LoginInput> = {}) =>
       login(deps, { ...input, ...overrides }).then(
         () => "opened",
-        (error: unknown) => (error instanceof PosternError ? error.reason : error),
+        (error: unknown) => (error instanceof AuthError ? error.reason : error),
       ),
   };
 }
@@ -137,7 +137,7 @@ describe("the reservation of a login", () => {
   });
 
   test("D14: is released if nothing is hashed, because the queue is full or the caller has hung up", async () => {
-    for (const fault of [new PosternError("OVERLOADED"), new Error("deadline")]) {
+    for (const fault of [new AuthError("OVERLOADED"), new Error("deadline")]) {
       const { log, settle } = bench({ hasher: { verify: () => Promise.reject(fault) } });
       await expect(log({ password: "wrong" })).rejects.toBe(fault);
       expect(settle.mock.calls).toEqual([[false]]);
@@ -146,7 +146,7 @@ describe("the reservation of a login", () => {
 
   test("is not made if the queue is full before", async () => {
     const reserveSlot = () => {
-      throw new PosternError("OVERLOADED");
+      throw new AuthError("OVERLOADED");
     };
     const { reason, attempts, readForLogin } = bench({ hasher: { reserveSlot } });
     expect(await reason()).toBe("OVERLOADED");
@@ -169,7 +169,7 @@ describe("K03: the audit", () => {
     const { reason, record, settle } = bench(options);
     record.mockImplementationOnce(async () => {
       expect(settle).toHaveBeenCalled();
-      throw new PosternError("UNAVAILABLE");
+      throw new AuthError("UNAVAILABLE");
     });
     expect(await reason(overrides)).toBe("UNAVAILABLE");
     expect(await reason(overrides)).toBe("INVALID_CREDENTIALS");
@@ -181,9 +181,9 @@ describe("K03: the audit", () => {
 
   test("counts logins that a limit refuses, and records nothing about logins that were not checked", async () => {
     const { record, count, deps } = bench();
-    for (const error of [new LoginLimitError("account", 1_000), new PosternError("OVERLOADED")]) {
+    for (const error of [new LoginLimitError("account", 1_000), new AuthError("OVERLOADED")]) {
       const reserve = () => Promise.reject(error);
-      await expect(login({ ...deps, loginBudgets: { reserve } }, input)).rejects.toThrow(PosternError);
+      await expect(login({ ...deps, loginBudgets: { reserve } }, input)).rejects.toThrow(AuthError);
     }
     expect(count.mock.calls).toEqual([[reported, "account"]]);
     expect(record).not.toHaveBeenCalled();

@@ -3,7 +3,7 @@ import { canonicalAddress } from "../../lib/ip-address.ts";
 import type { RefusalReason } from "../audit/audit-events.ts";
 import type { FailedLogin, FailedLogins } from "../audit/failed-logins.ts";
 import type { Caller } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { PasswordHasher } from "../ports/password-hasher.ts";
 import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { OpenOutcome, Session, SessionStore } from "../ports/session-store.ts";
@@ -64,7 +64,7 @@ export interface LoginResult {
  * number). The session opens only if all of it is still current after the slow check, so a change of the password, a disable
  * or a revocation in between wins. The audit has the outcome before the answer.
  *
- * @throws {PosternError} `INVALID_CREDENTIALS`, `RATE_LIMITED`, `OVERLOADED`, `CONFLICT`, `UNAVAILABLE`, and the reasons of
+ * @throws {AuthError} `INVALID_CREDENTIALS`, `RATE_LIMITED`, `OVERLOADED`, `CONFLICT`, `UNAVAILABLE`, and the reasons of
  * `resolveRequestedGrant`
  */
 export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginResult> {
@@ -90,7 +90,7 @@ export async function login(deps: LoginDeps, input: LoginInput): Promise<LoginRe
   });
   if (user === undefined || !isRight) {
     await deps.failedLogins.record(failedLogin, refusalReason(user));
-    throw new PosternError("INVALID_CREDENTIALS");
+    throw new AuthError("INVALID_CREDENTIALS");
   }
   // The session must not get a key that was tainted in the meantime.
   await deps.keyRing.follow(user.keysVersion);
@@ -138,9 +138,9 @@ async function finish(
       return { tokens, session: outcome.session, deviceToken };
     }
     case "stale":
-      throw new PosternError("INVALID_CREDENTIALS");
+      throw new AuthError("INVALID_CREDENTIALS");
     case "revoked":
-      throw new PosternError("CONFLICT", { message: "the user was revoked during the login; log in again" });
+      throw new AuthError("CONFLICT", { message: "the user was revoked during the login; log in again" });
   }
 }
 

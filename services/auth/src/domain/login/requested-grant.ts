@@ -1,6 +1,6 @@
 import { allows, type Caller } from "../caller/caller.ts";
 import { posternAudience } from "../caller/postern-audience.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 
 /** Keeps an access token below the 8 KiB that its readers accept, whatever roles the user has. */
 const maxRequestedCharacters = 2_000;
@@ -28,7 +28,7 @@ export interface RequestedGrant {
 
 /**
  * Resolves what the session is for, within what the caller may request.
- * @throws {PosternError} `NOT_PERMITTED`, `SCOPE_TOO_WIDE`, `INVALID_REQUEST`
+ * @throws {AuthError} `NOT_PERMITTED`, `SCOPE_TOO_WIDE`, `INVALID_REQUEST`
  */
 export function resolveRequestedGrant(
   deps: GrantDeps,
@@ -36,20 +36,20 @@ export function resolveRequestedGrant(
 ): RequestedGrant {
   const client = clientId ?? caller.name;
   if (!allows(caller.clients, client)) {
-    throw new PosternError("NOT_PERMITTED", { message: "`client_id` is not one of the caller's clients" });
+    throw new AuthError("NOT_PERMITTED", { message: "`client_id` is not one of the caller's clients" });
   }
   const audiences = audience.length > 0 ? audience : defaultAudiences(deps, caller);
   if (audiences.length === 0) {
-    throw new PosternError("INVALID_REQUEST", { message: "name an `audience`: there is no default one" });
+    throw new AuthError("INVALID_REQUEST", { message: "name an `audience`: there is no default one" });
   }
   if (audiences.some((one) => !allows(caller.audiences, one))) {
-    throw new PosternError("NOT_PERMITTED", {
+    throw new AuthError("NOT_PERMITTED", {
       message: "`audience` contains one that the caller may not request",
     });
   }
-  if (scope.some((one) => !allows(caller.scopes, one))) throw new PosternError("SCOPE_TOO_WIDE");
+  if (scope.some((one) => !allows(caller.scopes, one))) throw new AuthError("SCOPE_TOO_WIDE");
   if ([...audiences, ...scope].join(" ").length > maxRequestedCharacters) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message: `\`audience\` and \`scope\` together are longer than ${maxRequestedCharacters} characters`,
     });
   }

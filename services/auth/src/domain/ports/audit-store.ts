@@ -68,7 +68,7 @@ export interface AuditNote {
   readonly detail: Readonly<Record<string, Json>>;
 }
 
-/** The audit. Each method throws PosternError `UNAVAILABLE` if the store is down. */
+/** The audit. Each method throws AuthError `UNAVAILABLE` if the store is down. */
 export interface AuditStore {
   /** Records all of them or none. */
   note(notes: readonly AuditNote[]): Promise<void>;

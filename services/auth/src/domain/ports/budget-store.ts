@@ -22,7 +22,7 @@ export const reservationMs = 30_000;
 
 /**
  * Counts failures. Failures and reservations together never exceed a budget's count, however many calls there are at the
- * same time. Each method throws PosternError `UNAVAILABLE` if the store is down.
+ * same time. Each method throws AuthError `UNAVAILABLE` if the store is down.
  */
 export interface BudgetStore {
   /** @param reservation a unique name */

@@ -9,7 +9,7 @@ export type CleanOutcome =
   /** Another replica is deleting. */
   | { readonly kind: "busy" };
 
-/** Deletes rows that are no longer needed. Throws PosternError `UNAVAILABLE` if the store is down. */
+/** Deletes rows that are no longer needed. Throws AuthError `UNAVAILABLE` if the store is down. */
 export interface Cleaner {
   /**
    * Deletes the oldest such rows in one short transaction. It waits for no lock.

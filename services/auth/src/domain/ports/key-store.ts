@@ -65,7 +65,7 @@ export type TaintOutcome =
 /** `needed`: tokens that it made may still be valid. */
 export type RemoveOutcome = "removed" | "unknown" | "already" | "active" | "needed";
 
-/** Stored keys. Each method throws PosternError `UNAVAILABLE` if the store is down. */
+/** Stored keys. Each method throws AuthError `UNAVAILABLE` if the store is down. */
 export interface KeyStore {
   list(): Promise<KeyList>;
   /** Adds the key as the active one, if its purpose has no active key yet. If two servers try, one succeeds. */

@@ -3,13 +3,13 @@ export interface PasswordHasher {
   /**
    * Reserves a slot in the queue until it is disposed of, for a caller that has to read something before it hashes.
    * Otherwise many calls would read, and most of them in vain.
-   * @throws PosternError `OVERLOADED` if the queue is full
+   * @throws AuthError `OVERLOADED` if the queue is full
    */
   reserveSlot(): Disposable;
 
   /**
    * @returns a PHC string (Argon2id)
-   * @throws PosternError `OVERLOADED` if the queue is full; the reason of `signal` if it is aborted before the work begins
+   * @throws AuthError `OVERLOADED` if the queue is full; the reason of `signal` if it is aborted before the work begins
    */
   hash(password: string, signal: AbortSignal): Promise<string>;
 

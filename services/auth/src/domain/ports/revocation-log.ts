@@ -52,7 +52,7 @@ export interface RevocationNotifier {
   notice(): void;
 }
 
-/** The revocation log. Each method throws PosternError `UNAVAILABLE` if the store is down. */
+/** The revocation log. Each method throws AuthError `UNAVAILABLE` if the store is down. */
 export interface RevocationLog {
   /** The head and the entries after `known`, up to a limit, in one snapshot of the primary. */
   readAfter(known: LogHead): Promise<LogRead>;

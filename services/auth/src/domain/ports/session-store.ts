@@ -111,7 +111,7 @@ export interface SessionRecord extends Session {
   readonly now: Date;
 }
 
-/** Sessions. Each method throws PosternError `UNAVAILABLE` if the store is down. */
+/** Sessions. Each method throws AuthError `UNAVAILABLE` if the store is down. */
 export interface SessionStore {
   open(session: NewSession): Promise<OpenOutcome>;
   rotate(request: RotateRequest): Promise<RotateOutcome>;

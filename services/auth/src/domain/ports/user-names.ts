@@ -4,7 +4,7 @@ import type { Uuid } from "./ids.ts";
 export interface UserNames {
   /**
    * User names, or e-mail addresses of users without a name. Unknown users are left out.
-   * @throws PosternError `UNAVAILABLE`
+   * @throws AuthError `UNAVAILABLE`
    */
   readMany(userIds: ReadonlySet<Uuid>): Promise<ReadonlyMap<Uuid, string>>;
 }

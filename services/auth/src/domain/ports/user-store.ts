@@ -59,7 +59,7 @@ export interface ChangeOptions {
   readonly excludeAdmins: boolean;
 }
 
-/** Users and their credentials. Each method throws PosternError `UNAVAILABLE` if the store is down. */
+/** Users and their credentials. Each method throws AuthError `UNAVAILABLE` if the store is down. */
 export interface UserStore {
   create(
     user: NewUser,

@@ -13,7 +13,7 @@ export interface CheckDeps {
 /**
  * Checks an access token's signature, claims and revocations.
  * @returns its claims, or undefined if the token is not active now
- * @throws PosternError `UNAVAILABLE` if the token cannot be checked
+ * @throws AuthError `UNAVAILABLE` if the token cannot be checked
  */
 export async function checkAccessToken(
   deps: CheckDeps,

@@ -1,7 +1,7 @@
 import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
 import { allows, type Caller, permits } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
 import { classify } from "../token/classify.ts";
@@ -45,7 +45,7 @@ export interface ActiveToken {
 /**
  * Whether a token is active now.
  * @returns undefined if the token is not active; the reason is not reported
- * @throws PosternError `UNAVAILABLE` if the token cannot be checked: a fault never counts as an answer
+ * @throws AuthError `UNAVAILABLE` if the token cannot be checked: a fault never counts as an answer
  */
 export async function introspect(
   deps: IntrospectDeps,
@@ -95,7 +95,7 @@ async function username(deps: IntrospectDeps, subject: string): Promise<string> 
     return (id === undefined ? undefined : await deps.nameOf(id)) ?? "";
   } catch (error) {
     // A token that was checked from memory is not refused because its name is missing.
-    const isLost = error instanceof PosternError && error.reason === "UNAVAILABLE";
+    const isLost = error instanceof AuthError && error.reason === "UNAVAILABLE";
     if (isLost && deps.introspectStalenessMs > 0) return "";
     throw error;
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
 import { openRevocations } from "./open-revocations.ts";
 
@@ -51,7 +51,7 @@ async function open({ liveList = false } = {}) {
       await settle();
     },
     async fail(index: number): Promise<void> {
-      reads[index]?.reject(new PosternError("UNAVAILABLE"));
+      reads[index]?.reject(new AuthError("UNAVAILABLE"));
       await settle();
     },
     async endPause(index: number): Promise<void> {

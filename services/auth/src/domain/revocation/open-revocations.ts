@@ -40,7 +40,7 @@ const retryDelayMs = 1_000;
  * Loads the revocation log and keeps it up to date. A call reads the head when it needs it. In the background, the head
  * is read when the replica is idle, while there are watchers, after new entries in the live list, and after revocations
  * by this replica.
- * @throws PosternError `UNAVAILABLE`
+ * @throws AuthError `UNAVAILABLE`
  */
 export async function openRevocations(deps: RevocationsDeps): Promise<Revocations> {
   const { liveList, pause } = deps;

@@ -1,6 +1,6 @@
 import { createElapsedClock } from "@postern/client/core/elapsed-clock.ts";
 import { describe, expect, test } from "vitest";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
 import type { LogUpdate } from "./revocation-broadcaster.ts";
 import {
@@ -10,7 +10,7 @@ import {
 } from "./revocation-log-reader.ts";
 
 const claims = { kid: "key", jti: "tok", sid: "ses", sub: "usr", client_id: "web", rev: 0 };
-const unavailable = () => new PosternError("UNAVAILABLE");
+const unavailable = () => new AuthError("UNAVAILABLE");
 
 /** A log in memory. `entries` is what Postgres would hold. A read is answered when the test says so. */
 function createLog() {
@@ -217,7 +217,7 @@ describe("the log reader without a database", () => {
     let wallMs = 1_790_000_000_000;
     const { nowMs } = createElapsedClock({ monotonicMs: () => 7, wallMs: () => wallMs });
     const { log, reader } = await open({ stalenessMs: 5_000, elapsedMs: nowMs });
-    log.answer = () => Promise.reject(new PosternError("UNAVAILABLE"));
+    log.answer = () => Promise.reject(new AuthError("UNAVAILABLE"));
     wallMs += 4_000;
     expect((await reader.current()).now.getTime()).toBe(log.now.getTime() + 4_000);
     wallMs += 3_600_000;

@@ -1,7 +1,7 @@
 import { clockAheadMs, RevocationSet } from "@postern/client/core/revocation-set.ts";
 import { createSharedRun } from "../../lib/shared-run.ts";
 import { LateError, within } from "../../lib/within.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { LiveList } from "../ports/live-list.ts";
 import type { LogEntry, LogHead, LogRead, RevocationLog } from "../ports/revocation-log.ts";
@@ -27,12 +27,12 @@ export interface RevocationLogReader {
    * A view that includes everything that was revoked before the call: it is from a head read that began after the call
    * did. If the database is unavailable, the view may be from memory, at most `stalenessMs` old. Use a view
    * immediately and do not keep it.
-   * @throws PosternError `UNAVAILABLE`
+   * @throws AuthError `UNAVAILABLE`
    */
   current(): Promise<RevocationView>;
   /**
    * As `current`, but never from memory.
-   * @throws PosternError `UNAVAILABLE`
+   * @throws AuthError `UNAVAILABLE`
    */
   readNow(): Promise<RevocationView>;
   /** The last entry that this replica knows. */
@@ -157,7 +157,7 @@ export async function openRevocationLogReader(deps: RevocationLogReaderDeps): Pr
       await shareRead();
       return view;
     } catch (error) {
-      throw error instanceof LateError ? new PosternError("UNAVAILABLE", { cause: error }) : error;
+      throw error instanceof LateError ? new AuthError("UNAVAILABLE", { cause: error }) : error;
     }
   }
   return {
@@ -167,7 +167,7 @@ export async function openRevocationLogReader(deps: RevocationLogReaderDeps): Pr
         return await readNow();
       } catch (error) {
         const ageMs = deps.elapsedMs() - readAtMs;
-        if (error instanceof PosternError && error.reason === "UNAVAILABLE" && ageMs < deps.stalenessMs) {
+        if (error instanceof AuthError && error.reason === "UNAVAILABLE" && ageMs < deps.stalenessMs) {
           return { ...view, now: new Date(view.now.getTime() + ageMs) };
         }
         throw error;

@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import type { Caller } from "../caller/caller.ts";
 import type { Permission } from "../caller/permission.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { RevocationLog, RevokeOutcome } from "../ports/revocation-log.ts";
 import { type RevokeTarget, revoke } from "./revoke.ts";
 
 const id = "0190a5f0-7c1b-7abc-8def-0123456789ab";
 
 /** Revokes with a store that commits with the outcome, or throws. @returns what happened, in order */
-async function run(target: RevokeTarget, outcome: RevokeOutcome | PosternError, permission: Permission) {
+async function run(target: RevokeTarget, outcome: RevokeOutcome | AuthError, permission: Permission) {
   const happened: string[] = [];
   async function commit(): Promise<RevokeOutcome> {
     await Promise.resolve();
-    if (outcome instanceof PosternError) throw outcome;
+    if (outcome instanceof AuthError) throw outcome;
     happened.push("committed");
     return outcome;
   }
@@ -36,7 +36,7 @@ async function run(target: RevokeTarget, outcome: RevokeOutcome | PosternError, 
   const caller: Caller = { name: "web", permissions: new Set([permission]), ...limits };
   await revoke(deps, { caller, target, requestId: "request" }).then(
     () => happened.push("answered"),
-    (error: unknown) => happened.push(error instanceof PosternError ? error.reason : String(error)),
+    (error: unknown) => happened.push(error instanceof AuthError ? error.reason : String(error)),
   );
   return happened;
 }
@@ -73,5 +73,5 @@ test("a refused revocation is not noticed", async () => {
 });
 
 test("a revocation that the store has not taken is not noticed", async () => {
-  expect(await run(session, new PosternError("UNAVAILABLE"), "revoke:any")).toEqual(["UNAVAILABLE"]);
+  expect(await run(session, new AuthError("UNAVAILABLE"), "revoke:any")).toEqual(["UNAVAILABLE"]);
 });

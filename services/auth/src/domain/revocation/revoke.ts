@@ -1,6 +1,6 @@
 import { parseId } from "../../lib/type-id.ts";
 import { type Caller, demand, ownClients, permits } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { Uuid } from "../ports/ids.ts";
@@ -39,7 +39,7 @@ export interface Revoked {
  * Ends tokens and sessions. Idempotent. The outcome for an unknown, expired or malformed token is `already` (RFC 7009
  * section 2.2).
  *
- * @throws {PosternError} `NOT_PERMITTED`
+ * @throws {AuthError} `NOT_PERMITTED`
  */
 export async function revoke(deps: RevokeDeps, input: RevokeInput): Promise<Revoked> {
   const revoked = await revokeTarget(deps, input);
@@ -110,7 +110,7 @@ async function revokePresented(
 
 function settled(outcome: RevokeOutcome): Revoked {
   if (outcome.kind === "foreign") {
-    throw new PosternError("NOT_PERMITTED", {
+    throw new AuthError("NOT_PERMITTED", {
       message: "the session is of another caller's client; that needs the permission `revoke:any`",
     });
   }

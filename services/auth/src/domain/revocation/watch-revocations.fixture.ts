@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { PublicJwk } from "../ports/key-store.ts";
 import type { LogEntry, LogHead } from "../ports/revocation-log.ts";
 import { createRevocationBroadcaster } from "./revocation-broadcaster.ts";
@@ -47,7 +47,7 @@ export function open() {
     },
     /** Answers a call for a head read. */
     async readNow(): Promise<void> {
-      if (replica.isLost) throw new PosternError("UNAVAILABLE");
+      if (replica.isLost) throw new AuthError("UNAVAILABLE");
       server.read();
     },
     watch(input: Partial<WatchInput> = {}, more: Partial<WatchDeps> = {}) {

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import { type follow, headAt, jwk, open } from "./watch-revocations.fixture.ts";
 
 const minute = 60_000;
@@ -291,7 +291,7 @@ describe("the caller's permission to watch", () => {
     "ends the stream with %s if it is lost",
     async (reason) => {
       const server = open();
-      const stream = server.watch({ authorize: () => Promise.reject(new PosternError(reason)) });
+      const stream = server.watch({ authorize: () => Promise.reject(new AuthError(reason)) });
       await stream.next();
       server.clock.ms = 30_000;
       server.revoke();
@@ -303,7 +303,7 @@ describe("the caller's permission to watch", () => {
 
   test("is assumed to hold if it cannot be checked", async () => {
     const server = open();
-    const authorize = vi.fn(() => Promise.reject(new PosternError("UNAVAILABLE")));
+    const authorize = vi.fn(() => Promise.reject(new AuthError("UNAVAILABLE")));
     const stream = server.watch({ authorize });
     await stream.next();
     await pass(server, stream, 61);

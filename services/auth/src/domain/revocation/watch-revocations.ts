@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { PublicJwk } from "../ports/key-store.ts";
 import type { LogHead } from "../ports/revocation-log.ts";
@@ -53,7 +53,7 @@ export interface WatchUpdate {
  * So the reader knows, by its own clock, a time before which that read cannot have begun. Each checkpoint is from another
  * read and is sent with or after the keys of that read.
  *
- * @throws PosternError `CURSOR_TOO_OLD` if the entry is unknown, or if the caller read so slowly that entries it has not
+ * @throws AuthError `CURSOR_TOO_OLD` if the entry is unknown, or if the caller read so slowly that entries it has not
  * received are no longer in memory; `UNAVAILABLE` if the first head read fails
  */
 export async function* watchRevocations(deps: WatchDeps, input: WatchInput): AsyncGenerator<WatchUpdate> {
@@ -108,14 +108,14 @@ export async function* watchRevocations(deps: WatchDeps, input: WatchInput): Asy
 
 /**
  * Reads from the offset, or from the entry after `known` if the buffer was replaced in the meantime.
- * @throws PosternError `CURSOR_TOO_OLD`
+ * @throws AuthError `CURSOR_TOO_OLD`
  */
 function read(buffer: Watcher["buffer"], offset: number | undefined, known: LogHead | undefined): EntryChunk {
   const chunk = offset === undefined ? undefined : buffer.read(offset, maxBytes);
   if (chunk !== undefined) return chunk;
   const found = known === undefined ? undefined : buffer.find(known);
   const again = found === undefined ? undefined : buffer.read(found, maxBytes);
-  if (again === undefined) throw new PosternError("CURSOR_TOO_OLD");
+  if (again === undefined) throw new AuthError("CURSOR_TOO_OLD");
   return again;
 }
 
@@ -124,6 +124,6 @@ async function authorizeAgain(authorize: () => Promise<unknown>): Promise<void> 
   try {
     await authorize();
   } catch (error) {
-    if (!(error instanceof PosternError && error.reason === "UNAVAILABLE")) throw error;
+    if (!(error instanceof AuthError && error.reason === "UNAVAILABLE")) throw error;
   }
 }

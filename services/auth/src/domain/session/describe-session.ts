@@ -1,6 +1,6 @@
 import { type ListAuditEventsDeps, listAuditEvents } from "../audit/list-audit-events.ts";
 import { type Caller, demand } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { AuditEvent, AuditFilter } from "../ports/audit-store.ts";
 import type { Uuid } from "../ports/ids.ts";
 import type { Mark, SessionRecord, SessionStore } from "../ports/session-store.ts";
@@ -54,7 +54,7 @@ const timeoutMs = 5_000;
 /**
  * Describes a session. An ended session is found until its row is deleted, a day after its absolute end.
  *
- * @throws {PosternError} `NOT_PERMITTED` without `sessions:any` and `admin`, `NOT_FOUND`
+ * @throws {AuthError} `NOT_PERMITTED` without `sessions:any` and `admin`, `NOT_FOUND`
  */
 export async function describeSession(
   deps: DescribeSessionDeps,
@@ -78,8 +78,8 @@ export async function describeSession(
   };
 }
 
-export function unknownSession(): PosternError {
-  return new PosternError("NOT_FOUND", {
+export function unknownSession(): AuthError {
+  return new AuthError("NOT_FOUND", {
     message: "no session has this ID, or its absolute end was more than a day ago",
   });
 }

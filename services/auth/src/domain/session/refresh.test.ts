@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Caller } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { RefreshKey, SigningKey } from "../ports/key-material.ts";
 import type { RotateOutcome, SessionGrant } from "../ports/session-store.ts";
@@ -45,7 +45,7 @@ async function run(outcome: RotateOutcome): Promise<string[]> {
   const optional = { scope: [], clientId: undefined, clientRequestId: undefined };
   await refresh(deps, { caller, refreshToken, ...optional, requestId: "request" }).then(
     () => happened.push("answered"),
-    (error: unknown) => happened.push(error instanceof PosternError ? error.reason : String(error)),
+    (error: unknown) => happened.push(error instanceof AuthError ? error.reason : String(error)),
   );
   return happened;
 }

@@ -1,5 +1,5 @@
 import { allows, type Caller } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { type MintDeps, mintTokens, type TokenSet } from "../token/mint-tokens.ts";
@@ -27,7 +27,7 @@ export interface RefreshInput {
  */
 export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<TokenSet> {
   const token = await openRefreshToken(deps, input.refreshToken);
-  if (token === undefined) throw new PosternError("INVALID_REFRESH_TOKEN");
+  if (token === undefined) throw new AuthError("INVALID_REFRESH_TOKEN");
   const outcome = await deps.sessions.rotate({
     sessionId: token.sessionId,
     refreshKey: token.keyNumber,
@@ -50,21 +50,21 @@ export async function refresh(deps: RefreshDeps, input: RefreshInput): Promise<T
     }
     case "unknown":
     case "foreign":
-      throw new PosternError("INVALID_REFRESH_TOKEN");
+      throw new AuthError("INVALID_REFRESH_TOKEN");
     case "ended":
-      throw new PosternError("SESSION_ENDED");
+      throw new AuthError("SESSION_ENDED");
     case "reused":
       deps.knownRevocations.notice();
-      throw new PosternError("REFRESH_TOKEN_REUSED");
+      throw new AuthError("REFRESH_TOKEN_REUSED");
     case "scope_too_wide":
-      throw new PosternError("SCOPE_TOO_WIDE");
+      throw new AuthError("SCOPE_TOO_WIDE");
   }
 }
 
 function stillAllowed(caller: Caller, audience: readonly string[]): string[] {
   const left = audience.filter((one) => allows(caller.audiences, one));
   if (left.length === 0) {
-    throw new PosternError("NOT_PERMITTED", {
+    throw new AuthError("NOT_PERMITTED", {
       message: "the caller may request none of the session's audiences",
     });
   }

@@ -20,7 +20,7 @@ export interface SearchSessionsInput {
 /**
  * Lists sessions with their details, the newest first.
  *
- * @throws {PosternError} `NOT_PERMITTED` without `sessions:any`, `INVALID_REQUEST` for an invalid page token
+ * @throws {AuthError} `NOT_PERMITTED` without `sessions:any`, `INVALID_REQUEST` for an invalid page token
  */
 export async function searchSessions(
   { sessions }: { readonly sessions: Pick<SessionStore, "search"> },

@@ -1,6 +1,6 @@
 import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { formatId } from "../../lib/type-id.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { NewId } from "../ports/ids.ts";
 import type { SigningKey } from "../ports/key-material.ts";
@@ -31,7 +31,7 @@ const notBeforeLeadSeconds = 5;
 /**
  * Makes an access token and the session's current refresh token. The refresh token depends on the session's state only, so
  * every call on every replica returns the same one.
- * @throws PosternError `SESSION_ENDED` if the session ends in less than a second; `UNAVAILABLE` if the keys have changed and
+ * @throws AuthError `SESSION_ENDED` if the session ends in less than a second; `UNAVAILABLE` if the keys have changed and
  * cannot be loaded
  */
 export async function mintTokens(
@@ -44,9 +44,9 @@ export async function mintTokens(
   const endsAtMs = grant.endsAt.getTime();
   const issuedAt = Math.floor(nowMs / 1000);
   const expiresAt = Math.floor(Math.min(nowMs + deps.policy.accessTtlMs, endsAtMs) / 1000);
-  if (expiresAt <= issuedAt) throw new PosternError("SESSION_ENDED");
+  if (expiresAt <= issuedAt) throw new AuthError("SESSION_ENDED");
   const refreshKey = await deps.keyRing.findRefreshKey(grant.refreshKey);
-  if (refreshKey === undefined) throw new PosternError("SESSION_ENDED");
+  if (refreshKey === undefined) throw new AuthError("SESSION_ENDED");
 
   const accessToken = sign(deps.keyRing.signingKey, {
     iss: deps.issuer,

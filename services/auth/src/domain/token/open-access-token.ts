@@ -14,7 +14,7 @@ export interface OpenedAccessToken {
  * Verifies the signature of an access token and reads its claims. Does not check its times, its audience, or whether it
  * was revoked. The payload of a forged token is not parsed.
  * @returns undefined for any text that this issuer's keys have not signed
- * @throws PosternError `UNAVAILABLE` if an unknown key cannot be looked up
+ * @throws AuthError `UNAVAILABLE` if an unknown key cannot be looked up
  */
 export async function openAccessToken(
   { keyRing }: { readonly keyRing: Pick<KeyRing, "findSigningKey"> },

@@ -4,7 +4,7 @@ import { type ParsedRefreshToken, parseRefreshToken, verifyRefreshToken } from "
 /**
  * Parses a refresh token and checks its MAC. A malformed token costs no look-up.
  * @returns undefined for any text that the ring's keys have not made
- * @throws PosternError `UNAVAILABLE` if an unknown key cannot be looked up
+ * @throws AuthError `UNAVAILABLE` if an unknown key cannot be looked up
  */
 export async function openRefreshToken(
   { keyRing }: { readonly keyRing: Pick<KeyRing, "findRefreshKey"> },

@@ -1,5 +1,5 @@
 import { type Caller, demand, permits } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
 import type { ChangeOptions, ChangeUserOutcome, User } from "../ports/user-store.ts";
 
@@ -25,13 +25,13 @@ export function changeOptions(input: Administration): ChangeOptions {
   return { actor: actorOf(input), excludeAdmins: !permits(input.caller, "admin") };
 }
 
-/** @throws {PosternError} `NOT_PERMITTED` if the caller lacks `users`, or grants `admin` without having it */
+/** @throws {AuthError} `NOT_PERMITTED` if the caller lacks `users`, or grants `admin` without having it */
 export function demandToGrant(caller: Caller, roles: readonly string[]): void {
   demand(caller, "users");
   if (roles.includes(adminRole)) demand(caller, "admin");
 }
 
-/** @throws {PosternError} `NOT_FOUND`, `NOT_PERMITTED` */
+/** @throws {AuthError} `NOT_FOUND`, `NOT_PERMITTED` */
 export function changedUser(outcome: ChangeUserOutcome): User {
   switch (outcome.kind) {
     case "changed":
@@ -39,12 +39,12 @@ export function changedUser(outcome: ChangeUserOutcome): User {
     case "unknown":
       throw unknownUser();
     case "administrator":
-      throw new PosternError("NOT_PERMITTED", {
+      throw new AuthError("NOT_PERMITTED", {
         message: "only a caller with the permission `admin` may change an administrator",
       });
   }
 }
 
-export function unknownUser(): PosternError {
-  return new PosternError("NOT_FOUND", { message: "no such user" });
+export function unknownUser(): AuthError {
+  return new AuthError("NOT_FOUND", { message: "no such user" });
 }

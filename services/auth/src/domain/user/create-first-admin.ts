@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { NewId } from "../ports/ids.ts";
 import type { UserStore } from "../ports/user-store.ts";
 import { adminRole } from "./administration.ts";
@@ -20,7 +20,7 @@ export interface CreateFirstAdminInput {
 /**
  * Adds the first administrator. Does nothing if there is any administrator.
  *
- * @throws {PosternError} `INVALID_REQUEST`, `WEAK_PASSWORD`; `ALREADY_EXISTS` if the address belongs to a
+ * @throws {AuthError} `INVALID_REQUEST`, `WEAK_PASSWORD`; `ALREADY_EXISTS` if the address belongs to a
  * user who is not an administrator
  */
 export async function createFirstAdmin(
@@ -35,7 +35,7 @@ export async function createFirstAdmin(
   const actor = { caller: "bootstrap", requestId };
   const { kind } = await deps.users.createFirstAdmin({ id: deps.newId(), ...user }, actor);
   if (kind !== "taken") return kind;
-  throw new PosternError("ALREADY_EXISTS", {
+  throw new AuthError("ALREADY_EXISTS", {
     message: "the first administrator's e-mail address belongs to a user who is not an administrator",
   });
 }

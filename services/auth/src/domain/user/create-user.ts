@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { NewId } from "../ports/ids.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, actorOf, demandToGrant } from "./administration.ts";
@@ -22,7 +22,7 @@ export interface CreateUserInput extends Administration {
 /**
  * Adds a user. Only a caller with `admin` may add an administrator.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST`, `WEAK_PASSWORD`, `ALREADY_EXISTS`, `OVERLOADED`
+ * @throws {AuthError} `NOT_PERMITTED`, `INVALID_REQUEST`, `WEAK_PASSWORD`, `ALREADY_EXISTS`, `OVERLOADED`
  */
 export async function createUser(deps: CreateUserDeps, input: CreateUserInput): Promise<User> {
   const { password, roles, signal } = input;
@@ -35,7 +35,7 @@ export async function createUser(deps: CreateUserDeps, input: CreateUserInput): 
   const user = { id: deps.newId(), email, emailKey, username, usernameKey, roles, passwordHash };
   const outcome = await deps.users.create(user, actorOf(input));
   if (outcome.kind === "created") return outcome.user;
-  throw new PosternError("ALREADY_EXISTS", {
+  throw new AuthError("ALREADY_EXISTS", {
     message: outcome.field === "email" ? "the e-mail address is taken" : "the user name is taken",
   });
 }

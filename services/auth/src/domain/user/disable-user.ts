@@ -16,7 +16,7 @@ export interface DisableUserInput extends Administration {
 /**
  * Disables the user and ends the user's sessions. Idempotent.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
+ * @throws {AuthError} `NOT_PERMITTED`, `NOT_FOUND`
  */
 export async function disableUser(deps: DisableUserDeps, input: DisableUserInput): Promise<User> {
   demand(input.caller, "users");

@@ -14,7 +14,7 @@ export interface EnableUserInput extends Administration {
 /**
  * Lets a disabled user log in again. Ended sessions stay ended. Idempotent.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
+ * @throws {AuthError} `NOT_PERMITTED`, `NOT_FOUND`
  */
 export async function enableUser({ users }: EnableUserDeps, input: EnableUserInput): Promise<User> {
   demand(input.caller, "users");

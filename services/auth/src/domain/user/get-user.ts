@@ -17,7 +17,7 @@ export interface GetUserInput {
 /**
  * Finds a user by id, e-mail address or name.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
+ * @throws {AuthError} `NOT_PERMITTED`, `NOT_FOUND`
  */
 export async function getUser({ users }: GetUserDeps, { caller, key }: GetUserInput): Promise<User> {
   demand(caller, "users");

@@ -1,6 +1,6 @@
 import { domainToASCII, domainToUnicode } from "node:url";
 import { dropBlanks } from "../../lib/blanks.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import type { UserKey } from "../ports/user-store.ts";
 import { fold, hasPlainLetters } from "./letters.ts";
 
@@ -40,7 +40,7 @@ export interface EmailAddress {
 /**
  * Reads a name for a new user, without the white space around it. The name cannot be read as an address, an ID or a UUID.
  *
- * @throws {PosternError} `INVALID_REQUEST`
+ * @throws {AuthError} `INVALID_REQUEST`
  */
 export function parseUsername(written: string): Username {
   if (!isReadable(written)) throw malformed(usernameRule);
@@ -61,7 +61,7 @@ export function parseUsername(written: string): Username {
  * Reads an address for a new user: RFC 5321 and 6531 without quoted local parts and address literals. White space
  * around it is dropped.
  *
- * @throws {PosternError} `INVALID_REQUEST`
+ * @throws {AuthError} `INVALID_REQUEST`
  */
 export function parseEmail(written: string): EmailAddress {
   if (!isReadable(written)) throw malformed(emailRule);
@@ -84,7 +84,7 @@ export function identifierKey(text: string): UserKey | undefined {
     if (text.includes("@")) return { emailKey: parseEmail(text).emailKey };
     return { usernameKey: parseUsername(text).usernameKey };
   } catch (error) {
-    if (error instanceof PosternError) return undefined;
+    if (error instanceof AuthError) return undefined;
     throw error;
   }
 }
@@ -127,6 +127,6 @@ function asciiLabel(text: string): string | undefined {
     : undefined;
 }
 
-function malformed(message: string): PosternError {
-  return new PosternError("INVALID_REQUEST", { message });
+function malformed(message: string): AuthError {
+  return new AuthError("INVALID_REQUEST", { message });
 }

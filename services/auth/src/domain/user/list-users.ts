@@ -1,6 +1,6 @@
 import { dropBlanks } from "../../lib/blanks.ts";
 import { type Caller, demand } from "../caller/caller.ts";
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import { decodePageToken, pageOf } from "../page.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { fold } from "./letters.ts";
@@ -30,7 +30,7 @@ export interface UserPage {
 /**
  * Lists users in the order in which they were added.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `INVALID_REQUEST` for an invalid page token, or for a
+ * @throws {AuthError} `NOT_PERMITTED`, `INVALID_REQUEST` for an invalid page token, or for a
  * query with characters that no name has
  */
 export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput): Promise<UserPage> {
@@ -46,7 +46,7 @@ export async function listUsers({ users }: ListUsersDeps, input: ListUsersInput)
 function parsePrefix(query: string): string | undefined {
   // Postgres has no text with NUL. The statement's error would count as an internal error.
   if (/\p{Cc}|\p{Cs}/u.test(query)) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message: "the query contains control characters or invalid Unicode",
     });
   }

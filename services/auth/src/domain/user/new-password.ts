@@ -16,7 +16,7 @@ export interface Named {
 /**
  * Checks a new password and hashes it. Not for use in a transaction: it takes long and can wait.
  *
- * @throws {PosternError} `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
+ * @throws {AuthError} `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
  */
 export async function hashNewPassword(
   { passwordHasher, passwordPolicy }: PasswordDeps,

@@ -1,4 +1,4 @@
-import { PosternError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 
 const maxBytes = 1_024;
 /** Minimum length of a name that counts. Shorter ones occur in many good passwords by chance. */
@@ -16,15 +16,15 @@ export interface PasswordPolicy {
 /**
  * The form in which a password is hashed, when it is set and at login: NFC, with no other change.
  *
- * @throws {PosternError} `INVALID_REQUEST` over 1,024 bytes, or with half a surrogate pair
+ * @throws {AuthError} `INVALID_REQUEST` over 1,024 bytes, or with half a surrogate pair
  */
 export function normalizePassword(password: string): string {
   // The number of UTF-16 units never exceeds that of bytes.
   if (password.length > maxBytes || Buffer.byteLength(password) > maxBytes) {
-    throw new PosternError("INVALID_REQUEST", { message: "a password has at most 1,024 bytes" });
+    throw new AuthError("INVALID_REQUEST", { message: "a password has at most 1,024 bytes" });
   }
   if (!password.isWellFormed()) {
-    throw new PosternError("INVALID_REQUEST", { message: "the password is not valid Unicode" });
+    throw new AuthError("INVALID_REQUEST", { message: "the password is not valid Unicode" });
   }
   return password.normalize("NFC");
 }
@@ -34,7 +34,7 @@ export function normalizePassword(password: string): string {
  * composition rules).
  *
  * @returns the form to hash
- * @throws {PosternError} `WEAK_PASSWORD`, saying why; `INVALID_REQUEST` as `normalizePassword`
+ * @throws {AuthError} `WEAK_PASSWORD`, saying why; `INVALID_REQUEST` as `normalizePassword`
  */
 export function checkNewPassword(password: string, policy: PasswordPolicy): string {
   const normalized = normalizePassword(password);
@@ -64,8 +64,8 @@ function countCharacters(text: string): number {
   return Array.from(text).length;
 }
 
-function weak(why: string, { minLength }: PasswordPolicy): PosternError {
-  return new PosternError("WEAK_PASSWORD", {
+function weak(why: string, { minLength }: PasswordPolicy): AuthError {
+  return new AuthError("WEAK_PASSWORD", {
     message: `${why}; choose at least ${minLength} characters that are hard to guess, for example several words`,
   });
 }

@@ -19,7 +19,7 @@ export interface SetPasswordInput extends Administration {
 /**
  * Replaces the user's password and ends the user's sessions.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`, `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
+ * @throws {AuthError} `NOT_PERMITTED`, `NOT_FOUND`, `WEAK_PASSWORD`, `INVALID_REQUEST`, `OVERLOADED`
  */
 export async function setPassword(deps: SetPasswordDeps, input: SetPasswordInput): Promise<User> {
   demand(input.caller, "users");

@@ -15,7 +15,7 @@ export interface SetRolesInput extends Administration {
 /**
  * Replaces the user's roles. Only a caller with `admin` may add or remove the role of an administrator.
  *
- * @throws {PosternError} `NOT_PERMITTED`, `NOT_FOUND`
+ * @throws {AuthError} `NOT_PERMITTED`, `NOT_FOUND`
  */
 export async function setRoles({ users }: SetRolesDeps, input: SetRolesInput): Promise<User> {
   demandToGrant(input.caller, input.roles);

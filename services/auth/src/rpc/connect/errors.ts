@@ -3,7 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema, Reason as WireReason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { type Outcome, outcomeOf, StatusError } from "../../call/outcome.ts";
-import { PosternError, type Reason, reasons } from "../../domain/errors.ts";
+import { AuthError, type Reason, reasons } from "../../domain/errors.ts";
 import { statusCodes } from "../status-codes.ts";
 import { ViolationError } from "../validate.ts";
 
@@ -11,7 +11,7 @@ import { ViolationError } from "../validate.ts";
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof StatusError) return new ConnectError(error.message, statusCodes[error.code] as Code);
-  const known = error instanceof PosternError ? error : new PosternError("INTERNAL");
+  const known = error instanceof AuthError ? error : new AuthError("INTERNAL");
   const code = statusCodes[reasons[known.reason].code] as Code;
   const result = new ConnectError(known.message, code, undefined, [
     {

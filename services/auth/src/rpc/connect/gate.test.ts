@@ -7,7 +7,7 @@ import { callerOf } from "../../call/call.ts";
 import { createCalls } from "../../call/calls.ts";
 import type { Caller } from "../../domain/caller/caller.ts";
 import type { Permission } from "../../domain/caller/permission.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { remainingMs } from "../../lib/deadline.ts";
 import { createPathRouter } from "../../lib/path-router.ts";
 import { unary } from "../methods/method.ts";
@@ -23,7 +23,7 @@ beforeAll(async () => {
   const calls = createCalls({
     async authenticate(authorization) {
       const permission = /^Bearer (.+)$/.exec(authorization ?? "")?.[1];
-      if (permission === undefined) throw new PosternError("INVALID_CLIENT");
+      if (permission === undefined) throw new AuthError("INVALID_CLIENT");
       const name = `holder of ${permission}`;
       return { name, permissions: new Set([permission as Permission]) } as unknown as Caller;
     },

@@ -1,5 +1,5 @@
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { withDeadline, withoutDeadline } from "../../lib/deadline.ts";
 import { toConnectError, withRequestId } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
@@ -52,9 +52,9 @@ async function* admitted(request: UniversalServerRequest, exchange: Exchange): A
   exchange.isRead = true;
 }
 
-function malformedMessage({ method: { input } }: UniversalHandler): PosternError {
+function malformedMessage({ method: { input } }: UniversalHandler): AuthError {
   const message = `the body is not a ${input.typeName}: malformed, of the wrong types, or with text that is not UTF-8`;
-  return new PosternError("INVALID_REQUEST", { message });
+  return new AuthError("INVALID_REQUEST", { message });
 }
 
 // biome-ignore lint/correctness/useYield: it stands for a body that cannot be read

@@ -6,12 +6,12 @@ import {
   type AuditEvent as WireAuditEvent,
 } from "@postern/proto/postern/admin/v1/audit_event_pb.js";
 import { spellingsOf } from "../../domain/audit/list-audit-events.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { AuditEvent, AuditFilter } from "../../domain/ports/audit-store.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { given, toGivenDate, toGivenUuid } from "./values.ts";
 
-/** @throws {PosternError} `INVALID_REQUEST` */
+/** @throws {AuthError} `INVALID_REQUEST` */
 export function toAuditFilter(request: ListAuditEventsRequest): AuditFilter {
   return {
     events: request.events,
@@ -31,7 +31,7 @@ function toGivenAddresses(address: string): readonly string[] | undefined {
   if (address === "") return undefined;
   const spellings = spellingsOf(address);
   if (spellings !== undefined) return spellings;
-  throw new PosternError("INVALID_REQUEST", {
+  throw new AuthError("INVALID_REQUEST", {
     message: "`client_address` must be an IP address, without port, brackets or zone",
   });
 }

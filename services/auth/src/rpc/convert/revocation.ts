@@ -10,7 +10,7 @@ import {
   KeySetSchema,
   type Revocation,
 } from "@postern/proto/postern/auth/v1/revocation_pb.js";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { LogEntry, LogHead, RevocationTarget } from "../../domain/ports/revocation-log.ts";
 import { maxStalenessMs, type WatchUpdate } from "../../domain/revocation/watch-revocations.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
@@ -79,14 +79,14 @@ const cursorForm = /^(rev_[0-9a-z]{26})\.(0|[1-9]\d{0,15})$/;
 
 /**
  * @returns undefined for an empty cursor
- * @throws PosternError `INVALID_REQUEST` for text that `formatCursor` does not make
+ * @throws AuthError `INVALID_REQUEST` for text that `formatCursor` does not make
  */
 export function parseCursor(cursor: string): LogHead | undefined {
   if (cursor === "") return undefined;
   const [, id = "", seq = ""] = cursorForm.exec(cursor) ?? [];
   const tail = parseId("rev", id);
   if (tail === undefined) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message: "`cursor` is invalid; call again without one",
     });
   }

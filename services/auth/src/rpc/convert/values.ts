@@ -11,7 +11,7 @@ import {
   type TokenSet as WireTokenSet,
 } from "@postern/proto/postern/auth/v1/session_pb.js";
 import { UserSchema, type User as WireUser } from "@postern/proto/postern/user/v1/user_pb.js";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { Session } from "../../domain/ports/session-store.ts";
 import type { User } from "../../domain/ports/user-store.ts";
@@ -27,7 +27,7 @@ export function given(text: string): string | undefined {
 export function toUuid(prefix: "usr" | "ses" | "key", id: string): Uuid {
   const uuid = parseId(prefix, id);
   if (uuid === undefined)
-    throw new PosternError("INVALID_REQUEST", { message: `not an ID of the form ${prefix}_…` });
+    throw new AuthError("INVALID_REQUEST", { message: `not an ID of the form ${prefix}_…` });
   return uuid;
 }
 
@@ -40,12 +40,12 @@ export function toGivenUuid(prefix: Parameters<typeof toUuid>[0], id: string): U
 const [firstSecond, lastSecond] = [-62_135_596_800n, 253_402_300_799n];
 const nanosInSecond = 1_000_000_000;
 
-/** @throws {PosternError} `INVALID_REQUEST` if the value breaks the rules of protobuf's `Timestamp` */
+/** @throws {AuthError} `INVALID_REQUEST` if the value breaks the rules of protobuf's `Timestamp` */
 export function toGivenDate(timestamp: Timestamp | undefined): Date | undefined {
   if (timestamp === undefined) return undefined;
   const { seconds, nanos } = timestamp;
   if (seconds < firstSecond || seconds > lastSecond || nanos < 0 || nanos >= nanosInSecond) {
-    throw new PosternError("INVALID_REQUEST", {
+    throw new AuthError("INVALID_REQUEST", {
       message: "a time must be in the years 1 to 9999, and its `nanos` from 0 to 999,999,999",
     });
   }

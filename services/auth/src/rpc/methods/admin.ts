@@ -1,7 +1,7 @@
 import { AdminService, type GetUserRequest } from "@postern/proto/postern/admin/v1/admin_service_pb.js";
 import { type Call, callerOf } from "../../call/call.ts";
 import { type ListAuditEventsDeps, listAuditEvents } from "../../domain/audit/list-audit-events.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { UserStore } from "../../domain/ports/user-store.ts";
 import { type CreateUserDeps, createUser } from "../../domain/user/create-user.ts";
 import { disableUser } from "../../domain/user/disable-user.ts";
@@ -82,6 +82,6 @@ function toKey(key: GetUserRequest["key"]): GetUserInput["key"] {
     case "username":
       return { username: key.value };
     case undefined:
-      throw new PosternError("INVALID_REQUEST", { message: "name a `key`" });
+      throw new AuthError("INVALID_REQUEST", { message: "name a `key`" });
   }
 }

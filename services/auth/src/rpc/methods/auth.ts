@@ -1,7 +1,7 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { AuthService, type RevokeRequest } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { callerOf } from "../../call/call.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { type LoginDeps, login } from "../../domain/login/login.ts";
 import type { SessionStore } from "../../domain/ports/session-store.ts";
 import { type IntrospectDeps, introspect } from "../../domain/revocation/introspect.ts";
@@ -101,6 +101,6 @@ function toTarget(target: RevokeRequest["target"]): RevokeTarget {
     case "everything":
       return { kind: "everything" };
     case undefined:
-      throw new PosternError("INVALID_REQUEST", { message: "name a `target`" });
+      throw new AuthError("INVALID_REQUEST", { message: "name a `target`" });
   }
 }

@@ -21,7 +21,7 @@ import {
   identitySpellings,
   looksLikeIdentity,
 } from "../../domain/access/proxy/identity-headers.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { statusCodes } from "../status-codes.ts";
 import { type Method, unary } from "./method.ts";
 
@@ -39,7 +39,7 @@ export function createEnvoyMethods(deps: AuthorizeDeps): Method[] {
       try {
         return toAnswer(await authorizeRequest(deps, toProxiedRequest(request, headers)), headers);
       } catch (error) {
-        if (!(error instanceof PosternError && error.reason === "UNAVAILABLE")) throw error;
+        if (!(error instanceof AuthError && error.reason === "UNAVAILABLE")) throw error;
         const seconds = Math.ceil((error.retryAfterMs ?? 1_000) / 1000);
         return deny(503, statusCodes.unavailable, [["retry-after", String(seconds)]]);
       }

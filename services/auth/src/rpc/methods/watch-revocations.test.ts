@@ -11,7 +11,7 @@ import { createCalls } from "../../call/calls.ts";
 import type { FinishedCall } from "../../call/finished-call.ts";
 import type { Caller } from "../../domain/caller/caller.ts";
 import type { Permission } from "../../domain/caller/permission.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { LogEntry } from "../../domain/ports/revocation-log.ts";
 import { createRevocationBroadcaster } from "../../domain/revocation/revocation-broadcaster.ts";
 import { createPathRouter } from "../../lib/path-router.ts";
@@ -26,7 +26,7 @@ const idOf = (seq: number) => `00000000-0000-7000-8000-${String(seq).padStart(12
 /** The service behind a real listener, over a log kept by hand, on a clock that the test moves. */
 async function open() {
   const clock = { ms: 0 };
-  const caller = { refusal: undefined as PosternError | undefined };
+  const caller = { refusal: undefined as AuthError | undefined };
   const closing = new AbortController();
   const finished: FinishedCall[] = [];
   const log: LogEntry[] = [];
@@ -99,7 +99,7 @@ async function open() {
 }
 
 const outcomes = (finished: readonly FinishedCall[]) =>
-  finished.map(({ error }) => (error instanceof PosternError ? error.reason : error));
+  finished.map(({ error }) => (error instanceof AuthError ? error.reason : error));
 const reasonOf = (error: unknown) =>
   Reason[ConnectError.from(error).findDetails(ErrorDetailSchema)[0]?.reason ?? 0];
 
@@ -146,7 +146,7 @@ describe("WatchRevocations", () => {
     const server = await open();
     const stream = server.watch();
     await stream.next();
-    server.caller.refusal = new PosternError("INVALID_CLIENT");
+    server.caller.refusal = new AuthError("INVALID_CLIENT");
     server.revoke("one");
     expect((await stream.next()).value?.revocations).toHaveLength(1);
     server.clock.ms = 30_000;
@@ -159,7 +159,7 @@ describe("WatchRevocations", () => {
     const server = await open();
     const stream = server.watch();
     await stream.next();
-    server.caller.refusal = new PosternError("NOT_PERMITTED");
+    server.caller.refusal = new AuthError("NOT_PERMITTED");
     server.clock.ms = 30_000;
     server.read();
     expect(await stream.next().catch(reasonOf)).toBe("NOT_PERMITTED");
@@ -169,7 +169,7 @@ describe("WatchRevocations", () => {
     const server = await open();
     const stream = server.watch();
     await stream.next();
-    server.caller.refusal = new PosternError("UNAVAILABLE");
+    server.caller.refusal = new AuthError("UNAVAILABLE");
     server.clock.ms = 30_000;
     server.revoke("one");
     expect((await stream.next()).value?.revocations).toHaveLength(1);
@@ -177,7 +177,7 @@ describe("WatchRevocations", () => {
 
   test("refused is told once, with its reason", async () => {
     const server = await open();
-    server.caller.refusal = new PosternError("INVALID_CLIENT");
+    server.caller.refusal = new AuthError("INVALID_CLIENT");
     expect(await server.watch().next().catch(reasonOf)).toBe("INVALID_CLIENT");
     server.caller.refusal = undefined;
     const other = server.watch("binary", "", { headers: { authorization: "Bearer login" } });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { LateError } from "../../lib/within.ts";
 import {
   describeFault,
@@ -97,7 +97,7 @@ describe("a fault that only another configuration mends", () => {
   });
 
   test.each(lasting)("is known behind UNAVAILABLE, and a caller hears no details: %s", (_, fault, told) => {
-    const error = new PosternError("UNAVAILABLE", { cause: fault });
+    const error = new AuthError("UNAVAILABLE", { cause: fault });
     expect(lastingFault(error)).toMatch(told);
     expect(mayPass(error)).toBe(false);
     expect(describeFault(error)).toBe("the database refuses Postern: see the server's log");
@@ -108,7 +108,7 @@ describe("a fault that may pass", () => {
   test.each(passing)("is waited out: %s", (_, fault) => {
     for (const error of [
       fault,
-      new PosternError("UNAVAILABLE", { cause: fault }),
+      new AuthError("UNAVAILABLE", { cause: fault }),
       new AggregateError([fault, fault]),
     ]) {
       expect(mayPass(error)).toBe(true);
@@ -117,10 +117,8 @@ describe("a fault that may pass", () => {
   });
 
   test("is one of ours without a cause, and a lost connection", () => {
-    expect(mayPass(new PosternError("UNAVAILABLE"))).toBe(true);
-    expect(mayPass(new PosternError("UNAVAILABLE", { cause: new Error("Connection terminated") }))).toBe(
-      true,
-    );
+    expect(mayPass(new AuthError("UNAVAILABLE"))).toBe(true);
+    expect(mayPass(new AuthError("UNAVAILABLE", { cause: new Error("Connection terminated") }))).toBe(true);
   });
 });
 

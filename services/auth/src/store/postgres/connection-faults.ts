@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { UnknownSchemaError } from "./schema-error.ts";
 import { SchemaOwnerError } from "./schema-owners.ts";
 
@@ -12,9 +12,9 @@ export class StandbyError extends Error {
 }
 
 /** For a statement that ran on a standby, whose other results are of no use. */
-export function onStandby(): PosternError {
+export function onStandby(): AuthError {
   const cause = new StandbyError();
-  return new PosternError("UNAVAILABLE", { cause, message: cause.message });
+  return new AuthError("UNAVAILABLE", { cause, message: cause.message });
 }
 
 const unknownDatabase = "there is no such database on the server: make it, or name another one";
@@ -72,7 +72,7 @@ export function isOfTheMoment(error: unknown): boolean {
 export function mayPass(error: unknown): boolean {
   if (lastingFault(error) !== undefined) return false;
   if (error instanceof AggregateError) return error.errors.every(mayPass);
-  if (error instanceof PosternError) return error.reason === "UNAVAILABLE";
+  if (error instanceof AuthError) return error.reason === "UNAVAILABLE";
   const code = codeOf(error);
   // The Unix socket of a server that does not run.
   if (code === "ENOENT") return error instanceof Error && "syscall" in error && error.syscall === "connect";
@@ -83,7 +83,7 @@ export function mayPass(error: unknown): boolean {
 
 /** A host name with several addresses fails with one error for each of them. Our own errors have the fault as their cause. */
 export function innermost(error: unknown): unknown {
-  if (error instanceof PosternError && error.cause !== undefined) return innermost(error.cause);
+  if (error instanceof AuthError && error.cause !== undefined) return innermost(error.cause);
   return error instanceof AggregateError ? innermost(error.errors[0]) : error;
 }
 

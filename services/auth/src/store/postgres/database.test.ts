@@ -8,7 +8,7 @@ import {
   type TestDatabase,
   withClient,
 } from "../../../../../test/support/postgres/database.ts";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { withDeadline } from "../../lib/deadline.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./database.ts";
 
@@ -44,7 +44,7 @@ const past = () => performance.now() - 1;
 async function outcomeOf(answer: Promise<unknown>): Promise<string> {
   return answer.then(
     () => "answered",
-    (error: unknown) => (error instanceof PosternError ? error.reason : String(error)),
+    (error: unknown) => (error instanceof AuthError ? error.reason : String(error)),
   );
 }
 

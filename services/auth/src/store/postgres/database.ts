@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type ClientBase, Pool, type PoolClient, type QueryResultRow } from "pg";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { remainingMs } from "../../lib/deadline.ts";
 import { LateError, within } from "../../lib/within.ts";
 import { describeFault, isOfTheMoment, isSqlError, StandbyError } from "./connection-faults.ts";
@@ -16,7 +16,7 @@ const tellEveryMs = 1_000;
 /** SQLSTATEs after which the server closes the connection. */
 const closing = /^(08|57P)/;
 
-/** Runs statements. Every fault of the store becomes a PosternError `UNAVAILABLE`. */
+/** Runs statements. Every fault of the store becomes a AuthError `UNAVAILABLE`. */
 export interface Queries {
   /** Sends nothing if the deadline of the call (`lib/deadline.ts`) has passed. */
   query<Row extends QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -174,7 +174,7 @@ export function socketOf(client: ClientBase): Socket {
 }
 
 /** Turns a fault into the error that callers see, and reports the fault. */
-function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) => PosternError {
+function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) => AuthError {
   const toldAtMs = new Map<string, number>();
   return (fault) => {
     const [kind, nowMs] = [kindOf(fault), performance.now()];
@@ -183,7 +183,7 @@ function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) 
       onFault(fault);
     }
     const message = describeFault(fault);
-    return new PosternError("UNAVAILABLE", { cause: fault, ...(message === undefined ? {} : { message }) });
+    return new AuthError("UNAVAILABLE", { cause: fault, ...(message === undefined ? {} : { message }) });
   };
 }
 

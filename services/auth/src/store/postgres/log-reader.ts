@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type { LogEntry, RevocationLog, RevocationTarget } from "../../domain/ports/revocation-log.ts";
 import { formatId } from "../../lib/type-id.ts";
@@ -112,7 +112,7 @@ export function createLogReader(db: Queries): Pick<RevocationLog, "readAfter" | 
         last = await readPage(entries.at(-1)?.seq ?? 0);
         entries.push(...(last.entries ?? []).map(toEntry));
       }
-      if (!isOneLog(first, last, entries)) throw new PosternError("UNAVAILABLE");
+      if (!isOneLog(first, last, entries)) throw new AuthError("UNAVAILABLE");
       return {
         head: { seq: last.seq, tail: last.tail },
         asOf: last.as_of,

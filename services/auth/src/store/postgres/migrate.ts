@@ -123,7 +123,7 @@ export interface SchemaOptions {
  *
  * The functions are replaced only in a run that applies a migration. Otherwise an old replica that restarts would put its
  * older functions over the newer ones.
- * @throws {PosternError} `UNAVAILABLE` if the connection is lost; the errors of the driver and of Postgres
+ * @throws {AuthError} `UNAVAILABLE` if the connection is lost; the errors of the driver and of Postgres
  * @throws {SchemaOwnerError} another role owns the schema, or an object in it
  * @throws {UnknownSchemaError} an unreleased version made the schema
  */
@@ -146,7 +146,7 @@ export async function migrate(url: string, options: SchemaOptions = {}): Promise
 /**
  * @throws {SchemaError} the schema is older than this version needs
  * @throws {SchemaOwnerError} another role may have made the schema
- * @throws {UnknownSchemaError} {PosternError} as `migrate`
+ * @throws {UnknownSchemaError} {AuthError} as `migrate`
  */
 export async function checkSchema(url: string, options: SchemaOptions = {}): Promise<void> {
   const { signal, onWait, files = await readSchemaFiles() } = options;

@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { RotateOutcome, RotateRequest, SessionStore } from "../../domain/ports/session-store.ts";
 import { remainingMs, withoutDeadline } from "../../lib/deadline.ts";
 import { patienceMs, type Queries } from "./database.ts";
@@ -86,13 +86,13 @@ export function createRotations(
     const index = waiting.indexOf(entry);
     if (index === -1) return;
     waiting.splice(index, 1);
-    entry.reject(new PosternError("UNAVAILABLE"));
+    entry.reject(new AuthError("UNAVAILABLE"));
   }
 
   return (request) =>
     new Promise((resolve, reject) => {
       if (waiting.length >= maxWaiting) {
-        reject(new PosternError("OVERLOADED"));
+        reject(new AuthError("OVERLOADED"));
         return;
       }
       const entry: Waiting = {
@@ -137,6 +137,6 @@ function concernsOneRow(error: unknown): boolean {
 }
 
 function sqlStateOf(error: unknown): string {
-  const fault = error instanceof PosternError ? error.cause : error;
+  const fault = error instanceof AuthError ? error.cause : error;
   return fault instanceof Error && "code" in fault ? String(fault.code) : "";
 }

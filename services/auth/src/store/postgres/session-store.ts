@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type {
   NewSession,
@@ -101,7 +101,7 @@ async function readRefreshToken(
     [sessionId, idle, refreshKey, generation, grace],
   );
   // A standby may lack the end of the session, or its beginning.
-  if (row === undefined) throw new PosternError("UNAVAILABLE");
+  if (row === undefined) throw new AuthError("UNAVAILABLE");
   if (row.in_recovery) throw onStandby();
   return row.caller === null ? { kind: "dead" } : { kind: "alive", grant: toGrant(row), caller: row.caller };
 }

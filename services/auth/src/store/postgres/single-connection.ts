@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { socketOf } from "./database.ts";
 
 /** Maximum time to wait for a connection. */
@@ -14,7 +14,7 @@ export interface Connection {
 
 /**
  * Runs `work` on a separate connection.
- * @throws {PosternError} `UNAVAILABLE` if the connection is lost; the errors of the driver and of Postgres
+ * @throws {AuthError} `UNAVAILABLE` if the connection is lost; the errors of the driver and of Postgres
  */
 export async function withConnection<T>(
   { url, name, signal }: Connection,
@@ -36,7 +36,7 @@ export async function withConnection<T>(
   } catch (error) {
     // The driver reports a lost connection by a plain error without a code.
     const isLost = error instanceof Error && error.name === "Error" && !("code" in error);
-    throw isLost ? new PosternError("UNAVAILABLE", { cause: error }) : error;
+    throw isLost ? new AuthError("UNAVAILABLE", { cause: error }) : error;
   } finally {
     await client.end();
     signal?.removeEventListener("abort", cut);

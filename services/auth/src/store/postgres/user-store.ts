@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import type { Actor } from "../../domain/ports/actor.ts";
 import type { Uuid } from "../../domain/ports/ids.ts";
 import type {
@@ -157,7 +157,7 @@ async function readForLogin(
     [value, address ?? null],
   );
   // A standby may lack the user, or have an older password.
-  if (row === undefined) throw new PosternError("UNAVAILABLE");
+  if (row === undefined) throw new AuthError("UNAVAILABLE");
   if (row.in_recovery) throw onStandby();
   if (row.id === null) return undefined;
   return {

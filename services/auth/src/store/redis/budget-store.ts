@@ -1,4 +1,4 @@
-import { PosternError } from "../../domain/errors.ts";
+import { AuthError } from "../../domain/errors.ts";
 import { type Budget, type BudgetStore, reservationMs } from "../../domain/ports/budget-store.ts";
 import type { Mac } from "../../domain/ports/mac.ts";
 import { keys } from "./keys.ts";
@@ -53,7 +53,7 @@ export function createBudgetStore(redis: Redis, mac: Mac): BudgetStore {
         ...[count, windowMs, reservation, reservationMs, failed],
       );
     } catch (error) {
-      if (error instanceof RedisDownError) throw new PosternError("UNAVAILABLE", { cause: error });
+      if (error instanceof RedisDownError) throw new AuthError("UNAVAILABLE", { cause: error });
       throw error;
     }
   }
@@ -64,7 +64,7 @@ export function createBudgetStore(redis: Redis, mac: Mac): BudgetStore {
       const [kind, retryAfterMs] = Array.isArray(answer) ? answer : [];
       if (kind === "reserved" || kind === "busy") return { kind };
       if (kind === "spent") return { kind, retryAfterMs: Number(retryAfterMs) };
-      throw new PosternError("UNAVAILABLE");
+      throw new AuthError("UNAVAILABLE");
     },
     async settle(budget, reservation, failed) {
       await run(settleScript, budget, reservation, failed ? "1" : "0");
