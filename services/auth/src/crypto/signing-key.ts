@@ -6,7 +6,7 @@ import {
   sign,
   verify,
 } from "node:crypto";
-import type { Uuid } from "../domain/ports/ids.ts";
+import type { KeyId } from "../domain/ports/ids.ts";
 import type { SigningKey } from "../domain/ports/key-material.ts";
 import type { PublicJwk, SigningAlg } from "../domain/ports/key-store.ts";
 import { formatId } from "../lib/type-id.ts";
@@ -15,7 +15,7 @@ import { formatId } from "../lib/type-id.ts";
  * Makes a signing key from a private key. Its public part and its algorithm depend only on the private key: no other column
  * of the store can change them.
  */
-export function signingKeyOf(id: Uuid, privateKey: KeyObject): SigningKey {
+export function signingKeyOf(id: KeyId, privateKey: KeyObject): SigningKey {
   const publicJwk = publicJwkOf(id, privateKey);
   const { digest, options } = schemes[publicJwk.alg];
   const signer: SignKeyObjectInput = { key: privateKey, ...options };
@@ -30,7 +30,7 @@ export function signingKeyOf(id: Uuid, privateKey: KeyObject): SigningKey {
 }
 
 /** The public part of a private key, with the `kid` of its ID. */
-export function publicJwkOf(id: Uuid, privateKey: KeyObject): PublicJwk {
+export function publicJwkOf(id: KeyId, privateKey: KeyObject): PublicJwk {
   const { kty, ...members } = createPublicKey(privateKey).export({ format: "jwk" }) as { kty: string };
   return { kid: formatId("key", id), alg: algOf(privateKey), use: "sig", kty, ...members };
 }

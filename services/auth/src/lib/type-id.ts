@@ -4,13 +4,18 @@ import { uuidFromBytes, uuidToBytes } from "./uuid.ts";
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const body = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
+declare const kind: unique symbol;
+
+/** A UUID that names a thing of one kind. The prefix of its public form is the kind. */
+export type Id<P extends string> = string & { readonly [kind]?: P };
+
 /**
  * The public form of an ID: `<prefix>_` and the UUID's 128 bits, big-endian, as 26 characters of Crockford's base32. It sorts
  * like the UUID.
  *
  * @throws {TypeError} if `uuid` is not a UUID in its canonical form
  */
-export function formatId(prefix: string, uuid: string): string {
+export function formatId<P extends string>(prefix: P, uuid: Id<P>): string {
   let text = `${prefix}_`;
   // 26 characters hold 130 bits: the first two are zero.
   let pending = 0;
@@ -28,7 +33,7 @@ export function formatId(prefix: string, uuid: string): string {
 }
 
 /** @returns the UUID; undefined if the text is not an ID of that prefix in its canonical form */
-export function parseId(prefix: string, text: string): string | undefined {
+export function parseId<P extends string>(prefix: P, text: string): Id<P> | undefined {
   if (!text.startsWith(`${prefix}_`)) return undefined;
   const digits = text.slice(prefix.length + 1);
   if (!body.test(digits)) return undefined;

@@ -1,5 +1,5 @@
 import type { AuditEvent } from "../../domain/ports/audit-store.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { UserId, Uuid } from "../../domain/ports/ids.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { formatCell } from "../output.ts";
 
@@ -18,7 +18,7 @@ export function showEvent(event: AuditEvent) {
 }
 
 /** An event for people, in the order of the columns. `names`: the names of users. */
-export function showRow(event: AuditEvent, names: ReadonlyMap<Uuid, string>) {
+export function showRow(event: AuditEvent, names: ReadonlyMap<UserId, string>) {
   const { userId, sessionId, clientId, clientAddress, keyId, requestId, detail } = event;
   return {
     at: event.at,
@@ -35,7 +35,7 @@ export function showRow(event: AuditEvent, names: ReadonlyMap<Uuid, string>) {
 }
 
 /** The same on one line, without columns: with --follow their width is not known. */
-export function showLine(event: AuditEvent, names: ReadonlyMap<Uuid, string>): string {
+export function showLine(event: AuditEvent, names: ReadonlyMap<UserId, string>): string {
   const { at, event: name, ...rest } = showRow(event, names);
   const members = Object.entries(rest)
     .map(([member, value]) => [member, formatCell(value)] as const)

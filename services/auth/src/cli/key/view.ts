@@ -1,4 +1,4 @@
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { KeyId } from "../../domain/ports/ids.ts";
 import type { KeyMaterial } from "../../domain/ports/key-material.ts";
 import type { StoredKey } from "../../domain/ports/key-store.ts";
 import { formatId } from "../../lib/type-id.ts";
@@ -15,6 +15,6 @@ export function showKey(key: StoredKey, material: Pick<KeyMaterial, "masterKeyOf
 }
 
 /** The key in its current state. @throws {AuthError} `NOT_FOUND` */
-export async function showKeyNow({ keys, material }: KeyContext, id: Uuid) {
+export async function showKeyNow({ keys, material }: KeyContext, id: KeyId) {
   return showKey(await findKey(keys, { id }), material);
 }

@@ -1,6 +1,6 @@
 import { AuthError } from "../../domain/errors.ts";
 import { activeKey } from "../../domain/keys/key-policy.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { KeyId } from "../../domain/ports/ids.ts";
 import type { KeyPurpose, KeyStore, StoredKey } from "../../domain/ports/key-store.ts";
 import { dropBlanks } from "../../lib/blanks.ts";
 import { parseId } from "../../lib/type-id.ts";
@@ -8,7 +8,7 @@ import { type Args, UsageError } from "../command.ts";
 import { parsePurpose } from "./key-options.ts";
 
 /** How a command names a key: by its ID, or the active key by its purpose. */
-export type NamedKey = { readonly id: Uuid } | { readonly purpose: KeyPurpose };
+export type NamedKey = { readonly id: KeyId } | { readonly purpose: KeyPurpose };
 
 /** @throws {UsageError} unless exactly one of both is given */
 export function parseKey(args: Args): NamedKey {
@@ -21,7 +21,7 @@ export function parseKey(args: Args): NamedKey {
 }
 
 /** @throws {UsageError} */
-export function parseKeyId(text: string | undefined): Uuid {
+export function parseKeyId(text: string | undefined): KeyId {
   if (text === undefined) throw new UsageError("name a key by its ID: `postern key list` shows them");
   const id = parseId("key", dropBlanks(text));
   if (id === undefined)

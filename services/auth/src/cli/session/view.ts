@@ -1,4 +1,4 @@
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { UserId } from "../../domain/ports/ids.ts";
 import type { SessionRecord } from "../../domain/ports/session-store.ts";
 import type { SessionStory } from "../../domain/session/describe-session.ts";
 import { sessionState } from "../../domain/session/session-state.ts";
@@ -6,7 +6,7 @@ import { formatId } from "../../lib/type-id.ts";
 import { showEvent, showRow } from "../audit/view.ts";
 
 /** The names of users. */
-type Names = ReadonlyMap<Uuid, string>;
+type Names = ReadonlyMap<UserId, string>;
 
 /** A session of a list, for programs. */
 export function showRecord(session: SessionRecord) {
@@ -59,6 +59,6 @@ export function showStoryLines(story: SessionStory, names: Names) {
   };
 }
 
-function nameOf(userId: Uuid, names: Names): string {
+function nameOf(userId: UserId, names: Names): string {
   return names.get(userId) ?? formatId("usr", userId);
 }

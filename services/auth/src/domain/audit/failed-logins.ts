@@ -1,7 +1,7 @@
 import { createBatch } from "../../lib/batch.ts";
 import type { AuditNote, AuditStore } from "../ports/audit-store.ts";
 import type { BudgetName } from "../ports/budget-store.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { Mac } from "../ports/mac.ts";
 import type { RefusalReason } from "./audit-events.ts";
 
@@ -10,7 +10,7 @@ export interface FailedLogin {
   readonly caller: string;
   readonly requestId: string;
   /** Undefined for an unknown name. */
-  readonly userId: Uuid | undefined;
+  readonly userId: UserId | undefined;
   /** The folded text of the request. It must not be stored, because people type their passwords there. */
   readonly account: string;
   readonly clientId: string;

@@ -1,7 +1,7 @@
 import { type Caller, demand } from "../caller/caller.ts";
 import { AuthError } from "../errors.ts";
 import type { AuditEvent, AuditFilter, AuditStore } from "../ports/audit-store.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { AuditEventId } from "../ports/ids.ts";
 
 export interface FollowAuditDeps {
   readonly audit: Pick<AuditStore, "scan" | "readTime">;
@@ -38,7 +38,7 @@ export async function* followAudit(
 ): AsyncGenerator<AuditEvent> {
   demand(caller, "admin");
   /** Every row that the next reads will return again, and its time. */
-  const seen = new Map<Uuid, Date>();
+  const seen = new Map<AuditEventId, Date>();
   let since = filter.since;
   if (since === undefined) {
     since = lateFrom(await audit.readTime());
@@ -71,7 +71,7 @@ function lateFrom(now: Date): Date {
 
 /** Reads all rows that there are now. */
 async function* readFrom(audit: Scan, filter: AuditFilter): AsyncGenerator<AuditEvent> {
-  let beyond: Uuid | undefined;
+  let beyond: AuditEventId | undefined;
   do {
     const slice = await audit.scan(filter, { order: "oldest first", beyond, limit: rowsAtOnce });
     yield* slice.events;

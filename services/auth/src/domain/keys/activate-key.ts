@@ -1,6 +1,6 @@
 import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { KeyId } from "../ports/ids.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import { type PrepareKeyDeps, prepareNext } from "./prepare-key.ts";
 
@@ -15,7 +15,7 @@ export interface ActivateKeyDeps extends PrepareKeyDeps {
  */
 export async function activateKey(
   deps: ActivateKeyDeps,
-  { id, immediate }: { readonly id: Uuid; readonly immediate: boolean },
+  { id, immediate }: { readonly id: KeyId; readonly immediate: boolean },
   actor: Actor,
 ): Promise<void> {
   const leadMs = immediate ? 0 : deps.keyPolicy.publishLeadMs;

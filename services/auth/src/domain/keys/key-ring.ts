@@ -2,7 +2,7 @@ import { createSharedRun } from "../../lib/shared-run.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { AuthError } from "../errors.ts";
 import { ownActor } from "../ports/actor.ts";
-import type { NewId, Uuid } from "../ports/ids.ts";
+import type { KeyId, NewId, Uuid } from "../ports/ids.ts";
 import { type KeyMaterial, MasterKeyError, type RefreshKey, type SigningKey } from "../ports/key-material.ts";
 import type { KeyList, KeyPurpose, KeyStore, PublicJwk, SigningAlg } from "../ports/key-store.ts";
 
@@ -55,11 +55,11 @@ interface OpenKeys {
   readonly signing: ReadonlyMap<string, SigningKey>;
   readonly refresh: ReadonlyMap<number, RefreshKey>;
   /** The same by id: a restored database may assign a number a second time. */
-  readonly refreshById: ReadonlyMap<Uuid, RefreshKey>;
+  readonly refreshById: ReadonlyMap<KeyId, RefreshKey>;
   readonly activeSigning: SigningKey | undefined;
   readonly activeRefresh: RefreshKey | undefined;
   /** Keys that cannot be opened. While there are any, an unknown key may be one of them. */
-  readonly unreadable: ReadonlySet<Uuid>;
+  readonly unreadable: ReadonlySet<KeyId>;
 }
 
 /** Minimum time between two look-ups of unknown keys, however many tokens name them. */
@@ -142,10 +142,10 @@ function openKeys(
 ): OpenKeys {
   const signing = new Map<string, SigningKey>();
   const refresh = new Map<number, RefreshKey>();
-  const refreshById = new Map<Uuid, RefreshKey>();
+  const refreshById = new Map<KeyId, RefreshKey>();
   let activeSigning: SigningKey | undefined;
   let activeRefresh: RefreshKey | undefined;
-  const unreadable = new Set<Uuid>();
+  const unreadable = new Set<KeyId>();
   for (const key of keys) {
     if (key.state === "tainted") continue;
     try {

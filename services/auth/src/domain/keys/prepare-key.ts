@@ -1,6 +1,6 @@
 import { AuthError } from "../errors.ts";
 import type { Actor } from "../ports/actor.ts";
-import type { NewId, Uuid } from "../ports/ids.ts";
+import type { KeyId, NewId } from "../ports/ids.ts";
 import type { KeyMaterial } from "../ports/key-material.ts";
 import type { KeyPurpose, KeyStore, PrepareOutcome, SigningAlg } from "../ports/key-store.ts";
 import { type KeyPolicy, maxKeys } from "./key-policy.ts";
@@ -20,7 +20,7 @@ export async function prepareKey(
   deps: PrepareKeyDeps,
   input: { readonly purpose: KeyPurpose; readonly alg?: SigningAlg | undefined },
   actor: Actor,
-): Promise<{ readonly id: Uuid }> {
+): Promise<{ readonly id: KeyId }> {
   const { id, outcome } = await prepare(deps, { ...input, unlessPrepared: false }, actor);
   if (outcome === "too_many") {
     throw new AuthError("PRECONDITION_FAILED", {
@@ -51,7 +51,7 @@ async function prepare(
     readonly unlessPrepared: boolean;
   },
   actor: Actor,
-): Promise<{ id: Uuid; outcome: PrepareOutcome }> {
+): Promise<{ id: KeyId; outcome: PrepareOutcome }> {
   // A key sealed with master keys that the servers do not have would keep the servers from starting.
   for (const key of (await keys.list()).keys) {
     if (key.state === "tainted") continue;

@@ -1,5 +1,5 @@
 import type { Actor } from "../ports/actor.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { KeyId } from "../ports/ids.ts";
 import type { KeyMaterial } from "../ports/key-material.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 
@@ -17,7 +17,7 @@ export interface ResealKeysDeps {
 export async function resealKeys(
   { keys, material }: ResealKeysDeps,
   actor: Actor,
-  done = new Set<Uuid>(),
+  done = new Set<KeyId>(),
 ): Promise<number> {
   let changed = 0;
   for (const key of (await keys.list()).keys) {

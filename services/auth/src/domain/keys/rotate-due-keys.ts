@@ -1,5 +1,5 @@
 import { ownActor } from "../ports/actor.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { KeyId } from "../ports/ids.ts";
 import type { KeyMaterial } from "../ports/key-material.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import { dueStep, type KeyStep, keptForMs } from "./key-policy.ts";
@@ -13,7 +13,7 @@ export interface RotateDueKeysDeps extends PrepareKeyDeps {
    * Keys that this replica has resealed since it started. A replica reseals each key once only: otherwise replicas with
    * different first master keys, as during a rollout, would undo each other's work again and again.
    */
-  readonly resealed: Set<Uuid>;
+  readonly resealed: Set<KeyId>;
 }
 
 /** Maximum number of steps in a run, so that a run ends even if a step has no effect. */

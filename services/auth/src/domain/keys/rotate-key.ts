@@ -1,5 +1,5 @@
 import type { Actor } from "../ports/actor.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { KeyId } from "../ports/ids.ts";
 import type { KeyPurpose } from "../ports/key-store.ts";
 import { type ActivateKeyDeps, activateKey } from "./activate-key.ts";
 import { nextKey } from "./key-policy.ts";
@@ -15,7 +15,7 @@ export async function rotateKey(
   deps: ActivateKeyDeps,
   { purpose, immediate }: { readonly purpose: KeyPurpose; readonly immediate: boolean },
   actor: Actor,
-): Promise<{ readonly id: Uuid }> {
+): Promise<{ readonly id: KeyId }> {
   const { id } =
     nextKey(await deps.keys.list(), purpose, deps.keyPolicy) ?? (await prepareKey(deps, { purpose }, actor));
   await activateKey(deps, { id, immediate }, actor);

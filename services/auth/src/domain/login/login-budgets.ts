@@ -1,6 +1,6 @@
 import { AuthError } from "../errors.ts";
 import type { Budget, BudgetName, BudgetStore, ReserveOutcome } from "../ports/budget-store.ts";
-import type { NewId, Uuid } from "../ports/ids.ts";
+import type { DeviceId, NewId, UserId } from "../ports/ids.ts";
 import type { Limit, LoginLimits } from "./login-limits.ts";
 
 /** An attempt to log in, as it is counted. */
@@ -11,7 +11,7 @@ export interface LoginAttempt {
   readonly address: string | undefined;
   /** How the account knows the client; undefined: it does not. */
   readonly knownBy:
-    | { readonly kind: "device"; readonly userId: Uuid; readonly deviceId: Uuid | "outdated" }
+    | { readonly kind: "device"; readonly userId: UserId; readonly deviceId: DeviceId | "outdated" }
     | { readonly kind: "address" }
     | undefined;
 }

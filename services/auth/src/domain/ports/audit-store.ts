@@ -1,11 +1,11 @@
-import type { Uuid } from "./ids.ts";
+import type { AuditEventId, KeyId, SessionId, UserId } from "./ids.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** One row of the audit. Fields that its event does not have are undefined. */
 export interface AuditEvent {
   /** Increases with time. Rows are read in the order of their IDs. */
-  readonly id: Uuid;
+  readonly id: AuditEventId;
   /** The database's time, a moment before the row could be seen. */
   readonly at: Date;
   /** One of the names in `domain/audit/audit-events.ts`. Later versions can add names. */
@@ -14,12 +14,12 @@ export interface AuditEvent {
   readonly caller: string;
   /** The ID of the call; empty if there was none. */
   readonly requestId: string;
-  readonly userId: Uuid | undefined;
-  readonly sessionId: Uuid | undefined;
+  readonly userId: UserId | undefined;
+  readonly sessionId: SessionId | undefined;
   readonly clientId: string | undefined;
   /** The user's IP address, as a trusted caller reported it. */
   readonly clientAddress: string | undefined;
-  readonly keyId: Uuid | undefined;
+  readonly keyId: KeyId | undefined;
   /** More facts about the event. */
   readonly detail: Readonly<Record<string, Json>>;
 }
@@ -28,15 +28,15 @@ export interface AuditEvent {
 export interface AuditFilter {
   /** Names of events; empty: all. */
   readonly events?: readonly string[] | undefined;
-  readonly userId?: Uuid | undefined;
-  readonly sessionId?: Uuid | undefined;
+  readonly userId?: UserId | undefined;
+  readonly sessionId?: SessionId | undefined;
   /** The value in the detail for an unknown name. */
   readonly account?: string | undefined;
   readonly clientId?: string | undefined;
   readonly caller?: string | undefined;
   /** Matches any of these. */
   readonly clientAddresses?: readonly string[] | undefined;
-  readonly keyId?: Uuid | undefined;
+  readonly keyId?: KeyId | undefined;
   /** The start of the time span. */
   readonly since?: Date | undefined;
   /** The end of the time span, exclusive. */
@@ -46,7 +46,7 @@ export interface AuditFilter {
 export interface AuditPage {
   readonly order: "newest first" | "oldest first";
   /** Only rows after this one, in the given order. */
-  readonly beyond: Uuid | undefined;
+  readonly beyond: AuditEventId | undefined;
   readonly limit: number;
 }
 
@@ -54,7 +54,7 @@ export interface AuditPage {
 export interface AuditSlice {
   readonly events: readonly AuditEvent[];
   /** The last row that was searched; undefined if the end was reached. */
-  readonly reached: Uuid | undefined;
+  readonly reached: AuditEventId | undefined;
 }
 
 /** A note of its own, that stands for no change of anything. */
@@ -62,7 +62,7 @@ export interface AuditNote {
   readonly event: string;
   readonly caller: string;
   readonly requestId: string;
-  readonly userId: Uuid | undefined;
+  readonly userId: UserId | undefined;
   readonly clientId: string | undefined;
   readonly clientAddress: string | undefined;
   readonly detail: Readonly<Record<string, Json>>;

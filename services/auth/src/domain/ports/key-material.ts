@@ -1,4 +1,4 @@
-import type { Uuid } from "./ids.ts";
+import type { KeyId } from "./ids.ts";
 import type { KeyPurpose, NewKey, PublicJwk, SigningAlg, StoredKey } from "./key-store.ts";
 
 /** A signing key with its secret part open. */
@@ -28,7 +28,7 @@ export class MasterKeyError extends Error {
 /** Makes, seals and opens keys. */
 export interface KeyMaterial {
   /** A new key, sealed under the first master key. `alg` matters for signing keys only. */
-  generate(purpose: KeyPurpose, id: Uuid, alg: SigningAlg): Promise<NewKey>;
+  generate(purpose: KeyPurpose, id: KeyId, alg: SigningAlg): Promise<NewKey>;
   /** @throws {MasterKeyError} */
   openSigningKey(key: StoredKey): SigningKey;
   /** @throws {MasterKeyError} */

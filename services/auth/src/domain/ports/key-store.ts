@@ -1,5 +1,5 @@
 import type { Actor } from "./actor.ts";
-import type { Uuid } from "./ids.ts";
+import type { KeyId, Uuid } from "./ids.ts";
 
 export type KeyPurpose = "signing" | "refresh";
 /**
@@ -21,7 +21,7 @@ export interface PublicJwk {
 
 /** A new key, before the store has numbered it. */
 export interface NewKey {
-  readonly id: Uuid;
+  readonly id: KeyId;
   readonly purpose: KeyPurpose;
   /** `ES256`, `EdDSA`, `RS256`, or `HS256` for refresh keys. */
   readonly alg: SigningAlg | "HS256";
@@ -86,17 +86,17 @@ export interface KeyStore {
    * key is the active one
    */
   activate(
-    id: Uuid,
-    conditions: { readonly leadMs: number; readonly insteadOf?: Uuid },
+    id: KeyId,
+    conditions: { readonly leadMs: number; readonly insteadOf?: KeyId },
     actor: Actor,
   ): Promise<ActivateOutcome>;
   /**
    * Revokes what the key has made: the tokens of a signing key; everything that was authenticated before, for a refresh
    * key. The prepared key that has been published the longest replaces an active key.
    */
-  taint(id: Uuid, actor: Actor): Promise<TaintOutcome>;
+  taint(id: KeyId, actor: Actor): Promise<TaintOutcome>;
   /** @param keptForMs minimum time for which a retired key is kept */
-  remove(id: Uuid, keptForMs: number, actor: Actor): Promise<RemoveOutcome>;
+  remove(id: KeyId, keptForMs: number, actor: Actor): Promise<RemoveOutcome>;
   /** Replaces `from` by `to`. @returns whether `from` was still stored */
-  reseal(id: Uuid, from: Uint8Array, to: Uint8Array, actor: Actor): Promise<boolean>;
+  reseal(id: KeyId, from: Uint8Array, to: Uint8Array, actor: Actor): Promise<boolean>;
 }

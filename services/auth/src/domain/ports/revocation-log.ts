@@ -1,19 +1,19 @@
 import type { Revocation, RevocationTarget } from "@postern/client/core/revocation-set.ts";
 import type { Actor } from "./actor.ts";
-import type { Uuid } from "./ids.ts";
+import type { EntryId, SessionId, TokenId, UserId, Uuid } from "./ids.ts";
 
 export type { RevocationTarget };
 
 /** The end of the log: the number and the ID of its last entry. */
 export interface LogHead {
   readonly seq: number;
-  readonly tail: Uuid;
+  readonly tail: EntryId;
 }
 
 /** One entry, with the ID of the entry before it. */
 export interface LogEntry extends Revocation {
-  readonly id: Uuid;
-  readonly previousId: Uuid;
+  readonly id: EntryId;
+  readonly previousId: EntryId;
 }
 
 export interface LogRead {
@@ -37,8 +37,8 @@ export type RevokeOutcome =
 
 /** The IDs in an access token. */
 export interface TokenOwner {
-  readonly userId: Uuid | undefined;
-  readonly sessionId: Uuid | undefined;
+  readonly userId: UserId | undefined;
+  readonly sessionId: SessionId | undefined;
   readonly clientId: string;
 }
 
@@ -63,14 +63,14 @@ export interface RevocationLog {
   readAll(): Promise<LogRead & { readonly entries: readonly LogEntry[]; readonly everythingSeq: number }>;
 
   /** `expiresAt`: when the token expires; `whose`: its owner, for the audit. */
-  revokeToken(tokenId: Uuid, expiresAt: Date, actor: Actor, whose: TokenOwner): Promise<RevokeOutcome>;
+  revokeToken(tokenId: TokenId, expiresAt: Date, actor: Actor, whose: TokenOwner): Promise<RevokeOutcome>;
   /** `clients`: only a session of one of these. */
   revokeSession(
-    sessionId: Uuid,
+    sessionId: SessionId,
     clients: ReadonlySet<string> | undefined,
     actor: Actor,
   ): Promise<RevokeOutcome>;
-  revokeUser(userId: Uuid, actor: Actor): Promise<RevokeOutcome>;
+  revokeUser(userId: UserId, actor: Actor): Promise<RevokeOutcome>;
   revokeClient(clientId: string, actor: Actor): Promise<RevokeOutcome>;
   revokeEverything(actor: Actor): Promise<RevokeOutcome>;
   /** The last number, for a revocation that adds no entry. */

@@ -1,8 +1,8 @@
-import type { Uuid } from "./ids.ts";
+import type { SessionId, UserId, Uuid } from "./ids.ts";
 
 export interface Session {
-  readonly id: Uuid;
-  readonly userId: Uuid;
+  readonly id: SessionId;
+  readonly userId: UserId;
   readonly clientId: string;
   readonly device: string;
   readonly clientAddress: string;
@@ -15,8 +15,8 @@ export interface Session {
 
 /** What tokens are made from: the session at `now`. */
 export interface SessionGrant {
-  readonly sessionId: Uuid;
-  readonly userId: Uuid;
+  readonly sessionId: SessionId;
+  readonly userId: UserId;
   readonly clientId: string;
   readonly audience: readonly string[];
   readonly scope: readonly string[];
@@ -39,8 +39,8 @@ export interface SessionGrant {
 }
 
 export interface NewSession {
-  readonly id: Uuid;
-  readonly userId: Uuid;
+  readonly id: SessionId;
+  readonly userId: UserId;
   /** What the password was checked against. The session opens only if this and `rev` are still current. */
   readonly passwordVersion: number;
   readonly rev: number;
@@ -66,7 +66,7 @@ export type OpenOutcome =
   | { readonly kind: "revoked" };
 
 export interface RotateRequest {
-  readonly sessionId: Uuid;
+  readonly sessionId: SessionId;
   readonly refreshKey: number;
   readonly generation: number;
   readonly caller: string;
@@ -116,25 +116,25 @@ export interface SessionStore {
   open(session: NewSession): Promise<OpenOutcome>;
   rotate(request: RotateRequest): Promise<RotateOutcome>;
   readRefreshToken(token: {
-    sessionId: Uuid;
+    sessionId: SessionId;
     refreshKey: number;
     generation: number;
   }): Promise<RefreshTokenState>;
   /** Open sessions, the newest first; `clients`: only of these clients. */
   list(page: {
-    userId: Uuid;
-    before: Uuid | undefined;
+    userId: UserId;
+    before: SessionId | undefined;
     limit: number;
     clients: ReadonlySet<string> | undefined;
   }): Promise<Session[]>;
-  find(id: Uuid): Promise<SessionRecord | undefined>;
+  find(id: SessionId): Promise<SessionRecord | undefined>;
   /** Sessions of a user, a client, or both; the newest first. */
   search(page: {
-    userId: Uuid | undefined;
+    userId: UserId | undefined;
     clientId: string | undefined;
     /** Also ended sessions, until they are deleted. */
     all: boolean;
-    before: Uuid | undefined;
+    before: SessionId | undefined;
     limit: number;
   }): Promise<SessionRecord[]>;
 }

@@ -1,4 +1,4 @@
-import type { Uuid } from "./ids.ts";
+import type { UserId } from "./ids.ts";
 
 /** Names of users, for display only: a name can be a minute old, and does not say whether the user still exists. */
 export interface UserNames {
@@ -6,5 +6,5 @@ export interface UserNames {
    * User names, or e-mail addresses of users without a name. Unknown users are left out.
    * @throws AuthError `UNAVAILABLE`
    */
-  readMany(userIds: ReadonlySet<Uuid>): Promise<ReadonlyMap<Uuid, string>>;
+  readMany(userIds: ReadonlySet<UserId>): Promise<ReadonlyMap<UserId, string>>;
 }

@@ -1,8 +1,8 @@
 import type { Actor } from "./actor.ts";
-import type { Uuid } from "./ids.ts";
+import type { UserId, Uuid } from "./ids.ts";
 
 export interface User {
-  readonly id: Uuid;
+  readonly id: UserId;
   readonly email: string;
   readonly username: string | undefined;
   readonly roles: readonly string[];
@@ -14,7 +14,7 @@ export interface User {
 }
 
 export interface NewUser {
-  readonly id: Uuid;
+  readonly id: UserId;
   readonly email: string;
   /** The folded address; unique. */
   readonly emailKey: string;
@@ -27,13 +27,13 @@ export interface NewUser {
 
 /** An ID, or a folded address or name. */
 export type UserKey =
-  | { readonly id: Uuid }
+  | { readonly id: UserId }
   | { readonly emailKey: string }
   | { readonly usernameKey: string };
 
 /** What a login is checked against. Read in one snapshot, so that a later change is detected. */
 export interface LoginSnapshot {
-  readonly userId: Uuid;
+  readonly userId: UserId;
   readonly passwordHash: string | undefined;
   readonly passwordVersion: number;
   readonly disabled: boolean;
@@ -70,17 +70,17 @@ export interface UserStore {
   >;
   find(key: UserKey): Promise<User | undefined>;
   /** In the order of their IDs. `prefix` is folded, and matches addresses and names. */
-  list(page: { after: Uuid | undefined; limit: number; prefix: string | undefined }): Promise<User[]>;
+  list(page: { after: UserId | undefined; limit: number; prefix: string | undefined }): Promise<User[]>;
   /**
    * By a folded address or name.
    * @param address the address of the login, folded by `addressKey`
    */
   readForLogin(key: UserKey, address?: string): Promise<LoginSnapshot | undefined>;
   /** Disabling ends all of the user's sessions in the same transaction. */
-  setDisabled(id: Uuid, disabled: boolean, options: ChangeOptions): Promise<ChangeUserOutcome>;
+  setDisabled(id: UserId, disabled: boolean, options: ChangeOptions): Promise<ChangeUserOutcome>;
   /** Ends all of the user's sessions in the same transaction. */
-  setPassword(id: Uuid, passwordHash: string, options: ChangeOptions): Promise<ChangeUserOutcome>;
-  setRoles(id: Uuid, roles: readonly string[], options: ChangeOptions): Promise<ChangeUserOutcome>;
+  setPassword(id: UserId, passwordHash: string, options: ChangeOptions): Promise<ChangeUserOutcome>;
+  setRoles(id: UserId, roles: readonly string[], options: ChangeOptions): Promise<ChangeUserOutcome>;
   /** Adds the user only if there is no administrator yet. If two servers try, one succeeds. */
   createFirstAdmin(user: NewUser, actor: Actor): Promise<{ readonly kind: "created" | "exists" | "taken" }>;
 }

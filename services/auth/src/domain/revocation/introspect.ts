@@ -2,7 +2,7 @@ import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
 import { allows, type Caller, permits } from "../caller/caller.ts";
 import { AuthError } from "../errors.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { SessionGrant, SessionStore } from "../ports/session-store.ts";
 import { classify } from "../token/classify.ts";
 import { openRefreshToken } from "../token/open-refresh-token.ts";
@@ -11,7 +11,7 @@ import { type CheckDeps, checkAccessToken } from "./check-access-token.ts";
 export interface IntrospectDeps extends CheckDeps {
   readonly sessions: Pick<SessionStore, "readRefreshToken">;
   /** A user's name, which is shown and decides nothing. Undefined if there is no such user. */
-  readonly nameOf: (userId: Uuid) => Promise<string | undefined>;
+  readonly nameOf: (userId: UserId) => Promise<string | undefined>;
   /** How long Introspect may answer from memory while the database is unavailable. 0: never. */
   readonly introspectStalenessMs: number;
 }

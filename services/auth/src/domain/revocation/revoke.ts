@@ -3,7 +3,7 @@ import { type Caller, demand, ownClients, permits } from "../caller/caller.ts";
 import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { Actor } from "../ports/actor.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { SessionId, UserId } from "../ports/ids.ts";
 import type { RevocationLog, RevocationNotifier, RevokeOutcome } from "../ports/revocation-log.ts";
 import { classify } from "../token/classify.ts";
 import { openAccessToken } from "../token/open-access-token.ts";
@@ -17,8 +17,8 @@ export interface RevokeDeps {
 
 export type RevokeTarget =
   | { readonly kind: "token"; readonly token: string }
-  | { readonly kind: "session"; readonly sessionId: Uuid }
-  | { readonly kind: "user"; readonly userId: Uuid }
+  | { readonly kind: "session"; readonly sessionId: SessionId }
+  | { readonly kind: "user"; readonly userId: UserId }
   | { readonly kind: "client"; readonly clientId: string }
   | { readonly kind: "everything" };
 

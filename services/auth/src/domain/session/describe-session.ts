@@ -2,7 +2,7 @@ import { type ListAuditEventsDeps, listAuditEvents } from "../audit/list-audit-e
 import { type Caller, demand } from "../caller/caller.ts";
 import { AuthError } from "../errors.ts";
 import type { AuditEvent, AuditFilter } from "../ports/audit-store.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { SessionId } from "../ports/ids.ts";
 import type { Mark, SessionRecord, SessionStore } from "../ports/session-store.ts";
 import { type SessionState, sessionState } from "./session-state.ts";
 
@@ -58,7 +58,7 @@ const timeoutMs = 5_000;
  */
 export async function describeSession(
   deps: DescribeSessionDeps,
-  { caller, sessionId }: { readonly caller: Caller; readonly sessionId: Uuid },
+  { caller, sessionId }: { readonly caller: Caller; readonly sessionId: SessionId },
 ): Promise<SessionStory> {
   demand(caller, "sessions:any");
   const session = await deps.sessions.find(sessionId);

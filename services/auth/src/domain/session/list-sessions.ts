@@ -1,11 +1,11 @@
 import { type Caller, ownClients, permits } from "../caller/caller.ts";
 import { decodePageToken, pageOf } from "../page.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { Session, SessionStore } from "../ports/session-store.ts";
 
 export interface ListSessionsInput {
   readonly caller: Caller;
-  readonly userId: Uuid;
+  readonly userId: UserId;
   /** 0: 50. */
   readonly pageSize: number;
   /** Empty: the first page. */

@@ -1,12 +1,12 @@
 import { type Caller, demand } from "../caller/caller.ts";
 import { decodePageToken, pageOf } from "../page.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { SessionRecord, SessionStore } from "../ports/session-store.ts";
 
 export interface SearchSessionsInput {
   readonly caller: Caller;
   /** Only sessions of this user. */
-  readonly userId: Uuid | undefined;
+  readonly userId: UserId | undefined;
   /** Only sessions of this client. */
   readonly clientId: string | undefined;
   /** Also ended sessions. */

@@ -1,13 +1,13 @@
 import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { DeviceId, UserId } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 import { decodeOpaque, encodeOpaque, signedPart } from "./opaque-token.ts";
 
 /** The content of a device token: this user has logged in on this device. The token grants no access. */
 export interface Device {
   readonly keyNumber: number;
-  readonly userId: Uuid;
-  readonly deviceId: Uuid;
+  readonly userId: UserId;
+  readonly deviceId: DeviceId;
   /** Version of the password of that login, modulo 2³². */
   readonly passwordVersion: number;
   /** Seconds since the epoch, by the database's clock. */

@@ -1,12 +1,12 @@
 import { uuidFromBytes, uuidToBytes } from "../../lib/uuid.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { SessionId } from "../ports/ids.ts";
 import type { RefreshKey } from "../ports/key-material.ts";
 import { decodeOpaque, encodeOpaque, signedPart } from "./opaque-token.ts";
 
 /** A well-formed refresh token whose MAC is not checked yet. */
 export interface ParsedRefreshToken {
   readonly keyNumber: number;
-  readonly sessionId: Uuid;
+  readonly sessionId: SessionId;
   readonly generation: number;
   /** The input of the MAC. */
   readonly signed: Uint8Array;
@@ -25,7 +25,10 @@ const numberMax = 0xffff_ffff;
  *
  * @throws {RangeError} if a number does not fit into 32 bits
  */
-export function mintRefreshToken(key: RefreshKey, session: { sessionId: Uuid; generation: number }): string {
+export function mintRefreshToken(
+  key: RefreshKey,
+  session: { sessionId: SessionId; generation: number },
+): string {
   const body = new Uint8Array(bodyLength);
   const view = new DataView(body.buffer);
   view.setUint8(0, version);

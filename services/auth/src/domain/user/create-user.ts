@@ -1,6 +1,6 @@
 import { AuthError } from "../errors.ts";
 import type { NewId } from "../ports/ids.ts";
-import type { User, UserStore } from "../ports/user-store.ts";
+import type { NewUser, User, UserStore } from "../ports/user-store.ts";
 import { type Administration, actorOf, demandToGrant } from "./administration.ts";
 import { parseEmail, parseUsername } from "./identifier.ts";
 import { hashNewPassword, type PasswordDeps } from "./new-password.ts";
@@ -32,7 +32,7 @@ export async function createUser(deps: CreateUserDeps, input: CreateUserInput): 
 
   const passwordHash =
     password === undefined ? undefined : await hashNewPassword(deps, password, { email, username }, signal);
-  const user = { id: deps.newId(), email, emailKey, username, usernameKey, roles, passwordHash };
+  const user: NewUser = { id: deps.newId(), email, emailKey, username, usernameKey, roles, passwordHash };
   const outcome = await deps.users.create(user, actorOf(input));
   if (outcome.kind === "created") return outcome.user;
   throw new AuthError("ALREADY_EXISTS", {

@@ -1,5 +1,5 @@
 import { demand } from "../caller/caller.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, changedUser, changeOptions } from "./administration.ts";
 
@@ -8,7 +8,7 @@ export interface EnableUserDeps {
 }
 
 export interface EnableUserInput extends Administration {
-  readonly userId: Uuid;
+  readonly userId: UserId;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Caller, demand } from "../caller/caller.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { User, UserKey, UserStore } from "../ports/user-store.ts";
 import { unknownUser } from "./administration.ts";
 import { identifierKey } from "./identifier.ts";
@@ -11,7 +11,7 @@ export interface GetUserDeps {
 export interface GetUserInput {
   readonly caller: Caller;
   /** `username` finds no addresses, and `email` no names. */
-  readonly key: { readonly id: Uuid } | { readonly email: string } | { readonly username: string };
+  readonly key: { readonly id: UserId } | { readonly email: string } | { readonly username: string };
 }
 
 /**

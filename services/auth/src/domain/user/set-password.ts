@@ -1,5 +1,5 @@
 import { demand } from "../caller/caller.ts";
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { RevocationNotifier } from "../ports/revocation-log.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, changedUser, changeOptions, unknownUser } from "./administration.ts";
@@ -11,7 +11,7 @@ export interface SetPasswordDeps extends PasswordDeps {
 }
 
 export interface SetPasswordInput extends Administration {
-  readonly userId: Uuid;
+  readonly userId: UserId;
   readonly password: string;
   readonly signal: AbortSignal;
 }

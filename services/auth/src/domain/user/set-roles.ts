@@ -1,4 +1,4 @@
-import type { Uuid } from "../ports/ids.ts";
+import type { UserId } from "../ports/ids.ts";
 import type { User, UserStore } from "../ports/user-store.ts";
 import { type Administration, changedUser, changeOptions, demandToGrant } from "./administration.ts";
 
@@ -7,7 +7,7 @@ export interface SetRolesDeps {
 }
 
 export interface SetRolesInput extends Administration {
-  readonly userId: Uuid;
+  readonly userId: UserId;
   /** All roles of the user after the change. */
   readonly roles: readonly string[];
 }

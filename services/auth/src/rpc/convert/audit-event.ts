@@ -9,19 +9,19 @@ import { spellingsOf } from "../../domain/audit/list-audit-events.ts";
 import { AuthError } from "../../domain/errors.ts";
 import type { AuditEvent, AuditFilter } from "../../domain/ports/audit-store.ts";
 import { formatId } from "../../lib/type-id.ts";
-import { given, toGivenDate, toGivenUuid } from "./values.ts";
+import { given, toGivenDate, toGivenId } from "./values.ts";
 
 /** @throws {AuthError} `INVALID_REQUEST` */
 export function toAuditFilter(request: ListAuditEventsRequest): AuditFilter {
   return {
     events: request.events,
-    userId: toGivenUuid("usr", request.userId),
-    sessionId: toGivenUuid("ses", request.sessionId),
+    userId: toGivenId("usr", request.userId),
+    sessionId: toGivenId("ses", request.sessionId),
     account: given(request.account),
     clientId: given(request.clientId),
     caller: given(request.caller),
     clientAddresses: toGivenAddresses(request.clientAddress),
-    keyId: toGivenUuid("key", request.keyId),
+    keyId: toGivenId("key", request.keyId),
     since: toGivenDate(request.since),
     until: toGivenDate(request.until),
   };

@@ -12,28 +12,28 @@ import {
 } from "@postern/proto/postern/auth/v1/session_pb.js";
 import { UserSchema, type User as WireUser } from "@postern/proto/postern/user/v1/user_pb.js";
 import { AuthError } from "../../domain/errors.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
 import type { Session } from "../../domain/ports/session-store.ts";
 import type { User } from "../../domain/ports/user-store.ts";
 import type { ActiveToken } from "../../domain/revocation/introspect.ts";
 import type { TokenSet } from "../../domain/token/mint-tokens.ts";
-import { formatId, parseId } from "../../lib/type-id.ts";
+import { formatId, type Id, parseId } from "../../lib/type-id.ts";
 
 /** proto3 has no absent strings. The empty string stands for it. */
 export function given(text: string): string | undefined {
   return text === "" ? undefined : text;
 }
 
-export function toUuid(prefix: "usr" | "ses" | "key", id: string): Uuid {
+/** @throws {AuthError} `INVALID_REQUEST` */
+export function toId<P extends "usr" | "ses" | "key">(prefix: P, id: string): Id<P> {
   const uuid = parseId(prefix, id);
   if (uuid === undefined)
     throw new AuthError("INVALID_REQUEST", { message: `not an ID of the form ${prefix}_…` });
   return uuid;
 }
 
-/** As `toUuid`; undefined for the empty string. */
-export function toGivenUuid(prefix: Parameters<typeof toUuid>[0], id: string): Uuid | undefined {
-  return id === "" ? undefined : toUuid(prefix, id);
+/** As `toId`; undefined for the empty string. */
+export function toGivenId<P extends "usr" | "ses" | "key">(prefix: P, id: string): Id<P> | undefined {
+  return id === "" ? undefined : toId(prefix, id);
 }
 
 /** The seconds of the years 1 to 9999: a protobuf `Timestamp` allows no others. */

@@ -10,7 +10,7 @@ import { type GetUserInput, getUser } from "../../domain/user/get-user.ts";
 import { listUsers } from "../../domain/user/list-users.ts";
 import { type SetPasswordDeps, setPassword } from "../../domain/user/set-password.ts";
 import { toAuditEvent, toAuditFilter } from "../convert/audit-event.ts";
-import { given, toUser, toUuid } from "../convert/values.ts";
+import { given, toId, toUser } from "../convert/values.ts";
 import { type Method, unary } from "./method.ts";
 
 export type AdminMethodDeps = CreateUserDeps &
@@ -43,15 +43,15 @@ export function createAdminMethods(deps: AdminMethodDeps): Method[] {
       return { users: page.users.map(toUser), nextPageToken: page.nextPageToken };
     }),
     unary(method.disableUser, async (call, request) => {
-      const userId = toUuid("usr", request.userId);
+      const userId = toId("usr", request.userId);
       return { user: toUser(await disableUser(deps, { ...administration(call), userId })) };
     }),
     unary(method.enableUser, async (call, request) => {
-      const userId = toUuid("usr", request.userId);
+      const userId = toId("usr", request.userId);
       return { user: toUser(await enableUser(deps, { ...administration(call), userId })) };
     }),
     unary(method.setPassword, async (call, { userId: id, password }) => {
-      const userId = toUuid("usr", id);
+      const userId = toId("usr", id);
       return { user: toUser(await setPassword(deps, { ...administration(call), userId, password })) };
     }),
     unary(method.listAuditEvents, async (call, request) => {
@@ -76,7 +76,7 @@ function administration(call: Call) {
 function toKey(key: GetUserRequest["key"]): GetUserInput["key"] {
   switch (key.case) {
     case "userId":
-      return { id: toUuid("usr", key.value) };
+      return { id: toId("usr", key.value) };
     case "email":
       return { email: key.value };
     case "username":

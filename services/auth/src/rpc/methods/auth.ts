@@ -10,7 +10,7 @@ import { type WatchDeps, watchRevocations } from "../../domain/revocation/watch-
 import { listSessions } from "../../domain/session/list-sessions.ts";
 import { type RefreshDeps, refresh } from "../../domain/session/refresh.ts";
 import { parseCursor, toWatchResponse } from "../convert/revocation.ts";
-import { given, toIntrospectResponse, toSession, toTokenSet, toUuid } from "../convert/values.ts";
+import { given, toId, toIntrospectResponse, toSession, toTokenSet } from "../convert/values.ts";
 import { type Method, stream, unary } from "./method.ts";
 
 export type AuthMethodDeps = LoginDeps &
@@ -72,7 +72,7 @@ export function createAuthMethods(deps: AuthMethodDeps): Method[] {
     unary(method.listSessions, async (call, { userId, pageSize, pageToken }) => {
       const { sessions, nextPageToken } = await listSessions(deps, {
         caller: callerOf(call),
-        userId: toUuid("usr", userId),
+        userId: toId("usr", userId),
         pageSize,
         pageToken,
       });
@@ -93,9 +93,9 @@ function toTarget(target: RevokeRequest["target"]): RevokeTarget {
     case "token":
       return { kind: "token", token: target.value };
     case "sessionId":
-      return { kind: "session", sessionId: toUuid("ses", target.value) };
+      return { kind: "session", sessionId: toId("ses", target.value) };
     case "userId":
-      return { kind: "user", userId: toUuid("usr", target.value) };
+      return { kind: "user", userId: toId("usr", target.value) };
     case "clientId":
       return { kind: "client", clientId: target.value };
     case "everything":

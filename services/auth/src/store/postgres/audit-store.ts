@@ -6,21 +6,21 @@ import type {
   AuditStore,
   Json,
 } from "../../domain/ports/audit-store.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { AuditEventId, SessionId, UserId, Uuid } from "../../domain/ports/ids.ts";
 import { formatId } from "../../lib/type-id.ts";
 import type { Queries } from "./database.ts";
 import { interval } from "./interval.ts";
 
 interface AuditRow {
-  readonly edge: Uuid | null;
+  readonly edge: AuditEventId | null;
   /** Null if the slice is empty. */
-  readonly id: Uuid | null;
+  readonly id: AuditEventId | null;
   readonly at: Date;
   readonly event: string;
   readonly caller: string;
   readonly request_id: string;
-  readonly user_id: Uuid | null;
-  readonly session_id: Uuid | null;
+  readonly user_id: UserId | null;
+  readonly session_id: SessionId | null;
   readonly client_id: string | null;
   readonly client_address: string | null;
   readonly detail: Json;
@@ -130,7 +130,7 @@ function sliceOf(filter: AuditFilter, { order, beyond, limit }: AuditPage, slice
   return { sql, values };
 }
 
-function toEvent(row: AuditRow, id: Uuid): AuditEvent {
+function toEvent(row: AuditRow, id: AuditEventId): AuditEvent {
   const { key, token, ...detail } = membersOf(row.detail);
   return {
     id,

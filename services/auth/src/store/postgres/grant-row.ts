@@ -1,4 +1,4 @@
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { SessionId, UserId, Uuid } from "../../domain/ports/ids.ts";
 import type { SessionGrant } from "../../domain/ports/session-store.ts";
 
 /** SQL for the columns of `source`, a `postern.grant_row`. */
@@ -11,8 +11,8 @@ export function grantColumns(source: string): string {
 }
 
 export interface GrantRow {
-  readonly session_id: Uuid;
-  readonly user_id: Uuid;
+  readonly session_id: SessionId;
+  readonly user_id: UserId;
   readonly client_id: string;
   readonly audience: string[];
   readonly scope: string[];

@@ -1,5 +1,5 @@
 import type { Actor } from "../../domain/ports/actor.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { KeyId, Uuid } from "../../domain/ports/ids.ts";
 import type {
   ActivateOutcome,
   KeyPurpose,
@@ -21,7 +21,7 @@ interface ListRow extends Partial<KeyRow> {
 }
 
 interface KeyRow {
-  readonly id: Uuid | null;
+  readonly id: KeyId | null;
   readonly number: number;
   readonly purpose: KeyPurpose;
   readonly alg: StoredKey["alg"];

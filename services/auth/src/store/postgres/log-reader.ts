@@ -1,5 +1,5 @@
 import { AuthError } from "../../domain/errors.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { EntryId, Uuid } from "../../domain/ports/ids.ts";
 import type { LogEntry, RevocationLog, RevocationTarget } from "../../domain/ports/revocation-log.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { onStandby } from "./connection-faults.ts";
@@ -7,8 +7,8 @@ import type { Queries } from "./database.ts";
 
 interface EntryJson {
   readonly seq: number;
-  readonly id: Uuid;
-  readonly previous_id: Uuid;
+  readonly id: EntryId;
+  readonly previous_id: EntryId;
   readonly kind: RevocationTarget["kind"];
   readonly target_id: Uuid | null;
   readonly client_id: string | null;
@@ -17,7 +17,7 @@ interface EntryJson {
 
 interface HeadRow {
   readonly seq: number;
-  readonly tail: Uuid;
+  readonly tail: EntryId;
   readonly everything_cutoff: number;
   readonly as_of: Date;
   readonly now: Date;

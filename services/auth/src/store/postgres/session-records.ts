@@ -1,11 +1,11 @@
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { SessionId, UserId } from "../../domain/ports/ids.ts";
 import type { SessionRecord, SessionStore } from "../../domain/ports/session-store.ts";
 import type { Queries } from "./database.ts";
 import { aliveWhere } from "./session-alive.ts";
 
 interface RecordRow {
-  readonly id: Uuid;
-  readonly user_id: Uuid;
+  readonly id: SessionId;
+  readonly user_id: UserId;
   readonly caller: string;
   readonly client_id: string;
   readonly audience: string[];

@@ -1,5 +1,5 @@
 import { AuthError } from "../../domain/errors.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { SessionId, UserId } from "../../domain/ports/ids.ts";
 import type {
   NewSession,
   OpenOutcome,
@@ -107,8 +107,8 @@ async function readRefreshToken(
 }
 
 interface ListRow {
-  readonly id: Uuid;
-  readonly user_id: Uuid;
+  readonly id: SessionId;
+  readonly user_id: UserId;
   readonly client_id: string;
   readonly device: string;
   readonly client_address: string;

@@ -1,6 +1,6 @@
 import { AuthError } from "../../domain/errors.ts";
 import type { Actor } from "../../domain/ports/actor.ts";
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { UserId, Uuid } from "../../domain/ports/ids.ts";
 import type {
   ChangeOptions,
   ChangeUserOutcome,
@@ -17,7 +17,7 @@ const columns = `id, email, username, roles, disabled_at is not null as disabled
   last_login_at, login_count`;
 
 interface UserRow {
-  readonly id: Uuid;
+  readonly id: UserId;
   readonly email: string;
   readonly username: string | null;
   readonly roles: string[];
@@ -53,7 +53,7 @@ export function createUserStore(db: Queries): UserStore {
   const find = (key: UserKey) => findUser(db, key);
 
   /** `call` changes the locked row and what depends on it. The row is then read again. */
-  async function change(call: string, id: Uuid, value: unknown, options: ChangeOptions) {
+  async function change(call: string, id: UserId, value: unknown, options: ChangeOptions) {
     const [row] = await db.query<{ outcome: ChangeUserOutcome["kind"] }>(
       `select ${call}($1, $2, $3, $4, $5) as outcome`,
       [id, value, options.excludeAdmins, options.actor.caller, options.actor.requestId],
@@ -129,7 +129,7 @@ async function listUsers(
 interface LoginRow {
   readonly in_recovery: boolean;
   readonly now: Date;
-  readonly id: Uuid | null;
+  readonly id: UserId | null;
   readonly password_hash: string | null;
   readonly password_version: number;
   readonly disabled: boolean;

@@ -1,4 +1,4 @@
-import type { Uuid } from "../../domain/ports/ids.ts";
+import type { UserId } from "../../domain/ports/ids.ts";
 import type { Mac } from "../../domain/ports/mac.ts";
 import type { UserNames } from "../../domain/ports/user-names.ts";
 import { keys, userNameMs } from "./keys.ts";
@@ -16,11 +16,11 @@ export interface UserNamesDeps {
  * make up a name nor show one user's name for another.
  */
 export function createUserNames({ redis, mac, source }: UserNamesDeps): UserNames {
-  const signedText = (userId: Uuid, name: string) => `${keys.userName(userId)}\0${name}`;
+  const signedText = (userId: UserId, name: string) => `${keys.userName(userId)}\0${name}`;
 
-  async function readCached(userIds: readonly Uuid[]): Promise<Map<Uuid, string>> {
+  async function readCached(userIds: readonly UserId[]): Promise<Map<UserId, string>> {
     const values = await redis.send("MGET", ...userIds.map(keys.userName)).catch(ignoreDown);
-    const found = new Map<Uuid, string>();
+    const found = new Map<UserId, string>();
     for (const [index, userId] of userIds.entries()) {
       const value = Array.isArray(values) ? values[index] : undefined;
       if (typeof value !== "string") continue;
