@@ -30,7 +30,7 @@ async function answer(request: IncomingMessage): Promise<Answer> {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
   if (pathname === "/healthz") {
     const { feed, lagMs } = verifier.state;
-    return { status: feed === "in_step" ? 200 : 503, body: { feed, lagMs } };
+    return { status: feed === "synced" ? 200 : 503, body: { feed, lagMs } };
   }
   // Before anything else is said: also of paths that are not there.
   const caller = await authenticateRequest(verifier, request.headersDistinct["authorization"]);

@@ -110,7 +110,7 @@ class Verifier:
             )
         except (KeyError, RecursionError, jwt.PyJWTError) as error:
             raise Refused("not a good token") from error
-        if log.hits(header["kid"], claims):
+        if log.revokes(header["kid"], claims):
             raise Refused("revoked")
         return claims
 

@@ -188,8 +188,8 @@ describe("postern revoke", () => {
 
 describe("what is not there is told, and where to look", () => {
   test.each<[string, string[], number, string]>([
-    ["a session", ["session", "get", `ses_${"0".repeat(26)}`], 1, "no session has this id"],
-    ["a session to end", ["session", "end", `ses_${"0".repeat(26)}`], 1, "no session has this id"],
+    ["a session", ["session", "get", `ses_${"0".repeat(26)}`], 1, "no session has this ID"],
+    ["a session to end", ["session", "end", `ses_${"0".repeat(26)}`], 1, "no session has this ID"],
     ["a user", ["session", "list", "--user", "nobody@example.com"], 1, "postern user list"],
     ["a user to revoke", ["revoke", "--user", "nobody"], 1, "postern user list"],
     ["a page", ["session", "list", "--client", "x", "--page-token", "x"], 2, "page_token"],

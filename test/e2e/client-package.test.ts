@@ -52,6 +52,12 @@ describe("the packages hold", () => {
     expect(files.filter((file) => /test\.|fixture|auth\/src/.test(file))).toEqual([]);
   });
 
+  test("every file that the package exports", async () => {
+    const { exports } = JSON.parse(await readFile(join(TOP, "services/client/package.json"), "utf8"));
+    const targets = Object.values<string>(exports).map((target) => target.replace(/^\.\//, ""));
+    expect(packed.files["@postern/client"]).toEqual(expect.arrayContaining(targets));
+  });
+
   test("what was generated of the contracts, and nothing else", () => {
     const files = packed.files["@postern/proto"] ?? [];
     const others = files.filter((file) => !/^src\/[\w/]+_pb\.(?:js|d\.ts)$/.test(file));

@@ -115,7 +115,7 @@ function grantReused(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {
 }
 
 function blind(reader: Parameters<NonNullable<Faults["logReader"]>>[0]) {
-  return { current: async () => ({ ...(await reader.current()), revocations: { hits: () => false } }) };
+  return { current: async () => ({ ...(await reader.current()), revocations: { revokes: () => false } }) };
 }
 
 function forgetRequestIds(stores: Parameters<NonNullable<Faults["stores"]>>[0]) {

@@ -114,7 +114,7 @@ async function judge(stations: readonly Station[], load: Load, random: () => num
         // Taken before the state, it makes what is known older than it is, not younger.
         const nowMs = performance.now();
         const { feed, lagMs } = station.verifier.state;
-        const mustRefuse = feed === "in_step" && endedAtMs !== undefined && endedAtMs <= nowMs - lagMs;
+        const mustRefuse = feed === "synced" && endedAtMs !== undefined && endedAtMs <= nowMs - lagMs;
         const answer = await verdict(station, token);
         verdicts.push(answer);
         if (mustRefuse && answer === "accepted") {
@@ -191,7 +191,7 @@ test("O13: no verifier accepts a token that it must know to be revoked, under ev
   for (const station of stations) {
     const { verifier } = station;
     await poll("it has all", 60_000, async () =>
-      verifier.state.feed === "in_step" && verifier.state.sequence >= load.sequence ? true : undefined,
+      verifier.state.feed === "synced" && verifier.state.sequence >= load.sequence ? true : undefined,
     );
     for (const token of load.tokens) {
       const expected = token.endingAtMs === undefined ? "accepted" : "ERR_TOKEN_REVOKED";

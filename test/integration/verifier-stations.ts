@@ -41,7 +41,7 @@ export async function openStation(
     ...{ name: `HTTP/${httpVersion}`, verifier, events, asked: relay.asked },
     async knows({ sequence }) {
       await poll(`it knows of ${sequence}`, 30_000, async () =>
-        verifier.state.feed === "in_step" && verifier.state.sequence >= Number(sequence) ? true : undefined,
+        verifier.state.feed === "synced" && verifier.state.sequence >= Number(sequence) ? true : undefined,
       );
     },
     async [Symbol.asyncDispose]() {

@@ -341,7 +341,7 @@ test("N11: a database put back: verifiers read the log anew, and refuse what is 
   await Promise.all([two.a, two.b].map(reconnected));
   for (const station of stations) {
     await poll("the log was read anew", 60_000, async () =>
-      station.events.some(({ kind }) => kind === "started_over") && station.verifier.state.feed === "in_step"
+      station.events.some(({ kind }) => kind === "started_over") && station.verifier.state.feed === "synced"
         ? true
         : undefined,
     );
@@ -374,9 +374,7 @@ test("O01: a verifier whose clock is ten minutes behind goes by the issuer's, on
   const later = await login(two.b.web, (await createUser(two.a.users)).email);
   for (const station of stations) {
     await poll("it is in step again", 60_000, async () =>
-      station.verifier.state.feed === "in_step" && station.events.at(-1)?.kind === "in_step"
-        ? true
-        : undefined,
+      station.verifier.state.feed === "synced" && station.events.at(-1)?.kind === "synced" ? true : undefined,
     );
     expect(await verdict(station, later.accessToken)).toBe("accepted");
   }

@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
-import { type ParsedAccessToken, parseAccessToken } from "@postern/client/core/access-token.ts";
-import { checkClaims } from "@postern/client/core/claims.ts";
-import { RevocationSet } from "@postern/client/core/revocation-set.ts";
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
+import { type ParsedAccessToken, parseAccessToken } from "../../../client/src/core/access-token.ts";
+import { checkClaims } from "../../../client/src/core/claims.ts";
+import { RevocationSet } from "../../../client/src/core/revocation-set.ts";
 import { MasterKeyError, type SigningKey } from "../domain/ports/key-material.ts";
 import type { SigningAlg, StoredKey } from "../domain/ports/key-store.ts";
 import { masterKey, otherMasterKey, stored } from "./key-material.fixture.ts";
@@ -184,7 +184,7 @@ describe("forged access tokens", () => {
 
     const revoked = new RevocationSet();
     revoked.add({ seq: 9, target: { kind: "token", id: payload.jti }, forgetAfterMs: issuedAt * 1000 });
-    expect(revoked.hits({ ...parsed.claims, kid: parsed.header.kid })).toBe(true);
+    expect(revoked.revokes({ ...parsed.claims, kid: parsed.header.kid })).toBe(true);
   });
 
   test("A17 Ed25519: S + L and small-order points are refused", () => {

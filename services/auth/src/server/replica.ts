@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { createElapsedClock } from "@postern/client/core/elapsed-clock.ts";
+import { createElapsedClock } from "../../../client/src/core/elapsed-clock.ts";
 import { type KeyRing, openKeyRing } from "../domain/keys/key-ring.ts";
 import type { KeyMaterial } from "../domain/ports/key-material.ts";
 import { openRevocations, type Revocations } from "../domain/revocation/open-revocations.ts";

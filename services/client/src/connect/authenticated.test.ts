@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { twoSides } from "../http/two-sides.fixture.ts";
+import { twoSides } from "../guard/two-sides.fixture.ts";
 import { authenticated } from "./authenticated.ts";
 import { kinds, protocols, registerEcho, serveEcho } from "./echo.fixture.ts";
 import { callerOf, optionalAuth, type RequestGate, requireAuth, requireScope } from "./guards.ts";
@@ -48,7 +48,7 @@ describe("a service on a guarded router with `requestGate: undefined` is guarded
     const token = await guarded.issuer.token({ subject });
     expect(await guarded.call(protocol, kind, authorized(token))).toBe(subject);
     guarded.issuer.revoke({ token });
-    await guarded.issuer.inStep(guarded.verifier);
+    await guarded.issuer.synced(guarded.verifier);
     await expect(guarded.call(protocol, kind, authorized(token))).rejects.toEqual(
       refused(Code.Unauthenticated),
     );

@@ -1,5 +1,5 @@
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
-import type { Verifier } from "../verifier/create-verifier.ts";
+import type { Verifier } from "../verifier/verifier.ts";
 import { type RequestGate, requireAuth } from "./guards.ts";
 
 type Options = Partial<ConnectRouterOptions>;

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type StreamRequest } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { type ErrorCode, PosternError } from "../core/postern-error.ts";
-import { twoSides } from "../http/two-sides.fixture.ts";
+import { twoSides } from "../guard/two-sides.fixture.ts";
 import type { TokenOptions } from "../token-source/token-source.ts";
 import { bearer } from "./bearer.ts";
 import { kinds, protocols, registerEcho, serveEcho } from "./echo.fixture.ts";

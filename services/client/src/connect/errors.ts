@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { refusalOf } from "../http/refusal.ts";
+import { refusalOf } from "../guard/refusal.ts";
 
 const codes = { 401: Code.Unauthenticated, 403: Code.PermissionDenied, 503: Code.Unavailable } as const;
 

@@ -2,9 +2,9 @@ import { Code, ConnectError, createContextValues, type Interceptor } from "@conn
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
 import { PosternError } from "../core/postern-error.ts";
-import { ask, listen } from "../http/listening.fixture.ts";
-import { twoSides } from "../http/two-sides.fixture.ts";
-import type { VerifiedToken } from "../verifier/create-verifier.ts";
+import { ask, listen } from "../guard/listening.fixture.ts";
+import { twoSides } from "../guard/two-sides.fixture.ts";
+import type { VerifiedToken } from "../verifier/verifier.ts";
 import { kinds, protocols, registerEcho, serveEcho } from "./echo.fixture.ts";
 import { callerKey, callerOf, optionalAuth, type RequestGate, requireAuth, requireScope } from "./guards.ts";
 
@@ -71,7 +71,7 @@ describe("a service with interceptors of its own is guarded:", () => {
     expect(await call(protocol, kind, authorized(token))).toBe(subject);
 
     issuer.revoke({ token });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     const revoked = await errorOf(call(protocol, kind, authorized(token)));
     expect(revoked.code).toBe(Code.Unauthenticated);
     expect(revoked.metadata.get("www-authenticate")).toBe('Bearer error="invalid_token"');

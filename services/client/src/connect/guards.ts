@@ -4,9 +4,9 @@ import {
   createContextKey,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { authenticateOptional, authenticateRequest } from "../http/authenticate-request.ts";
-import { checkScopeNames, demandCaller, demandScope } from "../http/demands.ts";
-import type { VerifiedToken, Verifier } from "../verifier/create-verifier.ts";
+import { authenticateOptional, authenticateRequest } from "../guard/authenticate-request.ts";
+import { checkScopeNames, demandCaller, demandScope } from "../guard/demands.ts";
+import type { VerifiedToken, Verifier } from "../verifier/verifier.ts";
 import { toConnectError } from "./errors.ts";
 
 /**

@@ -27,7 +27,7 @@ export class NaiveRevocationSet {
     this.#entries.push(entry);
   }
 
-  hits({ jti, sid, kid, sub, client_id, rev }: RevocableClaims): boolean {
+  revokes({ jti, sid, kid, sub, client_id, rev }: RevocableClaims): boolean {
     const shown = { token: jti, session: sid, key: kid, user: sub, client: client_id };
     return this.#entries.some(({ target, seq }) => {
       if (target.kind === "everything") return rev < seq;

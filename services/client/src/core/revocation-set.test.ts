@@ -60,8 +60,8 @@ function setOf(...entries: [seq: number, target: RevocationTarget, forgetAfterMs
 
 describe("RevocationSet", () => {
   test("hits nothing while it is empty", () => {
-    expect(new RevocationSet().hits(claims)).toBe(false);
-    expect(new RevocationSet().hits({ ...claims, rev: 0 })).toBe(false);
+    expect(new RevocationSet().revokes(claims)).toBe(false);
+    expect(new RevocationSet().revokes({ ...claims, rev: 0 })).toBe(false);
   });
 
   test.each<Extract<RevocationTarget, { id: string }>>([
@@ -69,50 +69,50 @@ describe("RevocationSet", () => {
     { kind: "session", id: "ses_1" },
     { kind: "key", id: "key_1" },
   ])("hits by identity, whatever the order: $kind", (target) => {
-    expect(setOf([1, target]).hits(claims)).toBe(true);
-    expect(setOf([1, { ...target, id: `${target.id}x` }]).hits(claims)).toBe(false);
+    expect(setOf([1, target]).revokes(claims)).toBe(true);
+    expect(setOf([1, { ...target, id: `${target.id}x` }]).revokes(claims)).toBe(false);
   });
 
   test.each<RevocationTarget>([user, { kind: "client", id: "shop" }, { kind: "everything" }])(
     "hits what was authenticated before it, by the log's order: $kind",
     (target) => {
       const set = setOf([5, target]);
-      expect(set.hits({ ...claims, rev: 4 })).toBe(true);
-      expect(set.hits({ ...claims, rev: 5 })).toBe(false);
-      expect(set.hits({ ...claims, rev: 6 })).toBe(false);
+      expect(set.revokes({ ...claims, rev: 4 })).toBe(true);
+      expect(set.revokes({ ...claims, rev: 5 })).toBe(false);
+      expect(set.revokes({ ...claims, rev: 6 })).toBe(false);
     },
   );
 
   test("spares other users and clients", () => {
     const set = setOf([9, { kind: "user", id: "usr_2" }], [9, { kind: "client", id: "other" }]);
-    expect(set.hits(claims)).toBe(false);
+    expect(set.revokes(claims)).toBe(false);
   });
 
   test.each([claims, minted])("takes an id of one kind for no other: $jti", (shown) => {
     for (const [k, kind] of kinds.entries()) {
       for (const [i, id] of idsOf(shown).entries()) {
-        expect(setOf([9, { kind, id }]).hits(shown)).toBe(i === k);
+        expect(setOf([9, { kind, id }]).revokes(shown)).toBe(i === k);
       }
     }
   });
 
   test("takes an id for no other kind's by what stands behind the prefix", () => {
     const mixed = { ...minted, jti: `ses_${idBodyOf(2)}`, sid: `tok_${idBodyOf(2)}` };
-    expect(setOf([9, { kind: "token", id: `tok_${idBodyOf(2)}` }]).hits(mixed)).toBe(false);
-    expect(setOf([9, { kind: "token", id: `ses_${idBodyOf(2)}` }]).hits(mixed)).toBe(true);
+    expect(setOf([9, { kind: "token", id: `tok_${idBodyOf(2)}` }]).revokes(mixed)).toBe(false);
+    expect(setOf([9, { kind: "token", id: `ses_${idBodyOf(2)}` }]).revokes(mixed)).toBe(true);
   });
 
   test("is not misled by names of Object.prototype", () => {
     const odd = { ...claims, kid: "__proto__", jti: "constructor", sub: "__proto__", client_id: "toString" };
-    expect(setOf([9, user]).hits(odd)).toBe(false);
+    expect(setOf([9, user]).revokes(odd)).toBe(false);
   });
 
   test.each<RevocationTarget>([user, { kind: "client", id: "shop" }, { kind: "everything" }])(
     "B09 of two entries the later wins, in whatever order they come: $kind",
     (target) => {
       for (const set of [setOf([3, target], [8, target]), setOf([8, target], [3, target])]) {
-        expect(set.hits({ ...claims, rev: 7 })).toBe(true);
-        expect(set.hits({ ...claims, rev: 8 })).toBe(false);
+        expect(set.revokes({ ...claims, rev: 7 })).toBe(true);
+        expect(set.revokes({ ...claims, rev: 8 })).toBe(false);
       }
     },
   );
@@ -123,8 +123,8 @@ describe("RevocationSet", () => {
       const set = setOf(
         ...targets.map((target): [number, RevocationTarget] => [target === latest ? 8 : 3, target]),
       );
-      expect(set.hits({ ...claims, rev: 7 })).toBe(true);
-      expect(set.hits({ ...claims, rev: 8 })).toBe(false);
+      expect(set.revokes({ ...claims, rev: 7 })).toBe(true);
+      expect(set.revokes({ ...claims, rev: 8 })).toBe(false);
     }
   });
 
@@ -132,22 +132,22 @@ describe("RevocationSet", () => {
     for (const [k, kind] of kinds.entries()) {
       const set = setOf([9, { kind, id: idsOf(shown)[k] ?? "" }, 1_000]);
       set.forget(1_000);
-      expect([set.hits(shown), set.size]).toEqual([true, 1]);
+      expect([set.revokes(shown), set.size]).toEqual([true, 1]);
       set.forget(1_001);
-      expect([set.hits(shown), set.size]).toEqual([false, 0]);
+      expect([set.revokes(shown), set.size]).toEqual([false, 0]);
     }
   });
 
   test("a later entry of a user also lives longer", () => {
     const set = setOf([6, user, 1_000], [8, user, 2_000]);
     set.forget(1_500);
-    expect(set.hits({ ...claims, rev: 7 })).toBe(true);
+    expect(set.revokes({ ...claims, rev: 7 })).toBe(true);
   });
 
   test("never forgets an entry for everything", () => {
     const set = setOf([9, { kind: "everything" }, 1_000]);
     set.forget(Number.MAX_SAFE_INTEGER);
-    expect(set.hits(claims)).toBe(true);
+    expect(set.revokes(claims)).toBe(true);
   });
 
   test("does what a set without any table would do", () => {
@@ -161,7 +161,7 @@ describe("RevocationSet", () => {
           }
         }
         expect(set.size).toBe(naive.size);
-        for (const one of shown) expect(set.hits(one)).toBe(naive.hits(one));
+        for (const one of shown) expect(set.revokes(one)).toBe(naive.revokes(one));
       }),
     );
   });

@@ -85,7 +85,7 @@ export class RevocationSet {
   }
 
   /** Whether any entry hits a token with these claims; one without a number is hit by every mark. */
-  hits(claims: RevocableClaims): boolean {
+  revokes(claims: RevocableClaims): boolean {
     return (
       this.#tokens.has(claims.jti) ||
       this.#sessions.has(claims.sid) ||

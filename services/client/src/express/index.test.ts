@@ -1,8 +1,8 @@
 import express from "express";
 import { expect, test } from "vitest";
 import { PosternError } from "../core/postern-error.ts";
-import { ask, listen } from "../http/listening.fixture.ts";
-import { twoSides } from "../http/two-sides.fixture.ts";
+import { ask, listen } from "../guard/listening.fixture.ts";
+import { twoSides } from "../guard/two-sides.fixture.ts";
 import { callerOf, optionalAuth, requireAuth, requireScope } from "./index.ts";
 
 async function setUp() {
@@ -94,7 +94,7 @@ test("a revoked token is refused, and nothing of it is told", async () => {
   await using site = await setUp();
   const token = await site.issuer.token();
   site.issuer.revoke({ token });
-  await site.issuer.inStep(site.verifier);
+  await site.issuer.synced(site.verifier);
   const answer = await site.get("/orders", token);
   expect(answer.status).toBe(401);
   expect(answer.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');

@@ -1,7 +1,7 @@
 import fastify from "fastify";
 import { expect, test } from "vitest";
-import { ask } from "../http/listening.fixture.ts";
-import { twoSides } from "../http/two-sides.fixture.ts";
+import { ask } from "../guard/listening.fixture.ts";
+import { twoSides } from "../guard/two-sides.fixture.ts";
 import { callerOf, optionalAuth, requireAuth, requireScope } from "./index.ts";
 
 async function setUp() {
@@ -101,7 +101,7 @@ test("a revoked token is refused, and nothing of it is told", async () => {
   await using site = await setUp();
   const token = await site.issuer.token();
   site.issuer.revoke({ token });
-  await site.issuer.inStep(site.verifier);
+  await site.issuer.synced(site.verifier);
   const answer = await site.send("POST", "/orders", token);
   expect(answer.status).toBe(401);
   expect(answer.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');

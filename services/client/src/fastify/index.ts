@@ -2,10 +2,10 @@
 
 import type { FastifyInstance } from "fastify";
 import { ownMember } from "../core/own-members.ts";
-import { authenticateOptional, authenticateRequest, authorizationOf } from "../http/authenticate-request.ts";
-import { checkScopeNames, demandCaller, demandScope } from "../http/demands.ts";
-import { refusalOf } from "../http/refusal.ts";
-import type { VerifiedToken, Verifier } from "../verifier/create-verifier.ts";
+import { authenticateOptional, authenticateRequest, authorizationOf } from "../guard/authenticate-request.ts";
+import { checkScopeNames, demandCaller, demandScope } from "../guard/demands.ts";
+import { refusalOf } from "../guard/refusal.ts";
+import type { VerifiedToken, Verifier } from "../verifier/verifier.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

@@ -34,7 +34,7 @@ test("its own example holds", async () => {
   const token = await issuer.token({ scope: "orders:read" });
   expect((await verifier.verify(token)).scope).toEqual(["orders:read"]);
   issuer.revoke({ token });
-  await issuer.inStep(verifier);
+  await issuer.synced(verifier);
   await expect(verifier.verify(token)).rejects.toMatchObject({ code: "ERR_TOKEN_REVOKED" });
 });
 
@@ -171,14 +171,14 @@ test("what is no token cannot be revoked", () => {
 test("a verifier that does not follow it never comes in step", async () => {
   await using verifier = createVerifier({ ...issuer.verifierOptions, revocations: false });
   vi.useFakeTimers({ toFake: ["performance", "Date"] });
-  const waiting = issuer.inStep(verifier);
+  const waiting = issuer.synced(verifier);
   vi.advanceTimersByTime(10_001);
   await expect(waiting).rejects.toThrow("does not come in step");
 });
 
 test("ends at once, with the streams that are open, and twice is as good as once", async () => {
   await using verifier = createVerifier(issuer.verifierOptions);
-  await issuer.inStep(verifier);
+  await issuer.synced(verifier);
   await issuer.close();
   await issuer.close();
   await expect(fetch(issuer.url)).rejects.toThrow();

@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { readPayload, readSignedToken } from "../core/access-token.ts";
 import { type AccessTokenClaims, checkClaims } from "../core/claims.ts";
 import { type OptionNames, takeOptions } from "../options.ts";
-import type { Verifier } from "../verifier/create-verifier.ts";
 import { readKeySet } from "../verifier/key-set.ts";
+import type { Verifier } from "../verifier/verifier.ts";
 import type { RevocationsOptions } from "../verifier/verifier-options.ts";
 import { newId } from "./test-ids.ts";
 import { TestKeys } from "./test-keys.ts";
@@ -28,7 +28,7 @@ export interface TestIssuerOptions {
  * const token = await issuer.token({ scope: "orders:read" });
  * await verifier.verify(token);
  * issuer.revoke({ token });
- * await issuer.inStep(verifier);
+ * await issuer.synced(verifier);
  * await verifier.verify(token); // throws ERR_TOKEN_REVOKED
  * ```
  */
@@ -52,7 +52,7 @@ export interface TestIssuer extends AsyncDisposable {
    * Resolves once a verifier knows of all that was revoked so far, and of the keys.
    * @throws after 10 s: the verifier does not follow this issuer, or was closed
    */
-  inStep(verifier: Pick<Verifier, "state">): Promise<void>;
+  synced(verifier: Pick<Verifier, "state">): Promise<void>;
   /**
    * Another key signs from now on; what was signed before stays good.
    * @returns its `kid`
@@ -91,16 +91,16 @@ export async function createTestIssuer(options: TestIssuerOptions = {}): Promise
       if (key?.verify(signed.signingInput, signed.signature) !== true) return undefined;
       const claims = readPayload(signed);
       checkClaims(claims, { issuer, nowSeconds: Date.now() / 1_000 });
-      return log.hits({ ...claims, kid }) ? undefined : claims;
+      return log.revokes({ ...claims, kid }) ? undefined : claims;
     } catch {
       return undefined;
     }
   }
 
-  function isInStep({ state: { feed, sequence, kids } }: Pick<Verifier, "state">): boolean {
+  function isSynced({ state: { feed, sequence, kids } }: Pick<Verifier, "state">): boolean {
     const wanted = keys.kids;
     return (
-      feed === "in_step" &&
+      feed === "synced" &&
       sequence === log.sequence &&
       kids.length === wanted.length &&
       wanted.every((kid) => kids.includes(kid))
@@ -119,9 +119,9 @@ export async function createTestIssuer(options: TestIssuerOptions = {}): Promise
       return keys.sign(testClaims(wanted, { issuer: url, audience, rev: log.sequence }));
     },
     revoke: (what) => log.revoke(what),
-    async inStep(verifier) {
+    async synced(verifier) {
       const deadlineMs = performance.now() + patienceMs;
-      while (!isInStep(verifier)) {
+      while (!isSynced(verifier)) {
         if (performance.now() > deadlineMs)
           throw new Error("the verifier does not come in step with the issuer");
         await delay(5);

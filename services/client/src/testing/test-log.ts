@@ -5,7 +5,12 @@ import type { WatchRevocationsResponseSchema } from "@postern/proto/postern/auth
 import { parseAccessToken } from "../core/access-token.ts";
 import { maxLifeSeconds } from "../core/claims.ts";
 import { ownMembers } from "../core/own-members.ts";
-import { type Revocation, RevocationSet, type RevocationTarget } from "../core/revocation-set.ts";
+import {
+  type RevocableClaims,
+  type Revocation,
+  RevocationSet,
+  type RevocationTarget,
+} from "../core/revocation-set.ts";
 import { newId } from "./test-ids.ts";
 import type { TestKeys } from "./test-keys.ts";
 
@@ -44,9 +49,9 @@ export class TestLog {
     return this.#entries.length;
   }
 
-  /** Whether a token with these claims is over. */
-  get hits(): RevocationSet["hits"] {
-    return (claims) => this.#set.hits(claims);
+  /** Whether a token with these claims is revoked. */
+  revokes(claims: RevocableClaims): boolean {
+    return this.#set.revokes(claims);
   }
 
   revoke(what: TestRevocation): void {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { ownMember, ownMembers } from "../core/own-members.ts";
-import { createPosternClient } from "../postern/postern-client.ts";
-import { keepSession, type SessionCalls } from "./keep-session.ts";
+import { createPosternClient } from "../rpc/postern-client.ts";
 import { type PosternSessionOptions, readOptions } from "./session-options.ts";
-import type { TokenOrigin } from "./token-source.ts";
+import { keepSession, type SessionCalls } from "./session-refresher.ts";
+import type { TokenProvider } from "./token-source.ts";
 
 /** How long to wait for an answer. */
 const timeoutMs = 5_000;
@@ -13,7 +13,7 @@ const timeoutMs = 5_000;
  * the session for both.
  * @throws {TypeError} that names the option that is missing, invalid or unknown
  */
-export function posternSession(given: PosternSessionOptions): TokenOrigin {
+export function posternSession(given: PosternSessionOptions): TokenProvider {
   const options = readOptions(given);
   return keepSession(options, connect(options), {
     newRequestId: randomUUID,

@@ -10,7 +10,7 @@ import {
   refuseFaults,
   takeOptions,
 } from "../options.ts";
-import { faultsOfClient } from "../postern/postern-client.ts";
+import { faultsOfClient } from "../rpc/postern-client.ts";
 
 export interface PosternSessionOptions {
   /** Postern's http listener; with `httpVersion: "2"`, its grpc listener. */

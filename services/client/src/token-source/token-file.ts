@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isSendable } from "../sendable.ts";
-import type { TokenOrigin } from "./token-source.ts";
+import type { TokenProvider } from "./token-source.ts";
 
 /** A file is read again so often, however long its token lives: who renews it says nothing of when. */
 const expiresInMs = 1_000;
@@ -9,7 +9,7 @@ const expiresInMs = 1_000;
  * An access token in a file that somebody else renews, such as Kubernetes in a projected volume. It is opened anew
  * each time, so it may as well be a link that is put elsewhere. While it cannot be read, what it held is good.
  */
-export function tokenFile(path: string): TokenOrigin {
+export function tokenFile(path: string): TokenProvider {
   let last: string | undefined;
 
   async function read(): Promise<string> {

@@ -5,7 +5,7 @@ export interface ObtainedToken {
 }
 
 /** Where access tokens come from. Asked once at a time, and never given up on. */
-export interface TokenOrigin {
+export interface TokenProvider {
   /**
    * Another token each time, where there is one.
    * @throws {PosternError} `ERR_SESSION_ENDED`, `ERR_LOGIN_REFUSED`; whatever else is thrown may be better a moment

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { poll } from "../../../../test/support/poll.ts";
 import type { PosternError } from "../core/postern-error.ts";
 import type { TestIssuer } from "../testing/index.ts";
-import { createVerifier, type Verifier } from "./create-verifier.ts";
+import { createVerifier } from "./create-verifier.ts";
 import { jwksPath, Opened, refuses, watchPath } from "./verifier.fixture.ts";
+import type { Verifier } from "./verifier.ts";
 import type { VerifierOptions } from "./verifier-options.ts";
 
 const opened = new Opened();
@@ -48,10 +49,10 @@ test("gives the same object again, which nobody can change", async () => {
 test("with the feed in step it asks for nothing else: no key set, no verdict", async () => {
   const { issuer, relay, options } = await opened.site();
   const verifier = opened.verifier(options);
-  await issuer.inStep(verifier);
+  await issuer.synced(verifier);
   for (let round = 0; round < 20; round += 1) await verifier.verify(await issuer.token());
   issuer.rotateKey();
-  await issuer.inStep(verifier);
+  await issuer.synced(verifier);
   await verifier.verify(await issuer.token());
   await refuses(verifier, await (await opened.issuer()).token(), "ERR_KEY_UNKNOWN");
   expect(relay.asked).toEqual([`/postern.auth.v1.AuthService${watchPath}`]);
@@ -86,7 +87,7 @@ describe("a revocation", () => {
     const young = await issuer.token(whose);
     const late = opened.verifier(issuer.verifierOptions);
     for (const one of [verifier, late]) {
-      await issuer.inStep(one);
+      await issuer.synced(one);
       await refuses(one, token, code);
       await (othersToo ? refuses(one, other, code) : one.verify(other));
       await (newOnesToo ? refuses(one, young, code) : one.verify(young));
@@ -99,7 +100,7 @@ describe("a revocation", () => {
     const between = await issuer.token(whose);
     issuer.revoke({ clientId: whose.clientId });
     const after = await issuer.token(whose);
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await refuses(verifier, between, "ERR_TOKEN_REVOKED");
     await verifier.verify(after);
   });
@@ -117,14 +118,14 @@ describe("clocks", () => {
     expect(verifier.state.feed).toBe("stale");
     expect(verifier.state.lagMs).toBeGreaterThanOrEqual(3_600_000);
     issuer.revoke({ clientId: "shop" });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await verifier.verify(await issuer.token());
   });
 
   test("a token that was revoked while the machine was suspended is not accepted after it resumes", async () => {
     const { issuer, relay, options } = await opened.site();
     const verifier = opened.verifier({ ...options, onStale: "refuse" });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     const token = await issuer.token({ expiresIn: 3_600 });
     await verifier.verify(token);
     relay.refuse(watchPath);
@@ -136,7 +137,7 @@ describe("clocks", () => {
   test("a wall clock that is set back does not make stale data look fresh", async () => {
     const { issuer, relay, options } = await opened.site();
     const verifier = opened.verifier({ ...options, onStale: "refuse" });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     relay.refuse(watchPath);
     pass(10_001);
     moveWallClock(-3_600_000);
@@ -164,10 +165,10 @@ describe("keys", () => {
     await verifier.verify(token);
     const [kid = ""] = verifier.state.kids;
     issuer.rotateKey();
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await verifier.verify(token);
     issuer.removeKey(kid);
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await refuses(verifier, token, "ERR_KEY_UNKNOWN");
   });
 
@@ -203,13 +204,13 @@ describe("keys", () => {
 describe("state", () => {
   test("tells how far the feed is", async () => {
     const { issuer, verifier } = await opened.pair();
-    expect(verifier.state).toMatchObject({ feed: "in_step", sequence: 0, revocations: 0 });
+    expect(verifier.state).toMatchObject({ feed: "synced", sequence: 0, revocations: 0 });
     issuer.revoke({ userId: issuer.newId("usr") });
     issuer.revoke({ clientId: "shop" });
     issuer.rotateKey();
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     const { kids, lagMs, ...rest } = verifier.state;
-    expect(rest).toEqual({ feed: "in_step", sequence: 2, revocations: 2 });
+    expect(rest).toEqual({ feed: "synced", sequence: 2, revocations: 2 });
     expect(kids).toHaveLength(2);
     pass(250);
     expect(verifier.state.lagMs).toBe(lagMs + 250);
@@ -220,7 +221,7 @@ describe("closing", () => {
   test("ends the feed: in the end all is refused that nobody vouches for", async () => {
     const { issuer, relay, options } = await opened.site({ maxStaleness: 2_000 });
     const verifier = opened.verifier({ ...options, onStale: "refuse" });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await verifier.close();
     const before = relay.asked.length;
     pass(2_001);

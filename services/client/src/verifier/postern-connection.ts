@@ -1,5 +1,5 @@
 import type { WatchRevocationsResponse } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
-import { createPosternClient } from "../postern/postern-client.ts";
+import { createPosternClient } from "../rpc/postern-client.ts";
 import type { RevocationsOptions } from "./verifier-options.ts";
 
 /** What a verifier asks Postern itself. */

@@ -6,9 +6,9 @@ import { IntrospectResponseSchema } from "@postern/proto/postern/auth/v1/auth_se
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { poll } from "../../../../test/support/poll.ts";
 import { PosternError } from "../core/postern-error.ts";
-import type { Verifier } from "./create-verifier.ts";
-import type { FeedEvent } from "./revocation-feed.ts";
+import type { FeedEvent } from "./stream.ts";
 import { introspectPath, jwksPath, Opened, refuses, watchPath } from "./verifier.fixture.ts";
+import type { Verifier } from "./verifier.ts";
 import type { VerifierOptions } from "./verifier-options.ts";
 
 const opened = new Opened();
@@ -45,7 +45,7 @@ describe("while the feed is stale", () => {
     const site = await opened.site();
     const { issuer, relay, options } = site;
     const verifier = opened.verifier({ ...options, ...more });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     const [token, revoked] = [await issuer.token(), await issuer.token()];
     await verifier.verify(token);
     await verifier.verify(revoked);
@@ -158,7 +158,7 @@ describe("while the feed is stale", () => {
     await refuses(verifier, revoked, "ERR_FEED_STALE");
     expect(asks(relay.asked, introspectPath)).toBe(0);
     relay.mend();
-    await until(verifier, "in_step");
+    await until(verifier, "synced");
     await verifier.verify(token);
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
   });
@@ -172,7 +172,7 @@ describe("while the feed is stale", () => {
     await verifier.verify(await issuer.token());
     expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([0, 2]);
     relay.mend();
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
     relay.refuse(watchPath);
     pass(10_001);
@@ -213,10 +213,10 @@ describe("while the feed is stale", () => {
   test("no more staleness is allowed than the issuer says", async () => {
     const { issuer, relay, options } = await opened.site({ maxStaleness: 2_000 });
     const verifier = opened.verifier({ ...options, maxStaleness: Infinity, onStale: "refuse" });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     relay.refuse(watchPath);
     pass(1_990);
-    expect(verifier.state).toMatchObject({ feed: "in_step", lagMs: expect.closeTo(1_995, -1) });
+    expect(verifier.state).toMatchObject({ feed: "synced", lagMs: expect.closeTo(1_995, -1) });
     pass(11);
     await until(verifier, "stale");
     await refuses(verifier, await issuer.token(), "ERR_FEED_STALE");
@@ -278,7 +278,7 @@ describe("at the start", () => {
     relay.mend();
     await verifier.ready;
     await verifier.verify(token);
-    expect(verifier.state.feed).toBe("in_step");
-    expect(events.slice(-2).map(({ kind }) => kind)).toEqual(["keys", "in_step"]);
+    expect(verifier.state.feed).toBe("synced");
+    expect(events.slice(-2).map(({ kind }) => kind)).toEqual(["keys", "synced"]);
   });
 });

@@ -9,10 +9,10 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { base64url } from "../core/access-token.fixture.ts";
 import { PosternError } from "../core/postern-error.ts";
-import { listen } from "../http/listening.fixture.ts";
+import { listen } from "../guard/listening.fixture.ts";
 import type { TestIssuer, TestTokenOptions } from "../testing/index.ts";
-import type { Verifier } from "./create-verifier.ts";
 import { Opened, refuses } from "./verifier.fixture.ts";
+import type { Verifier } from "./verifier.ts";
 
 const opened = new Opened();
 let issuer: TestIssuer;
@@ -161,7 +161,7 @@ describe("signature and header", () => {
     expect(rewritten).not.toBe(token);
     expect((await verifier.verify(rewritten)).claims).toEqual((await verifier.verify(token)).claims);
     issuer.revoke({ token: rewritten });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await refusesAll([token, rewritten], "ERR_TOKEN_REVOKED");
   });
 
@@ -310,7 +310,7 @@ describe("time passes", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 69_000 });
     // The data is too old by then, too.
     issuer.revoke({ sessionId: issuer.newId("ses") });
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     await verifier.verify(token);
     vi.setSystemTime(Date.now() + 2_000);
     await refuses(verifier, token, "ERR_TOKEN_EXPIRED");

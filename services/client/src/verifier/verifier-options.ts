@@ -12,8 +12,8 @@ import {
   refuseFaults,
   takeOptions,
 } from "../options.ts";
-import { faultsOfClient } from "../postern/postern-client.ts";
-import type { FeedEvent } from "./revocation-feed.ts";
+import { faultsOfClient } from "../rpc/postern-client.ts";
+import type { FeedEvent } from "./stream.ts";
 
 export interface VerifierOptions {
   /** The `iss` of tokens, to the letter. */

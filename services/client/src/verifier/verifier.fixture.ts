@@ -1,8 +1,9 @@
 import { expect } from "vitest";
 import type { PosternError } from "../core/postern-error.ts";
 import { createTestIssuer, type TestIssuer, type TestIssuerOptions } from "../testing/index.ts";
-import { createVerifier, type Verifier } from "./create-verifier.ts";
+import { createVerifier } from "./create-verifier.ts";
 import { type HttpRelay, startHttpRelay } from "./http-relay.fixture.ts";
+import type { Verifier } from "./verifier.ts";
 import type { RevocationsOptions, VerifierOptions } from "./verifier-options.ts";
 
 /** Ends of the paths of what a verifier asks for. */
@@ -33,7 +34,7 @@ export class Opened {
   async pair(): Promise<{ readonly issuer: TestIssuer; readonly verifier: Verifier }> {
     const issuer = await this.issuer();
     const verifier = this.verifier(issuer.verifierOptions);
-    await issuer.inStep(verifier);
+    await issuer.synced(verifier);
     return { issuer, verifier };
   }
 

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
+import type { AccessTokenClaims } from "../../../../client/src/core/claims.ts";
 import { type CheckDeps, checkAccessToken } from "../revocation/check-access-token.ts";
 import type { RequestLine, Route, RouteTable } from "./proxy/route-table.ts";
 

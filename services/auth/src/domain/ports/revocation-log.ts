@@ -1,4 +1,4 @@
-import type { Revocation, RevocationTarget } from "@postern/client/core/revocation-set.ts";
+import type { Revocation, RevocationTarget } from "../../../../client/src/core/revocation-set.ts";
 import type { Actor } from "./actor.ts";
 import type { EntryId, SessionId, TokenId, UserId, Uuid } from "./ids.ts";
 

@@ -40,7 +40,7 @@ async function open() {
   const keyRing = ring as KeyRing;
   const minting = { keyRing, issuer, policy: { accessTtlMs: 60_000 }, newId: () => id };
   const { accessToken } = await mintTokens(minting, grant, grant);
-  const view = { revocations: { hits: () => false }, head: { seq: 5, tail: id }, now, keysVersion: "k0" };
+  const view = { revocations: { revokes: () => false }, head: { seq: 5, tail: id }, now, keysVersion: "k0" };
   return {
     check: (changes: Partial<typeof view> = {}) =>
       checkAccessToken(
@@ -76,5 +76,5 @@ test("a token from a history that the database has lost is not active", async ()
 
 test("a revoked token is not active", async () => {
   const { check } = await open();
-  expect(await check({ revocations: { hits: () => true } })).toBeUndefined();
+  expect(await check({ revocations: { revokes: () => true } })).toBeUndefined();
 });

@@ -1,5 +1,5 @@
-import { type AccessTokenClaims, checkClaims } from "@postern/client/core/claims.ts";
-import { PosternError as TokenError } from "@postern/client/core/postern-error.ts";
+import { type AccessTokenClaims, checkClaims } from "../../../../client/src/core/claims.ts";
+import { PosternError as TokenError } from "../../../../client/src/core/postern-error.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import { openAccessToken } from "../token/open-access-token.ts";
 import type { Revocations } from "./open-revocations.ts";
@@ -37,5 +37,5 @@ export async function checkAccessToken(
   if (claims.exp <= nowSeconds) return undefined;
   // The token is from a history that the database has lost. New entries have lower numbers and would not cover it.
   if (claims.rev > head.seq) return undefined;
-  return revocations.hits({ ...claims, kid: key.kid }) ? undefined : claims;
+  return revocations.revokes({ ...claims, kid: key.kid }) ? undefined : claims;
 }

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
+import type { AccessTokenClaims } from "../../../../client/src/core/claims.ts";
 import { formatId, parseId } from "../../lib/type-id.ts";
 import { allows, type Caller, permits } from "../caller/caller.ts";
 import { AuthError } from "../errors.ts";

@@ -1,5 +1,5 @@
-import { createElapsedClock } from "@postern/client/core/elapsed-clock.ts";
 import { describe, expect, test } from "vitest";
+import { createElapsedClock } from "../../../../client/src/core/elapsed-clock.ts";
 import { AuthError } from "../errors.ts";
 import type { LogEntry, LogHead, LogRead } from "../ports/revocation-log.ts";
 import type { LogUpdate } from "./revocation-broadcaster.ts";
@@ -85,16 +85,16 @@ describe("the log reader", () => {
     const log = createLog();
     log.revoke("ses");
     const { reader } = await open({ log });
-    expect((await reader.current()).revocations.hits(claims)).toBe(true);
+    expect((await reader.current()).revocations.revokes(claims)).toBe(true);
   });
 
   test("has a later entry in the next view, without loading the log again", async () => {
     const { log, reader } = await open();
-    expect((await reader.current()).revocations.hits(claims)).toBe(false);
+    expect((await reader.current()).revocations.revokes(claims)).toBe(false);
     log.revoke("other");
     log.revoke("ses");
     const view = await reader.current();
-    expect(view.revocations.hits(claims)).toBe(true);
+    expect(view.revocations.revokes(claims)).toBe(true);
     expect(view.head).toEqual({ seq: 2, tail: "t2" });
     expect(log.loads).toBe(1);
   });
@@ -129,7 +129,7 @@ describe("shared head reads", () => {
     await settle();
     expect(log.reads).toBe(2);
     held.shift()?.();
-    for (const view of await Promise.all(later)) expect(view.revocations.hits(claims)).toBe(true);
+    for (const view of await Promise.all(later)) expect(view.revocations.revokes(claims)).toBe(true);
     expect(log.reads).toBe(2);
   });
 
@@ -141,7 +141,7 @@ describe("shared head reads", () => {
     expect(log.reads).toBe(1);
     log.answer = async (read) => read;
     log.revoke("ses");
-    expect((await reader.current()).revocations.hits(claims)).toBe(true);
+    expect((await reader.current()).revocations.revokes(claims)).toBe(true);
   });
 });
 
@@ -177,15 +177,15 @@ describe("a restored database", () => {
     expect(rewinds).toEqual([{ known: { seq: 3, tail: "t3" }, head: log.head() }]);
     expect(log.loads).toBe(2);
     expect(view.head).toEqual(log.head());
-    expect(view.revocations.hits({ ...claims, sid: "three" })).toBe(false);
-    expect(view.revocations.hits(claims)).toBe(log.entries.length === 5);
+    expect(view.revocations.revokes({ ...claims, sid: "three" })).toBe(false);
+    expect(view.revocations.revokes(claims)).toBe(log.entries.length === 5);
   });
 
   test("a gap after the cleaning of old entries makes it load the log again, and is not reported as a rewind", async () => {
     const { log, reader, rewinds } = await open();
     for (const sid of ["one", "two", "ses"]) log.revoke(sid);
     log.entries.shift();
-    expect((await reader.current()).revocations.hits(claims)).toBe(true);
+    expect((await reader.current()).revocations.revokes(claims)).toBe(true);
     expect(log.loads).toBe(2);
     expect(rewinds).toEqual([]);
   });
@@ -314,7 +314,7 @@ describe("the log reader with a live list", () => {
     const { log, reader } = await open({ liveList: list, onRead: (read) => reads.push(read) });
     log.entries.push(entry(1), entry(2), entry(3));
     const view = await reader.current();
-    expect(view.revocations.hits(claims)).toBe(true);
+    expect(view.revocations.revokes(claims)).toBe(true);
     expect(view.head).toEqual({ seq: 3, tail: "t3" });
     expect(reads).toMatchObject([{ isAnswered: true, copied: 2, fetched: 1 }]);
     // Only the entry that was missing from the list is offered.
@@ -338,8 +338,8 @@ describe("the log reader with a live list", () => {
     const { log, reader, rewinds } = await open({ liveList: createList(...entries).list });
     log.entries.push(entry(1), entry(2));
     const view = await reader.current();
-    expect(view.revocations.hits(claims)).toBe(false);
-    expect(view.revocations.hits({ ...claims, sid: "s1" })).toBe(true);
+    expect(view.revocations.revokes(claims)).toBe(false);
+    expect(view.revocations.revokes({ ...claims, sid: "s1" })).toBe(true);
     expect(view.head).toEqual({ seq: 2, tail: "t2" });
     expect([log.reads, log.loads, rewinds]).toEqual([2, 1, []]);
   });

@@ -1,4 +1,4 @@
-import { clockAheadMs, RevocationSet } from "@postern/client/core/revocation-set.ts";
+import { clockAheadMs, RevocationSet } from "../../../../client/src/core/revocation-set.ts";
 import { createSharedRun } from "../../lib/shared-run.ts";
 import { LateError, within } from "../../lib/within.ts";
 import { AuthError } from "../errors.ts";
@@ -9,7 +9,7 @@ import type { LogListener } from "./revocation-broadcaster.ts";
 
 /** What was revoked, as of one read of the log's head. */
 export interface RevocationView {
-  readonly revocations: Pick<RevocationSet, "hits">;
+  readonly revocations: Pick<RevocationSet, "revokes">;
   readonly head: LogHead;
   /** The database's time during that read. */
   readonly now: Date;

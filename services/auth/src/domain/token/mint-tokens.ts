@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
+import type { AccessTokenClaims } from "../../../../client/src/core/claims.ts";
 import { formatId } from "../../lib/type-id.ts";
 import { AuthError } from "../errors.ts";
 import type { KeyRing } from "../keys/key-ring.ts";

@@ -1,6 +1,6 @@
-import { readPayload, readSignedToken } from "@postern/client/core/access-token.ts";
-import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
-import { PosternError as TokenError } from "@postern/client/core/postern-error.ts";
+import { readPayload, readSignedToken } from "../../../../client/src/core/access-token.ts";
+import type { AccessTokenClaims } from "../../../../client/src/core/claims.ts";
+import { PosternError as TokenError } from "../../../../client/src/core/postern-error.ts";
 import type { KeyRing } from "../keys/key-ring.ts";
 import type { SigningKey } from "../ports/key-material.ts";
 

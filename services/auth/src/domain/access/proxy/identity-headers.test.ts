@@ -1,7 +1,7 @@
-import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { foldedIdentityNames } from "../../../../../../test/support/clients/folded-names.ts";
+import type { AccessTokenClaims } from "../../../../../client/src/core/claims.ts";
 import {
   describeIdentity,
   identityHeaders,

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "@postern/client/core/claims.ts";
+import type { AccessTokenClaims } from "../../../../../client/src/core/claims.ts";
 
 /** The headers that describe a verified token to an upstream. */
 export const identityHeaders = [

@@ -1,7 +1,7 @@
 import { ownMembers } from "../core/own-members.ts";
 import { PosternError } from "../core/postern-error.ts";
 import { isSendable } from "../sendable.ts";
-import type { ObtainedToken, TokenOrigin, TokenSource } from "./token-source.ts";
+import type { ObtainedToken, TokenProvider, TokenSource } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
 export interface KeepDeps {
@@ -41,7 +41,7 @@ const rests = {
 };
 
 /** Keeps the token of an origin, one request to it at a time. */
-export function keepToken(origin: TokenOrigin, { elapsedMs, random }: KeepDeps): TokenSource {
+export function keepToken(origin: TokenProvider, { elapsedMs, random }: KeepDeps): TokenSource {
   let held: Held | undefined;
   let fault: Fault | undefined;
   let failures = 0;

@@ -4,8 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { TokenSetSchema } from "@postern/proto/postern/auth/v1/session_pb.js";
 import { ErrorDetailSchema, Reason } from "@postern/proto/postern/error/v1/error_detail_pb.js";
 import { describe, expect, test } from "vitest";
-import { keepSession } from "./keep-session.ts";
 import type { PosternSessionOptions } from "./session-options.ts";
+import { keepSession } from "./session-refresher.ts";
 
 type Options = Pick<PosternSessionOptions, "login" | "refreshToken" | "onRefreshToken">;
 const login = { identifier: "ada@example.com", password: "a password" };

@@ -5,7 +5,7 @@ import { createAllowance } from "./allowance.ts";
 import type { VerifyingKey } from "./key-set.ts";
 import { checkSignature, keyIsUnknown, tokenIsRevoked } from "./token-refusals.ts";
 
-export interface IntrospectionDeps {
+export interface IntrospectFallbackDeps {
   /** @returns the token's ID, if the token is active */
   readonly introspect: (token: string) => Promise<string | undefined>;
   /** Finds a key among those that were received or fetched earlier. */
@@ -24,7 +24,9 @@ const unverifiedPerSecond = 10;
  * Verifies a token while the feed is stale. All other checks come first, so that a forged token causes no call. Then the
  * issuer reports whether the token was revoked, because its revocation data is newer.
  */
-export function createIntrospection(deps: IntrospectionDeps): (token: string) => Promise<AccessTokenClaims> {
+export function createIntrospectFallback(
+  deps: IntrospectFallbackDeps,
+): (token: string) => Promise<AccessTokenClaims> {
   const mayAskUnverified = createAllowance(unverifiedPerSecond, 1_000, deps.nowMs);
 
   /**

@@ -3,11 +3,11 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { WatchRevocationsResponseSchema } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type FeedEvent, openRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
+import { type FeedEvent, openRevocationStream, type RevocationStream } from "./stream.ts";
 import { checkpoint, FakeServer } from "./watch.fixture.ts";
 
 let server: FakeServer;
-let feed: RevocationFeed;
+let feed: RevocationStream;
 let events: FeedEvent[];
 let random: number;
 /** The time that the monotonic clock has not counted. */
@@ -20,7 +20,7 @@ beforeEach(() => {
   events = [];
   random = 1;
   jumpedMs = 0;
-  feed = openRevocationFeed({
+  feed = openRevocationStream({
     watch: (cursor, signal) => server.watch(cursor, signal),
     clock: {
       nowMs,
@@ -74,10 +74,10 @@ describe("a stream", () => {
     await pass(5);
     expect([await hasStarted(), kinds(), age()]).toEqual([false, [], Infinity]);
     await send(Date.now(), { sequence: 7 });
-    expect([await hasStarted(), kinds(), age(), feed.log.sequence]).toEqual([true, ["in_step"], 6, 7]);
+    expect([await hasStarted(), kinds(), age(), feed.log.sequence]).toEqual([true, ["synced"], 6, 7]);
     await pass(2_000);
     await send(Date.now(), { sequence: 7 });
-    expect(kinds()).toEqual(["in_step"]);
+    expect(kinds()).toEqual(["synced"]);
   });
 
   test("that ends as streams do is followed by another one, from the last cursor on", async () => {
@@ -86,9 +86,9 @@ describe("a stream", () => {
     server.last.end();
     expect(await restMs()).toBe(500);
     expect(server.streams.map(({ cursor }) => cursor)).toEqual(["", "c2"]);
-    expect(events).toEqual([{ kind: "in_step" }, { kind: "disconnected" }]);
+    expect(events).toEqual([{ kind: "synced" }, { kind: "disconnected" }]);
     await send(Date.now());
-    expect(kinds()).toEqual(["in_step", "disconnected", "in_step"]);
+    expect(kinds()).toEqual(["synced", "disconnected", "synced"]);
   });
 
   test("that fails tells why", async () => {
@@ -141,14 +141,14 @@ describe("the rest before the next call", () => {
   });
 });
 
-describe("a server that is silent", () => {
-  test("is given up after 6 s, and why is told", async () => {
+describe("a server that sends nothing", () => {
+  test("is disconnected after 6 s, with the reason", async () => {
     await send(Date.now());
     await pass(5_999);
     expect(server.last.signal.aborted).toBe(false);
     await pass(1);
     expect(server.last.signal.aborted).toBe(true);
-    expect(events.at(-1)).toEqual({ kind: "disconnected", error: new Error("the server is silent") });
+    expect(events.at(-1)).toEqual({ kind: "disconnected", error: new Error("the server sent nothing") });
     expect(await restMs()).toBe(500);
   });
 
@@ -180,17 +180,17 @@ describe("a checkpoint that is too old already when it comes", () => {
     await restMs();
     expect(server.last.cursor).toBe("end");
     await send(Date.now());
-    expect([await hasStarted(), kinds(), age()]).toEqual([true, ["disconnected", "in_step"], 1]);
+    expect([await hasStarted(), kinds(), age()]).toEqual([true, ["disconnected", "synced"], 1]);
   });
 
   test("as when the database's clock was put back: the next stream goes by the new time", async () => {
     await send(Date.now());
     await pass(2_000);
     await send(Date.now() - 3_600_000);
-    expect(kinds()).toEqual(["in_step", "disconnected"]);
+    expect(kinds()).toEqual(["synced", "disconnected"]);
     await restMs();
     await send(Date.now() - 3_600_000);
-    expect([kinds().at(-1), age()]).toEqual(["in_step", 1]);
+    expect([kinds().at(-1), age()]).toEqual(["synced", 1]);
   });
 });
 
@@ -208,24 +208,24 @@ describe("time that the monotonic clock has not counted", () => {
     server.last.send(before);
     await pass(0);
     expect(age()).toBe(3_599_001);
-    expect(kinds()).toEqual(["in_step", "disconnected"]);
+    expect(kinds()).toEqual(["synced", "disconnected"]);
   });
 
   test("a stream that survived a suspension recovers with the next checkpoint", async () => {
     await send(Date.now());
     jumpedMs += 3_600_000;
     await send(Date.now() + 3_600_000);
-    expect([age(), kinds()]).toEqual([1, ["in_step"]]);
+    expect([age(), kinds()]).toEqual([1, ["synced"]]);
   });
 
   test("if only the wall clock was set ahead, the next stream has the right age", async () => {
     await send(Date.now());
     jumpedMs += 5_000;
     await send(Date.now());
-    expect([age(), kinds()]).toEqual([5_001, ["in_step", "disconnected"]]);
+    expect([age(), kinds()]).toEqual([5_001, ["synced", "disconnected"]]);
     await restMs();
     await send(Date.now());
-    expect([age(), kinds().at(-1)]).toEqual([1, "in_step"]);
+    expect([age(), kinds().at(-1)]).toEqual([1, "synced"]);
   });
 });
 
@@ -235,7 +235,7 @@ describe("a cursor that the server cannot go on from", () => {
     server.last.fail(new ConnectError("no", code));
     await restMs();
     expect(server.last.cursor).toBe("");
-    expect(kinds()).toEqual(["in_step", "disconnected", "started_over"]);
+    expect(kinds()).toEqual(["synced", "disconnected", "started_over"]);
     expect(age()).toBe(501);
     await send(Date.now(), { cursor: "c2" });
     expect(age()).toBe(1);
@@ -260,12 +260,12 @@ describe("an entry that it does not understand", () => {
     server.last.send(strange);
     await pass(0);
     await send(Date.now());
-    expect([kinds(), age()]).toEqual([["in_step", "not_understood"], Infinity]);
+    expect([kinds(), age()]).toEqual([["synced", "not_understood"], Infinity]);
     server.last.end();
     await restMs();
     expect(server.last.cursor).toBe("");
     await send(Date.now());
-    expect([kinds(), age()]).toEqual([["in_step", "not_understood", "disconnected", "in_step"], 1]);
+    expect([kinds(), age()]).toEqual([["synced", "not_understood", "disconnected", "synced"], 1]);
   });
 
   test("keeps it from starting", async () => {
@@ -295,7 +295,7 @@ describe("keys", () => {
     const before = feed.keys?.get("one");
     await send(Date.now(), { jwks: told });
     expect(feed.keys?.get("one")).toBe(before);
-    expect(kinds()).toEqual(["keys", "in_step"]);
+    expect(kinds()).toEqual(["keys", "synced"]);
   });
 
   test("that are others under the same names are news", async () => {
@@ -303,14 +303,14 @@ describe("keys", () => {
     const before = feed.keys?.get("one");
     await send(Date.now(), { jwks: jwks("one") });
     expect(feed.keys?.get("one")).not.toBe(before);
-    expect(kinds()).toEqual(["keys", "in_step", "keys"]);
+    expect(kinds()).toEqual(["keys", "synced", "keys"]);
   });
 
   test("that cannot be read end the stream: those before hold until what is known is too old", async () => {
     await send(Date.now(), { jwks: jwks("one") });
     await send(Date.now(), { jwks: "{}" });
     expect([...(feed.keys?.keys() ?? [])]).toEqual(["one"]);
-    expect(kinds()).toEqual(["keys", "in_step", "disconnected"]);
+    expect(kinds()).toEqual(["keys", "synced", "disconnected"]);
     expect(events.at(-1)).toMatchObject({ error: { message: expect.stringContaining("key set") } });
     expect(server.last.signal.aborted).toBe(true);
   });
@@ -322,7 +322,7 @@ describe("closing", () => {
     await feed[Symbol.asyncDispose]();
     expect(server.last.signal.aborted).toBe(true);
     await pass(60_000);
-    expect([server.streams.length, kinds()]).toEqual([1, ["in_step"]]);
+    expect([server.streams.length, kinds()]).toEqual([1, ["synced"]]);
   });
 
   test("while it connects ends that, and lets go who waits for the start", async () => {
@@ -341,7 +341,7 @@ describe("closing", () => {
   test("from within an event ends it as well", async () => {
     await feed[Symbol.asyncDispose]();
     let closed: PromiseLike<void> | undefined;
-    const other: RevocationFeed = openRevocationFeed({
+    const other: RevocationStream = openRevocationStream({
       watch: (cursor, signal) => server.watch(cursor, signal),
       clock: { nowMs: () => Date.now(), jumpedMs: 0 },
       random: () => 1,

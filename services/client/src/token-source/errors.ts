@@ -22,7 +22,7 @@ const mayPass: ReadonlySet<Reason> = new Set([
  * What a failed call to Postern means. One without a reason is not Postern's own: whether anything was done is
  * unknown.
  */
-export function meaningOf(error: unknown): PosternError {
+export function toSdkError(error: unknown): PosternError {
   const detail = ConnectError.from(error).findDetails(ErrorDetailSchema)[0];
   if (detail === undefined) return new Unavailable("Postern cannot be reached", { cause: error });
   const message = `Postern answered: ${ConnectError.from(error).rawMessage}`;

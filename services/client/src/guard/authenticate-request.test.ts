@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import type { VerifiedToken } from "../verifier/create-verifier.ts";
+import type { VerifiedToken } from "../verifier/verifier.ts";
 import { authenticateOptional, authenticateRequest, authorizationOf } from "./authenticate-request.ts";
 
 const caller = { subject: "usr_1" } as VerifiedToken;

@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { poll } from "../../../../test/support/poll.ts";
-import { createJwksSource, type JwksSource, type JwksSourceDeps } from "./jwks-source.ts";
+import { createJwksSource, type JwksSource, type JwksSourceDeps } from "./jwks.ts";
 
 const unavailable = expect.objectContaining({ name: "PosternError", code: "ERR_UNAVAILABLE" });
 const metadataPath = "/.well-known/oauth-authorization-server";

@@ -1,5 +1,5 @@
 import { PosternError } from "../core/postern-error.ts";
-import type { VerifiedToken, Verifier } from "../verifier/create-verifier.ts";
+import type { VerifiedToken, Verifier } from "../verifier/verifier.ts";
 
 /**
  * A header's value; or all of its values, as `request.headersDistinct.authorization` has them, for of two credentials

@@ -1,8 +1,8 @@
 import type { TokenSet } from "@postern/proto/postern/auth/v1/session_pb.js";
 import { PosternError } from "../core/postern-error.ts";
-import { meaningOf } from "./meaning-of.ts";
+import { toSdkError } from "./errors.ts";
 import type { PosternSessionOptions } from "./session-options.ts";
-import type { ObtainedToken, TokenOrigin } from "./token-source.ts";
+import type { ObtainedToken, TokenProvider } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
 /** What is asked of Postern. Undefined: an answer of a kind that this version does not know. */
@@ -38,7 +38,7 @@ export function keepSession(
   options: Pick<PosternSessionOptions, "login" | "refreshToken" | "onRefreshToken">,
   calls: SessionCalls,
   { newRequestId, random, delay }: SessionDeps,
-): TokenOrigin {
+): TokenProvider {
   const { onRefreshToken = () => {} } = options;
   let session = options.refreshToken ? newSession(options.refreshToken, true) : undefined;
 
@@ -79,7 +79,7 @@ export function keepSession(
       try {
         return await call();
       } catch (error) {
-        const refusal = meaningOf(error);
+        const refusal = toSdkError(error);
         const retryAfterMs = refusal instanceof Unavailable ? refusal.retryAfterMs : Number.POSITIVE_INFINITY;
         if (attempt === tries || retryAfterMs > longestRestMs) throw refusal;
         await delay(Math.max(retryAfterMs, firstRestMs * 2 ** (attempt - 1)) * (1 + random()));

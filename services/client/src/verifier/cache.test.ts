@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TokenCache } from "./token-cache.ts";
+import { TokenCache } from "./cache.ts";
 
 const entry = (token: string) => ({ token });
 const numbered = (count: number) =>

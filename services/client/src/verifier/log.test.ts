@@ -2,9 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { WatchRevocationsResponseSchema } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 import { describe, expect, test } from "vitest";
-import { type JudgedClaims, LogCopy } from "./log-copy.ts";
+import { type CheckedClaims, LocalRevocationLog } from "./log.ts";
 
-const base: JudgedClaims = {
+const base: CheckedClaims = {
   kid: "key_1",
   jti: "tok_1",
   sid: "ses_1",
@@ -57,18 +57,18 @@ function message({ entries = [], asOf, sequence = 0, cursor = "c" }: Told) {
 }
 
 /** A copy that was called at 100 and had its first checkpoint at 130. */
-function whole(told: Told = {}): LogCopy {
-  const log = new LogCopy();
+function whole(told: Told = {}): LocalRevocationLog {
+  const log = new LocalRevocationLog();
   log.begin(100);
-  log.take(message({ asOf: 0, ...told }), 130);
+  log.add(message({ asOf: 0, ...told }), 130);
   return log;
 }
 
-const isOver = (log: LogCopy, sid: string) => log.revokes({ ...base, sid });
+const isOver = (log: LocalRevocationLog, sid: string) => log.revokes({ ...base, sid });
 
 describe("what is known", () => {
   test("nothing at first, and that is too old whatever is allowed", () => {
-    const log = new LogCopy();
+    const log = new LocalRevocationLog();
     log.begin(0);
     expect([log.ageMs(0), log.maxStalenessMs, log.sequence, log.size, log.asOfMs]).toEqual([
       Infinity,
@@ -81,18 +81,18 @@ describe("what is known", () => {
   });
 
   test("is whole from the first checkpoint on", () => {
-    const log = new LogCopy();
+    const log = new LocalRevocationLog();
     log.begin(0);
-    expect(log.take(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 1)).toBe(false);
+    expect(log.add(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 1)).toBe(false);
     expect([log.ageMs(1), log.cursor, log.size]).toEqual([Infinity, "c1", 0]);
     expect(
-      log.take(message({ entries: [[2, session("ses_2")]], asOf: 0, sequence: 2, cursor: "c2" }), 2),
+      log.add(message({ entries: [[2, session("ses_2")]], asOf: 0, sequence: 2, cursor: "c2" }), 2),
     ).toBe(true);
     expect([log.cursor, log.size, log.sequence, log.maxStalenessMs]).toEqual(["c2", 2, 2, 10_000]);
     expect([isOver(log, "ses_1"), isOver(log, "ses_2"), isOver(log, "ses_3")]).toEqual([true, true, false]);
   });
 
-  test.each<[Target, Partial<JudgedClaims>]>([
+  test.each<[Target, Partial<CheckedClaims>]>([
     [{ case: "tokenId", value: "tok_1" }, { jti: "tok_2" }],
     [{ case: "sessionId", value: "ses_1" }, { sid: "ses_2" }],
     [{ case: "keyId", value: "key_1" }, { kid: "key_2" }],
@@ -106,7 +106,7 @@ describe("what is known", () => {
 
   test("an entry that follows holds when it comes, not only at the next checkpoint", () => {
     const log = whole({ sequence: 6 });
-    expect(log.take(message({ entries: [[7, session("ses_1")]], cursor: "c7" }), 140)).toBe(false);
+    expect(log.add(message({ entries: [[7, session("ses_1")]], cursor: "c7" }), 140)).toBe(false);
     expect([isOver(log, "ses_1"), log.sequence, log.cursor]).toEqual([true, 7, "c7"]);
     expect(log.ageMs(140)).toBe(whole().ageMs(140));
   });
@@ -114,18 +114,18 @@ describe("what is known", () => {
   test("a message twice is as good as once", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1 });
     const before = [log.size, log.sequence];
-    log.take(message({ entries: [[1, session("ses_1")]], asOf: 0, sequence: 1 }), 150);
+    log.add(message({ entries: [[1, session("ses_1")]], asOf: 0, sequence: 1 }), 150);
     expect([log.size, log.sequence]).toEqual(before);
   });
 
   test("a checkpoint without a time or without a limit is none", () => {
-    const log = new LogCopy();
+    const log = new LocalRevocationLog();
     log.begin(0);
     const bare = create(WatchRevocationsResponseSchema, { checkpoint: { sequence: 1n }, cursor: "c" });
-    expect(log.take(bare, 1)).toBe(false);
+    expect(log.add(bare, 1)).toBe(false);
     const unlimited = message({ asOf: 0 });
     delete unlimited.checkpoint?.maxStaleness;
-    expect(log.take(unlimited, 1)).toBe(false);
+    expect(log.add(unlimited, 1)).toBe(false);
     expect(log.ageMs(1)).toBe(Infinity);
   });
 });
@@ -139,25 +139,25 @@ describe("age", () => {
   });
 
   test("is no younger for a first checkpoint that comes late", () => {
-    const log = new LogCopy();
+    const log = new LocalRevocationLog();
     log.begin(100);
-    log.take(message({ asOf: 0 }), 60_100);
+    log.add(message({ asOf: 0 }), 60_100);
     expect(log.ageMs(60_100)).toBe(60_001);
   });
 
   test("goes by the database's time from one checkpoint to the next", () => {
     const log = whole();
-    log.take(message({ asOf: 2_000 }), 2_131);
+    log.add(message({ asOf: 2_000 }), 2_131);
     expect(log.ageMs(2_131)).toBe(32);
   });
 
   test("is no younger for a later checkpoint that is delayed, or comes again", () => {
     const log = whole();
-    log.take(message({ asOf: 2_000 }), 9_000);
+    log.add(message({ asOf: 2_000 }), 9_000);
     expect(log.ageMs(9_000)).toBe(6_901);
-    log.take(message({ asOf: 2_000 }), 12_000);
+    log.add(message({ asOf: 2_000 }), 12_000);
     expect(log.ageMs(12_000)).toBe(9_901);
-    log.take(message({ asOf: 0 }), 12_001);
+    log.add(message({ asOf: 0 }), 12_001);
     expect(log.ageMs(12_001)).toBe(11_902);
   });
 
@@ -165,27 +165,27 @@ describe("age", () => {
     const log = whole();
     log.begin(5_000);
     // As if the new server were behind: what it says is taken for as old as the call, and no older.
-    log.take(message({ asOf: 1_000 }), 5_010);
+    log.add(message({ asOf: 1_000 }), 5_010);
     expect(log.ageMs(5_010)).toBe(11);
-    log.take(message({ asOf: 500 }), 5_020);
+    log.add(message({ asOf: 500 }), 5_020);
     expect(log.ageMs(5_020)).toBe(521);
   });
 
   test("is no younger than the message, where the database's clock was put ahead", () => {
     const log = whole();
-    log.take(message({ asOf: 3_600_000 }), 2_130);
+    log.add(message({ asOf: 3_600_000 }), 2_130);
     expect(log.ageMs(2_130)).toBe(0);
     // From then on its time is ours anew: this one was 5 s on its way.
-    log.take(message({ asOf: 3_602_000 }), 9_130);
+    log.add(message({ asOf: 3_602_000 }), 9_130);
     expect(log.ageMs(9_130)).toBe(5_000);
   });
 
   test("is older than it is, where the database's clock was put back, until the next stream", () => {
     const log = whole();
-    log.take(message({ asOf: -60_000 }), 2_130);
+    log.add(message({ asOf: -60_000 }), 2_130);
     expect(log.ageMs(2_130)).toBe(62_031);
     log.begin(3_000);
-    log.take(message({ asOf: -59_000 }), 3_010);
+    log.add(message({ asOf: -59_000 }), 3_010);
     expect(log.ageMs(3_010)).toBe(11);
   });
 
@@ -204,21 +204,21 @@ describe("starting over", () => {
     log.startOver();
     log.begin(2_000);
     expect(log.cursor).toBe("");
-    log.take(message({ entries: [[1, session("ses_2")]], cursor: "new" }), 2_010);
+    log.add(message({ entries: [[1, session("ses_2")]], cursor: "new" }), 2_010);
     expect([isOver(log, "ses_1"), isOver(log, "ses_2"), log.sequence]).toEqual([true, false, 1]);
     expect(log.ageMs(2_010)).toBe(1_911);
-    log.take(message({ asOf: 2_000, sequence: 1, cursor: "newer" }), 2_020);
+    log.add(message({ asOf: 2_000, sequence: 1, cursor: "newer" }), 2_020);
     expect([isOver(log, "ses_1"), isOver(log, "ses_2")]).toEqual([false, true]);
     expect(log.ageMs(2_020)).toBe(21);
   });
 
   test("goes on where the stream before broke off", () => {
-    const log = new LogCopy();
+    const log = new LocalRevocationLog();
     log.begin(0);
-    log.take(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 1);
+    log.add(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 1);
     log.begin(10);
     expect(log.cursor).toBe("c1");
-    log.take(message({ entries: [[2, session("ses_2")]], asOf: 0, sequence: 2 }), 11);
+    log.add(message({ entries: [[2, session("ses_2")]], asOf: 0, sequence: 2 }), 11);
     expect([isOver(log, "ses_1"), isOver(log, "ses_2")]).toEqual([true, true]);
   });
 
@@ -226,10 +226,10 @@ describe("starting over", () => {
     const log = whole();
     log.startOver();
     log.begin(200);
-    log.take(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 201);
+    log.add(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 201);
     log.startOver();
     log.begin(300);
-    log.take(message({ asOf: 300, cursor: "c2" }), 301);
+    log.add(message({ asOf: 300, cursor: "c2" }), 301);
     expect([isOver(log, "ses_1"), log.size]).toEqual([false, 0]);
   });
 
@@ -237,7 +237,7 @@ describe("starting over", () => {
     const log = whole({ entries: [[8, session("ses_1")]], sequence: 8 });
     log.startOver();
     log.begin(200);
-    log.take(message({ entries: [[3, session("ses_3")]], asOf: 300, sequence: 3 }), 201);
+    log.add(message({ entries: [[3, session("ses_3")]], asOf: 300, sequence: 3 }), 201);
     expect([isOver(log, "ses_1"), isOver(log, "ses_3"), log.sequence]).toEqual([false, true, 3]);
   });
 });
@@ -256,13 +256,13 @@ describe("N11 a history that the database has lost", () => {
     const log = whole({ sequence: 8 });
     expect(log.revokes({ ...base, rev, iat: asOfSeconds })).toBe(false);
     // Until the log has been read later, and still ends there.
-    log.take(message({ asOf: 1_000, sequence: 8 }), 1_200);
+    log.add(message({ asOf: 1_000, sequence: 8 }), 1_200);
     expect(log.revokes({ ...base, rev, iat: asOfSeconds })).toBe(true);
   });
 
   test("the log grows by entries as well as by checkpoints", () => {
     const log = whole({ sequence: 8 });
-    log.take(message({ entries: [[9, session("ses_9")]] }), 140);
+    log.add(message({ entries: [[9, session("ses_9")]] }), 140);
     expect(log.revokes({ ...base, rev, iat: asOfSeconds - 1 })).toBe(false);
     // Entries that were dead already when it was read are not in it: the checkpoint knows of them.
     expect(
@@ -281,16 +281,16 @@ describe("an entry of an unknown kind", () => {
     ["without an end", [2, session("ses_2"), null]],
   ])("makes it blind: %s", (_, entry) => {
     const log = whole({ sequence: 1 });
-    expect([log.isBlind, log.ageMs(140)]).toEqual([false, 41]);
-    log.take(message({ entries: [entry], asOf: 30, sequence: 2 }), 140);
-    expect([log.isBlind, log.ageMs(140)]).toEqual([true, Infinity]);
-    log.take(message({ asOf: 2_000, sequence: 2 }), 2_140);
+    expect([log.hasUnknownEntry, log.ageMs(140)]).toEqual([false, 41]);
+    log.add(message({ entries: [entry], asOf: 30, sequence: 2 }), 140);
+    expect([log.hasUnknownEntry, log.ageMs(140)]).toEqual([true, Infinity]);
+    log.add(message({ asOf: 2_000, sequence: 2 }), 2_140);
     expect(log.ageMs(2_140)).toBe(Infinity);
   });
 
   test("it goes on with what it understands", () => {
     const log = whole();
-    log.take(
+    log.add(
       message({
         entries: [
           [1, undefined],
@@ -304,10 +304,10 @@ describe("an entry of an unknown kind", () => {
 
   test("the next stream is from the start, and what was known holds until that is whole, blind or not", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1 });
-    log.take(message({ entries: [[2, undefined]], cursor: "c2" }), 140);
+    log.add(message({ entries: [[2, undefined]], cursor: "c2" }), 140);
     log.begin(200);
     expect([log.cursor, log.ageMs(200), isOver(log, "ses_1")]).toEqual(["", Infinity, true]);
-    log.take(
+    log.add(
       message({
         entries: [
           [1, session("ses_1")],
@@ -319,37 +319,37 @@ describe("an entry of an unknown kind", () => {
       }),
       210,
     );
-    expect([log.ageMs(210), log.isBlind]).toEqual([Infinity, true]);
+    expect([log.ageMs(210), log.hasUnknownEntry]).toEqual([Infinity, true]);
     log.begin(400);
-    log.take(message({ entries: [[1, session("ses_1")]], asOf: 500, sequence: 2, cursor: "c2" }), 410);
-    expect([log.ageMs(410), log.isBlind, isOver(log, "ses_1")]).toEqual([11, false, true]);
+    log.add(message({ entries: [[1, session("ses_1")]], asOf: 500, sequence: 2, cursor: "c2" }), 410);
+    expect([log.ageMs(410), log.hasUnknownEntry, isOver(log, "ses_1")]).toEqual([11, false, true]);
   });
 
   test("met while the log is read anew, it leaves the old copy as good as it is", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1 });
     log.startOver();
     log.begin(200);
-    log.take(message({ entries: [[2, undefined]], cursor: "c2" }), 210);
-    expect([log.isBlind, log.ageMs(210)]).toEqual([true, 111]);
+    log.add(message({ entries: [[2, undefined]], cursor: "c2" }), 210);
+    expect([log.hasUnknownEntry, log.ageMs(210)]).toEqual([true, 111]);
   });
 });
 
 describe("forgetting", () => {
   test("drops what can hit nothing any more by the database's time, and not before", () => {
     const log = whole({ entries: [[1, session("ses_1"), databaseMs + 100_000]], sequence: 1 });
-    log.take(message({ asOf: 100_000, sequence: 1 }), 100_130);
+    log.add(message({ asOf: 100_000, sequence: 1 }), 100_130);
     expect([log.size, isOver(log, "ses_1")]).toEqual([1, true]);
     // Its clock may be ahead by an hour, and put right afterwards.
-    log.take(message({ asOf: 3_700_000, sequence: 1 }), 3_700_130);
+    log.add(message({ asOf: 3_700_000, sequence: 1 }), 3_700_130);
     expect([log.size, isOver(log, "ses_1")]).toEqual([1, true]);
-    log.take(message({ asOf: 3_800_000, sequence: 1 }), 3_800_130);
+    log.add(message({ asOf: 3_800_000, sequence: 1 }), 3_800_130);
     expect([log.size, isOver(log, "ses_1")]).toEqual([0, false]);
     expect(log.asOfMs).toBe(databaseMs + 3_800_000);
   });
 
   test("is by the database's time alone, whatever ours is", () => {
     const log = whole({ entries: [[1, session("ses_1"), databaseMs + 100_000]], sequence: 1 });
-    log.take(message({ asOf: 99_000, sequence: 1 }), 9e9);
+    log.add(message({ asOf: 99_000, sequence: 1 }), 9e9);
     expect(log.size).toBe(1);
   });
 });

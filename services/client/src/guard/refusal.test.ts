@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type ErrorCode, PosternError } from "../core/postern-error.ts";
-import type { VerifiedToken } from "../verifier/create-verifier.ts";
+import type { VerifiedToken } from "../verifier/verifier.ts";
 import { checkScopeNames, demandCaller, demandScope } from "./demands.ts";
 import { refusalOf } from "./refusal.ts";
 

@@ -1,5 +1,5 @@
 import { PosternError } from "../core/postern-error.ts";
-import type { VerifiedToken } from "../verifier/create-verifier.ts";
+import type { VerifiedToken } from "../verifier/verifier.ts";
 
 /** A good token that does not allow what is asked for. */
 export class ScopeError extends PosternError {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PosternError } from "../core/postern-error.ts";
-import { keepToken } from "./keep-token.ts";
+import { keepToken } from "./cached-token.ts";
 import type { ObtainedToken } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
