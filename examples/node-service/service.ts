@@ -1,4 +1,4 @@
-// `GET /orders` for whoever has the scope `orders.read`, `GET /healthz` for the platform.
+// `GET /orders` requires the scope `orders.read`. `GET /healthz` is for the platform.
 import { createServer, type IncomingMessage } from "node:http";
 import { authenticateRequest, createVerifier, demandScope, refusalOf } from "@postern/client";
 
@@ -14,7 +14,7 @@ const log = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const verifier = createVerifier({
   issuer: ISSUER,
   audience: AUDIENCE,
-  // Where Postern is another host within the mesh than the issuer's, say so here.
+  // Change this if services reach Postern at another address than the issuer's.
   revocations: { baseUrl: ISSUER, token: TOKEN },
   onEvent: (event) =>
     log({ postern: event.kind, ...("error" in event ? { error: String(event.error) } : {}) }),
@@ -32,7 +32,7 @@ async function answer(request: IncomingMessage): Promise<Answer> {
     const { feed, lagMs } = verifier.state;
     return { status: feed === "synced" ? 200 : 503, body: { feed, lagMs } };
   }
-  // Before anything else is said: also of paths that are not there.
+  // Before any other answer, also for unknown paths.
   const caller = await authenticateRequest(verifier, request.headersDistinct["authorization"]);
   if (pathname !== "/orders") return { status: 404, body: {} };
   demandScope(caller, "orders.read");

@@ -1,4 +1,4 @@
-"""GET / says who asks, for whoever has a good access token."""
+"""GET / greets the user of a valid access token."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Generates stubs/ from the contracts. By way of buf, for the protoc of Debian 12 does not know every option in them.
+# Generates stubs/ from the protobuf files. It uses buf because protoc of Debian 12 lacks some of their options.
 set -eu
 cd "$(dirname "$0")"
 out=${1:-stubs}

@@ -1,4 +1,4 @@
-"""Verifies Postern's access tokens without a call. The rules are those of docs/guide/revocations.md."""
+"""Verifies Postern's access tokens without a call, by the rules of docs/guide/revocations.md."""
 
 import json
 import math
@@ -13,11 +13,11 @@ from postern.auth.v1 import auth_service_pb2 as auth
 
 
 class Refused(Exception):
-    """The token is not to be accepted: answer 401."""
+    """The token is invalid: answer 401."""
 
 
 class Unavailable(Exception):
-    """Nothing can be said of the token: answer 503."""
+    """It is unknown whether the token is valid: answer 503."""
 
 
 class Log:
@@ -38,17 +38,17 @@ class Log:
         self.sequence, self.as_of = checkpoint.sequence, seconds(checkpoint.as_of)
         self.known_at = min(self.as_of + offset, now)
         self.max_staleness = seconds(checkpoint.max_staleness)
-        # An hour later than need be: the database's clock may have been ahead.
+        # One hour later than necessary: the database's clock may have been ahead.
         self.entries = {key: entry for key, entry in self.entries.items() if entry[1] + 3600 >= self.as_of}
 
-    def hits(self, kid, claims):
+    def revokes(self, kid, claims):
         ids = ("token_id", claims["jti"]), ("session_id", claims["sid"]), ("key_id", kid)
-        marks = ("user_id", claims["sub"]), ("client_id", claims["client_id"]), ("everything", True)
+        cutoffs = ("user_id", claims["sub"]), ("client_id", claims["client_id"]), ("everything", True)
         lost = claims["rev"] > self.sequence and claims["iat"] + 1 <= self.as_of
         return (
             lost
             or any(key in self.entries for key in ids)
-            or any(claims["rev"] < self.entries.get(key, (0, 0))[0] for key in marks)
+            or any(claims["rev"] < self.entries.get(key, (0, 0))[0] for key in cutoffs)
         )
 
 
@@ -77,7 +77,7 @@ class Verifier:
         self._clock = Clock()
         self._issuer, self._audience = issuer, audience
         self._metadata = (("authorization", f"Bearer {token}"),)
-        # For a connection that is gone without a word.
+        # Detects a connection that was lost without a notice.
         options = (
             ("grpc.keepalive_time_ms", 5_000),
             ("grpc.keepalive_timeout_ms", 2_000),
@@ -93,7 +93,7 @@ class Verifier:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def verify(self, token):
-        """The claims of a good token; raises Refused or Unavailable."""
+        """Returns the claims of a valid token; raises Refused or Unavailable."""
         log, keys = self._log, self._keys
         if not self._clock.now() - log.known_at <= log.max_staleness:
             raise Unavailable("what is known of revocations is too old")
@@ -125,13 +125,13 @@ class Verifier:
                 if error.code() == grpc.StatusCode.OUT_OF_RANGE:
                     self._cursor = ""
             except Exception:
-                # Something was not understood, such as an entry of a new kind: stale until the log was read anew.
+                # A message was not understood, such as an entry of a new kind: stale until the log was read again.
                 self._log, self._cursor, failures = Log(), "", failures + 1
             time.sleep(random.uniform(0, min(5, 0.5 * 2 ** min(failures, 8))))
 
     def _read(self):
         if self._cursor == "":
-            # What is known goes on until the first checkpoint of what is read now.
+            # The old data stays in use until the first checkpoint of the new stream.
             self._coming = Log()
         called_at, offset = self._clock.now(), None
         jumped = self._clock.jumped
@@ -143,18 +143,18 @@ class Verifier:
                 self._coming.add(entry)
             self._cursor = message.cursor
             if message.HasField("checkpoint"):
-                # The first one is taken for as old as the call: so the database's time becomes ours.
+                # The first checkpoint counts as being as old as the call. This maps the database's time to this clock.
                 offset = called_at - seconds(message.checkpoint.as_of) if offset is None else offset
                 now = self._clock.now()
                 self._coming.reach(message.checkpoint, offset, now)
                 self._log = self._coming
                 if self._clock.jumped > jumped and now - self._log.known_at > 0.5:
-                    # Until its end, this stream would look older than it is by the jump.
+                    # Until it ends, this stream would look older than it is, by the jump of the clock.
                     call.cancel()
 
 
 def in_time(call, patience):
-    """The call's messages; after a silence it is cancelled, which raises grpc.RpcError."""
+    """Yields the messages of the call; cancels it after a silence, which raises grpc.RpcError."""
     while True:
         silence = threading.Timer(patience, call.cancel)
         silence.start()
@@ -168,7 +168,7 @@ def in_time(call, patience):
 
 
 def read_keys(jwks):
-    """Each key with the one algorithm that it is for; the token has no say in that."""
+    """Each key with its algorithm, which the token cannot choose."""
     known = [jwk for jwk in json.loads(jwks)["keys"] if jwk.get("alg") in ("ES256", "EdDSA", "RS256")]
     return {jwk["kid"]: (jwk["alg"], jwt.PyJWK(jwk).key) for jwk in known}
 

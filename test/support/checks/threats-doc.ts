@@ -1,10 +1,10 @@
 import { parseSync, Visitor } from "oxc-parser";
 import { threatRows } from "./threat-rows.ts";
 
-/** Names of rows at the beginning of a title, as in `C04 C05: …`. */
+/** Codes of rows at the beginning of a title, as in `C04 C05: …`. */
 const leading = /^(?:[A-P]\d\d(?:,? |: ?|$))+/;
 
-/** Rows that the titles in a file bear: its texts that begin with the name of one. */
+/** Codes of rows in the titles of a file: its texts that begin with a code. */
 export function rowsIn(path: string, text: string): ReadonlySet<string> {
   const { program, errors } = parseSync(path, text);
   if (errors[0]) throw new Error(`${path}: ${errors[0].message}`);
@@ -26,7 +26,7 @@ export function rowsIn(path: string, text: string): ReadonlySet<string> {
 /**
  * The whole of `docs/threats.md`.
  * @param tests the rows of each file of tests, by its path
- * @throws where a row has no test, or a test names a row that there is not
+ * @throws if a row has no test, or a test has an unknown code
  */
 export function threatsDocument(tests: ReadonlyMap<string, ReadonlySet<string>>): string {
   const unknown = [...tests].flatMap(([path, rows]) =>
@@ -38,29 +38,32 @@ export function threatsDocument(tests: ReadonlyMap<string, ReadonlySet<string>>)
     if (paths.length === 0) throw new Error(`no title of a test begins with ${row}`);
     return `| ${row} | ${text} | ${paths.sort().join("<br>")} |`;
   });
-  return `# Known attacks and faults, and the tests that show what becomes of them
+  return `# Known attacks and faults
 
-The titles of tests begin with the names of these rows. Groups: A token texts, B claims and time, C refresh tokens, D
-logins, E identifiers, I headers, J Introspect and Revoke, K logs and secrets, L transport, M Redis, N Postgres, O clocks,
-keys and processes.
+Each row is an attack or a fault, the required result, and the tests that check it. The titles of these tests begin with
+the code of the row. Groups: A token texts, B claims and time, C refresh tokens, D logins, E identifiers, I headers, J
+Introspect and Revoke, K logs and secrets, L transport, M Redis, N Postgres, O clocks, keys and processes.
 
-| row | what is tried, and what happens | tests |
+| code | attack or fault, and result | tests |
 |---|---|---|
 ${lines.join("\n")}
 
 ## Clocks
 
-No decision is taken by a replica's own clock, so none is refused for being wrong. What is left of it: the first 48 bits
-of new ids, which say in what order lists stand and nothing else; the times of log lines; the age of a lock file without a process number, with the
-embedded database. How long somebody waits is measured by the monotonic clock. Where a connection to Postgres or Redis
-is by TLS, certificates are judged by the machine's clock, and a wrong one means no connection.
+No decision depends on a replica's own clock. That clock is used for the first 48 bits of new IDs, which only order lists,
+for the times of log lines, and for the age of a lock file without a process number (embedded database). Timeouts use the
+monotonic clock. If a connection to Postgres or Redis uses TLS, the machine's clock decides whether a certificate is valid; with a
+wrong clock there is no connection.
 
-## When there is an image
+## Container images
 
-What the process can do by itself it does: nothing of its memory is in cores (\`/proc/self/coredump_filter\`), and SIGUSR1
-opens no debugger. An image should besides start Node with \`--disable-sigusr1\` (until our code runs, a moment, the signal
-works), without a debugger, report or heap snapshot among its flags and in \`NODE_OPTIONS\`, as a user of its own, without
-\`CAP_SYS_PTRACE\`, on a root file system that is read-only. Whoever is root, or runs as the same user and may trace, reads
-the memory of any process.
+The process keeps its memory out of core dumps (\`/proc/self/coredump_filter\`), and SIGUSR1 opens no debugger. An image should
+also
+
+- start Node with \`--disable-sigusr1\`: the signal works for a moment, until Postern's code runs,
+- have no debugger, report or heap snapshot among Node's flags and in \`NODE_OPTIONS\`,
+- run as a separate user, without \`CAP_SYS_PTRACE\`, on a read-only root file system.
+
+A process of root, or of the same user with the right to trace, can read the memory of any process.
 `;
 }

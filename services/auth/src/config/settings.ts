@@ -67,7 +67,7 @@ export const settings = {
   POSTERN_OPS_ADDR: defaulted(
     "127.0.0.1:9464",
     parseAddress,
-    "`host:port` of the operator's listener: `/livez`, `/readyz`, `/metrics`",
+    "`host:port` of the ops listener: `/livez`, `/readyz`, `/metrics`",
   ),
   POSTERN_PLAINTEXT: optional(
     parseChoice("mesh"),
@@ -75,7 +75,7 @@ export const settings = {
   ),
   POSTERN_DATABASE_URL: optional(
     parseDatabaseUrl,
-    "`postgres://…` (Postgres 14 or newer); for TLS with `sslmode=verify-full`, see [postgres.md](../operate/postgres.md#tls); required unless `--embedded`, which does not use it",
+    "`postgres://…` (Postgres 14 or later); for TLS with `sslmode=verify-full`, see [postgres.md](../operate/postgres.md#tls); required unless `--embedded`, which does not use it",
     { secret: true, embedded: "the embedded database" },
   ),
   POSTERN_REDIS_URL: optional(
@@ -144,7 +144,7 @@ export const settings = {
   POSTERN_PASSWORD_MIN_LENGTH: defaulted(
     "12",
     parseInteger(8, 256),
-    "least characters of a new password (8 to 256); see [names.md](names.md)",
+    "minimum number of characters of a new password (8 to 256); see [names.md](names.md)",
   ),
   POSTERN_LOGIN_LIMITS: defaulted(
     defaultLoginLimits,
@@ -164,7 +164,7 @@ export const settings = {
   POSTERN_KEY_PUBLISH_LEAD: defaulted(
     "40m",
     parseSpan("5m", longest),
-    "least time that a signing key is published before it signs (5m, the time that readers can cache the key set, to 3650d); must be shorter than `POSTERN_KEY_ROTATE_EVERY`",
+    "minimum time for which a signing key is published before it signs (5m, the time that readers can cache the key set, to 3650d); must be shorter than `POSTERN_KEY_ROTATE_EVERY`",
   ),
   POSTERN_AUDIT_RETENTION: defaulted(
     "365d",
