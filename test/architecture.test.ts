@@ -65,8 +65,8 @@ describe("a planted fault is reported:", () => {
   });
 
   test.each([
-    ["a suite in a helper", "test/support/a.ts", `import { b } from "../integration/b.ts";`],
-    ["a suite in another one", "test/e2e/a.ts", `import { b } from "../integration/b.ts";`],
+    ["a suite in a helper", "test/support/a.ts", `import { b } from "../login/b.ts";`],
+    ["a suite in another one", "test/e2e/a.ts", `import { b } from "../login/b.ts";`],
     ["a suite in a unit test", `${SRC}/lib/a.test.ts`, `import { b } from "../../../../test/bench/b.ts";`],
   ])("%s", (_, path, text) => {
     expect(violations([readSource(path, text)])).toHaveLength(1);

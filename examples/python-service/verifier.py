@@ -1,6 +1,7 @@
 """Verifies Postern's access tokens without a call, by the rules of docs/guide/revocations.md."""
 
 import json
+import logging
 import math
 import random
 import re
@@ -10,6 +11,9 @@ import time
 import grpc
 import jwt
 from postern.auth.v1 import auth_service_pb2 as auth
+
+
+logger = logging.getLogger("postern")
 
 
 class Refused(Exception):
@@ -122,10 +126,12 @@ class Verifier:
                 failures = 0
             except grpc.RpcError as error:
                 failures += 1
+                logger.warning("the revocation stream ended: %s %s", error.code(), error.details())
                 if error.code() == grpc.StatusCode.OUT_OF_RANGE:
                     self._cursor = ""
-            except Exception:
+            except Exception as error:
                 # A message was not understood, such as an entry of a new kind: stale until the log was read again.
+                logger.warning("the revocation stream has an unknown message: %r", error)
                 self._log, self._cursor, failures = Log(), "", failures + 1
             time.sleep(random.uniform(0, min(5, 0.5 * 2 ** min(failures, 8))))
 

@@ -51,9 +51,11 @@ describe.skipIf(!isThere)(
     }
 
     const becomes = (service: ServiceProcess, token: string, wanted: number) =>
-      poll(`the answer is ${wanted}`, 60_000, async () =>
-        (await service.status("/", token)) === wanted ? true : undefined,
-      );
+      poll(`the answer is ${wanted}`, 60_000, async () => {
+        const status = await service.status("/", token);
+        if (status !== wanted) throw new Error(`the answer is ${status}; output: ${service.output()}`);
+        return true;
+      });
 
     test("lets a token in until it, or its user, is revoked", async () => {
       await using site = await startSite();

@@ -8,6 +8,8 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
   /** The status of an answer; `undefined` while nobody listens. */
   status(path: string, token?: string): Promise<number | undefined>;
+  /** What it has written to stdout and stderr. */
+  output(): string;
   /** SIGTERM; resolves to the exit code, or to null where the signal itself ended it. */
   stop(): Promise<number | null>;
 }
@@ -36,10 +38,10 @@ export async function startService({
     env: childEnv(env),
     stdio: "pipe",
   });
-  let said = "";
+  let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (piece: string) => {
-      said += piece;
+      output += piece;
     });
   }
   const exit = once(child, "exit").then(([code]) => code as number | null);
@@ -65,11 +67,12 @@ export async function startService({
     if (first === 0) throw new Error(`it ended with ${await exit}`);
   } catch (error) {
     await end("SIGKILL");
-    throw new Error(`the service did not start:\n${said}`, { cause: error });
+    throw new Error(`the service did not start:\n${output}`, { cause: error });
   }
   return {
     url,
     status,
+    output: () => output,
     stop: () => end("SIGTERM"),
     [Symbol.asyncDispose]: async () => void (await end("SIGKILL")),
   };

@@ -6,14 +6,15 @@ const leastTimeoutMs = 90_000;
 /**
  * Asks until the answer is neither `undefined` nor a throw.
  * @param timeoutMs raised to `leastTimeoutMs`
- * @throws {Error} at the timeout, naming `what`, with the last fault as its cause
+ * @throws {Error} at the timeout, naming `what`, with the last fault
  */
 export async function poll<T>(
   what: string,
   timeoutMs: number,
   ask: () => Promise<T | undefined>,
 ): Promise<T> {
-  const deadline = performance.now() + Math.max(timeoutMs, leastTimeoutMs);
+  const patientMs = Math.max(timeoutMs, leastTimeoutMs);
+  const deadline = performance.now() + patientMs;
   for (;;) {
     let fault: unknown;
     try {
@@ -23,7 +24,9 @@ export async function poll<T>(
       fault = error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`gave up after ${timeoutMs} ms: ${what}`, { cause: fault });
+      throw new Error(`gave up after ${patientMs} ms: ${what}${fault === undefined ? "" : ` (${fault})`}`, {
+        cause: fault,
+      });
     }
     await delay(25);
   }

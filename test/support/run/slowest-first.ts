@@ -2,24 +2,25 @@ import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * Files that take long, the slowest first. A run ends with a list of its ten slowest: keep this one in step with it. Started
- * last, such a file would keep one worker busy while the others have nothing left to do.
+ * Slow files, slowest first. If one of them started last, it would keep one worker busy while the others are idle. Update
+ * this list from the ten slowest files that each run prints.
  */
 const slow = [
-  "test/integration/key-rotation.test.ts",
-  "test/integration/redis-faults.test.ts",
-  "test/integration/watch-faults.test.ts",
-  "test/integration/postgres-histories.test.ts",
-  "test/integration/database-url.test.ts",
-  "test/integration/login-timing.test.ts",
-  "test/integration/kill-points.test.ts",
-  "test/integration/postgres-lost.test.ts",
-  "test/integration/rolling-restart.test.ts",
-  "test/integration/verifier.test.ts",
-  "test/integration/master-key.test.ts",
-  "test/integration/watch-revocations.test.ts",
-  "test/integration/login-counts.test.ts",
-  "test/integration/postgres-schema.test.ts",
+  "test/keys/key-rotation.test.ts",
+  "test/redis/redis-faults.test.ts",
+  "test/revocation/watch-faults.test.ts",
+  "test/postgres/postgres-lost.test.ts",
+  "test/postgres/database-url.test.ts",
+  "test/keys/kill-points.test.ts",
+  "test/postgres/postgres-histories.test.ts",
+  "test/lifecycle/rolling-restart.test.ts",
+  "test/login/login-timing.test.ts",
+  "test/lifecycle/startup.test.ts",
+  "test/verifier/verifier.test.ts",
+  "test/keys/master-key.test.ts",
+  "test/revocation/watch-revocations.test.ts",
+  "test/login/login-counts.test.ts",
+  "test/postgres/postgres-schema.test.ts",
 ];
 
 /** Runs the slow files first, and the others in vitest's own order. */
