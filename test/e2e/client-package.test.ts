@@ -6,11 +6,14 @@ import { freePort } from "../support/ports.ts";
 import { TOKENS } from "../support/servers/server-process.ts";
 import { type PackedClient, packClient, run } from "./packed-client.ts";
 import { startSite } from "./protected-site.ts";
+import { examplesIn, publicExports } from "./public-exports.ts";
 import { END_WITH_TEST, startService } from "./service-process.ts";
 
 /** npm may take its time. */
 const slow = 300_000;
 const TOP = `${import.meta.dirname}/../..`;
+
+const entries = ["index", "connect/index", "express/index", "fastify/index", "testing/index"];
 
 let packed: PackedClient;
 let folder: string;
@@ -21,7 +24,7 @@ beforeAll(async () => {
 }, slow);
 afterAll(() => packed?.[Symbol.asyncDispose]());
 
-/** What a snippet may take for granted, for another one made it. */
+/** Prepended to snippets that use the verifier of an earlier snippet. */
 const given = `declare const verifier: import("@postern/client").Verifier;\n`;
 
 /** The `ts` blocks of a document, in their order. */
@@ -33,8 +36,14 @@ async function snippets(path: string): Promise<string[]> {
 async function typeCheck(files: Readonly<Record<string, string>>): Promise<string> {
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const compilerOptions = {
-    ...{ target: "es2024", module: "nodenext", types: ["node"], noEmit: true, strict: true },
-    ...{ skipLibCheck: false, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+    target: "es2024",
+    module: "nodenext",
+    types: ["node"],
+    noEmit: true,
+    strict: true,
+    skipLibCheck: false,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
   };
   const config = join(folder, "tsconfig.json");
   await writeFile(config, JSON.stringify({ compilerOptions, files: Object.keys(files) }));
@@ -46,7 +55,7 @@ describe("the packages hold", () => {
     const files = packed.files["@postern/client"] ?? [];
     const others = files.filter((file) => !/^dist\/[\w/-]+\.(?:js|d\.ts)$/.test(file));
     expect(others.sort()).toEqual(["LICENSE", "README.md", "package.json"]);
-    for (const entry of ["index", "connect/index", "express/index", "fastify/index", "testing/index"]) {
+    for (const entry of entries) {
       expect(files).toEqual(expect.arrayContaining([`dist/${entry}.js`, `dist/${entry}.d.ts`]));
     }
     expect(files.filter((file) => /test\.|fixture|auth\/src/.test(file))).toEqual([]);
@@ -66,7 +75,7 @@ describe("the packages hold", () => {
   });
 });
 
-test("whoever uses them may be as strict with types as can be, and needs no others", {
+test("the snippets of both READMEs compile with the strictest settings, without further types", {
   timeout: slow,
 }, async () => {
   const [protect = ""] = await snippets("README.md");
@@ -81,7 +90,48 @@ test("whoever uses them may be as strict with types as can be, and needs no othe
   expect(await typeCheck({ "protect.ts": protect, ...files })).toBe("");
 });
 
-test("types that are used wrongly are told", { timeout: slow }, async () => {
+describe("documentation of the exports", () => {
+  const source = join(TOP, "services/client/src");
+
+  test("every export has a doc comment, and every function, constant and class an example", async () => {
+    for (const entry of entries) {
+      const found = await publicExports(join(source, `${entry}.ts`));
+      expect(found.length).toBeGreaterThan(2);
+      for (const { name, isValue, doc } of found) {
+        expect(doc, `${entry}: ${name} has no doc comment`).not.toBe("");
+        if (isValue) expect(examplesIn(doc), `${entry}: ${name} has no example`).not.toEqual([]);
+      }
+    }
+  });
+
+  test("the example of every export compiles", { timeout: slow }, async () => {
+    const files: Record<string, string> = {};
+    for (const entry of entries) {
+      for (const { name, doc } of await publicExports(join(source, `${entry}.ts`))) {
+        for (const [index, code] of examplesIn(doc).entries()) {
+          // Every example stands alone.
+          files[`${entry.replace("/", "-")}-${name}-${index}.ts`] = `${code}\nexport {};\n`;
+        }
+      }
+    }
+    expect(Object.keys(files).length).toBeGreaterThan(20);
+    expect(await typeCheck(files)).toBe("");
+  });
+
+  test("an export without a comment, and an example that does not compile, are found", async () => {
+    const path = join(folder, "planted.ts");
+    await writeFile(
+      path,
+      "export function bare(): void {}\n/** Documented.\n * @example\n * ```ts\n * missing();\n * ```\n */\nexport const other = 1;\n",
+    );
+    const [bare, other] = await publicExports(path);
+    expect([bare?.isValue, bare?.doc]).toEqual([true, ""]);
+    const [code = ""] = examplesIn(other?.doc ?? "");
+    await expect(typeCheck({ "planted-example.ts": code })).rejects.toThrow("missing");
+  });
+});
+
+test("the compiler reports a missing option", { timeout: slow }, async () => {
   const code = `import { createVerifier } from "@postern/client";\ncreateVerifier({ issuer: "https://a.example" });\n`;
   await expect(typeCheck({ "wrong.ts": code })).rejects.toThrow("audience");
 });
@@ -95,7 +145,9 @@ test("the README's service lets a token in until it is revoked", { timeout: slow
   await using service = await startService({
     command: process.execPath,
     args: ["--import", END_WITH_TEST, "service.ts"],
-    ...{ cwd: folder, env: { TOKEN: TOKENS.admin }, port },
+    cwd: folder,
+    env: { TOKEN: TOKENS.admin },
+    port,
   });
   const { accessToken } = await site.tokens();
   expect(await service.status("/")).toBe(401);

@@ -12,6 +12,23 @@ type Options = Partial<ConnectRouterOptions>;
  * The router's gate replaces the adapter's `requestGate`. If the adapter's gate does more than authenticate, pass its other
  * part as a further gate.
  * @param further gates for every call, in this order, after authentication and before a service's own gate
+ * @example
+ * ```ts
+ * import { connectNodeAdapter } from "@connectrpc/connect-node";
+ * import { createVerifier } from "@postern/client";
+ * import { authenticated } from "@postern/client/connect";
+ *
+ * const verifier = createVerifier({
+ *   issuer: "https://auth.example.com",
+ *   audience: "orders",
+ *   revocations: { baseUrl: "https://auth.example.com", token: "ptn_st_…" },
+ * });
+ * export const handler = connectNodeAdapter({
+ *   routes(router) {
+ *     authenticated(verifier, router); // register your services on the router that it returns
+ *   },
+ * });
+ * ```
  */
 export function authenticated(
   verifier: Pick<Verifier, "verify">,

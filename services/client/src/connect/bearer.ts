@@ -4,10 +4,31 @@ import { isSendable } from "../sendable.ts";
 import type { TokenSource } from "../token-source/token-source.ts";
 
 /**
- * Sends an access token with every call. A unary call that is refused because of it is tried once more with another
- * one; a stream is not, for what it has sent cannot be sent again.
- * @throws {ConnectError} `unauthenticated` or `unavailable` where no token can be had, with the source's error as
- * `cause`
+ * Creates an interceptor that sends an access token with every call. If a server refuses the token of a unary call, the
+ * interceptor retries once with another token. A stream is not retried, because its messages cannot be sent again.
+ *
+ * Calls fail with a `ConnectError` `unauthenticated` or `unavailable` if the source has no token; its `cause` is the
+ * source's {@link PosternError}.
+ *
+ * @example
+ * ```ts
+ * import { createConnectTransport } from "@connectrpc/connect-node";
+ * import { createTokenSource, posternSession } from "@postern/client";
+ * import { bearer } from "@postern/client/connect";
+ *
+ * const source = createTokenSource(
+ *   posternSession({
+ *     baseUrl: "https://auth.example.com",
+ *     token: "ptn_st_…",
+ *     login: { identifier: "billing", password: "correct horse battery staple" },
+ *   }),
+ * );
+ * export const transport = createConnectTransport({
+ *   baseUrl: "https://orders.example.com",
+ *   httpVersion: "2",
+ *   interceptors: [bearer(source)],
+ * });
+ * ```
  */
 export function bearer(source: Pick<TokenSource, "token">): Interceptor {
   return (next) => async (request) => {
@@ -28,8 +49,8 @@ export function bearer(source: Pick<TokenSource, "token">): Interceptor {
 }
 
 /**
- * Whether the call was refused at the door, by a challenge of RFC 6750 section 3.1. `unauthenticated` alone may as
- * well come from behind it, when half of the work is done.
+ * Whether a guard refused the call, with a challenge of RFC 6750 section 3.1. `unauthenticated` without a challenge may
+ * come from the handler, after it has done part of its work.
  */
 function isRefused(error: unknown): boolean {
   if (!(error instanceof ConnectError) || error.code !== Code.Unauthenticated) return false;

@@ -3,7 +3,7 @@ import { refusalOf } from "../guard/refusal.ts";
 
 const codes = { 401: Code.Unauthenticated, 403: Code.PermissionDenied, 503: Code.Unavailable } as const;
 
-/** A guard's error as its protocol tells it, challenge included; what says nothing of the request stays as it is. */
+/** Converts a guard's error, with its challenge. Errors that do not concern the request are returned unchanged. */
 export function toConnectError(error: unknown): unknown {
   const refusal = refusalOf(error);
   if (refusal === undefined) return error;

@@ -19,11 +19,11 @@ export interface ParsedAccessToken extends SignedToken {
   readonly claims: AccessTokenClaims;
 }
 
-/** The longest access token, in characters. */
+/** Maximum length of an access token, in characters. */
 export const maxTokenLength = 8192;
-/** In characters of base64url. Postern's longest header has 138. */
+/** Maximum length of the header, in characters of base64url. Postern's longest header has 138. */
 const maxHeaderLength = 192;
-/** Levels of objects and lists. Postern's payload has two; claims of a later version may have more. */
+/** Maximum levels of objects and lists. Postern's payload has two; later versions may have more. */
 const maxPayloadDepth = 16;
 
 const algs: ReadonlySet<unknown> = new Set<AccessTokenAlg>(["ES256", "EdDSA", "RS256"]);
@@ -33,15 +33,14 @@ const kidForm = /^[A-Za-z0-9_-]{1,64}$/;
 /**
  * Reads an access token (RFC 9068) up to its payload, and refuses everything that Postern would not have issued. Fetches
  * nothing and trusts nothing: verify the signature with the key that `kid` names, only by that key's own algorithm,
- * then call `readPayload` and `checkClaims`. In that order a forged token costs little, whatever its payload contains.
+ * then call `readPayload` and `checkClaims`. In that order a forged token costs little.
  *
- * What Postern mints is the form that `JSON.stringify` gives, so header and payload must be in it to the
- * byte. That leaves one text for each token: no duplicate member, other spelling of a number or of a
- * character, white space, invalid UTF-8, or stray bit of base64url. A token minted by any other means has to
- * keep to that form.
+ * Header and payload must equal the output of `JSON.stringify` to the byte, which is what Postern issues. So each token has
+ * exactly one text, without duplicate members, other spellings of numbers or characters, white space, invalid UTF-8, or stray
+ * bits of base64url.
  *
- * The header holds `alg`, `typ` and `kid` and nothing else, so nothing in a token (`jwk`, `jku`, `x5u`,
- * `crit`, `zip`, …) can name a key or change the rules.
+ * The header has `alg`, `typ` and `kid` and nothing else, so nothing in a token (`jwk`, `jku`, `x5u`, `crit`, `zip`, …) can
+ * name a key or change the rules.
  *
  * @throws {PosternError} `ERR_TOKEN_MALFORMED`
  */
@@ -84,10 +83,11 @@ export function parseAccessToken(token: string): ParsedAccessToken {
 
 function readHeader(header: Readonly<Record<string, unknown>>): ParsedAccessToken["header"] {
   const { alg, typ, kid } = header;
-  if (Object.keys(header).length !== 3) throw malformed("the header must be `alg`, `typ` and `kid` alone");
+  if (Object.keys(header).length !== 3)
+    throw malformed("the header must have `alg`, `typ` and `kid`, and nothing else");
   if (typ !== "at+jwt") throw malformed("`typ` is not `at+jwt`");
-  if (!isAlg(alg)) throw malformed("`alg` is none of ES256, EdDSA, RS256");
-  if (typeof kid !== "string" || !kidForm.test(kid)) throw malformed("`kid` is not a key's id");
+  if (!isAlg(alg)) throw malformed("`alg` must be ES256, EdDSA or RS256");
+  if (typeof kid !== "string" || !kidForm.test(kid)) throw malformed("`kid` is not a key ID");
   return { alg, kid };
 }
 
@@ -118,7 +118,7 @@ function parseCanonicalJson(bytes: Buffer, maxDepth: number): unknown {
     // The parser's own message quotes the text.
     throw malformed("not JSON");
   }
-  // Bytes, not texts: in a text, invalid UTF-8 has become U+FFFD already.
+  // Compare bytes, because decoding has replaced invalid UTF-8 by U+FFFD.
   if (!Buffer.from(canonical, "utf8").equals(bytes)) throw malformed("not JSON as JSON.stringify writes it");
   return value;
 }

@@ -4,31 +4,31 @@ import { PosternError } from "./postern-error.ts";
 /** The claims of an access token (RFC 9068 section 2.2). Times are seconds since the epoch. */
 export interface AccessTokenClaims {
   readonly iss: string;
-  /** The user: `usr_…`. */
+  /** The user's ID: `usr_…`. */
   readonly sub: string;
   readonly aud: readonly string[];
   readonly exp: number;
   readonly iat: number;
   readonly nbf: number;
-  /** The token's id: `tok_…`. */
+  /** The token's ID: `tok_…`. */
   readonly jti: string;
-  /** The session: `ses_…`. */
+  /** The session's ID: `ses_…`. */
   readonly sid: string;
   readonly client_id: string;
-  /** Scope tokens with one space between (RFC 6749 section 3.3); empty where there are none. */
+  /** Scope tokens, separated by one space (RFC 6749 section 3.3). Empty if there are none. */
   readonly scope: string;
   /** How the user was authenticated (RFC 8176). */
   readonly amr: readonly string[];
   readonly auth_time: number;
-  /** Absent where the user has none. */
+  /** Absent if the user has none. */
   readonly roles?: readonly string[];
   /** The revocation log's number when the session was authenticated. */
   readonly rev: number;
 }
 
-/** How far two machines' clocks may be apart, in seconds; borne at `exp`, `nbf` and `iat` alike. */
+/** Maximum difference between the clocks of two machines, in seconds. It applies to `exp`, `nbf` and `iat`. */
 export const clockSkewSeconds = 10;
-/** The longest life of an access token, in seconds. */
+/** Maximum lifetime of an access token, in seconds. */
 export const maxLifeSeconds = 3600;
 
 const idForm = "[0-7][0-9a-hjkmnp-tv-z]{25}";
@@ -36,16 +36,15 @@ const userId = new RegExp(`^usr_${idForm}$`);
 const tokenId = new RegExp(`^tok_${idForm}$`);
 const sessionId = new RegExp(`^ses_${idForm}$`);
 const scopeForm = /^(?:[!#-[\]-~]+(?: [!#-[\]-~]+)*)?$/;
-// In UTF-16 units: twice the 255 characters that an audience may have.
+// In UTF-16 units: an audience has at most 255 characters.
 const maxTextLength = 510;
 
 /**
- * Reads the claims out of a payload as JSON gave it. A claim that is not listed in
- * {@link AccessTokenClaims} is left out: a newer server may add some, which is no reason to refuse a token,
- * and an omitted member can neither affect a decision nor reach a prototype (`__proto__`). The result has no
- * prototype, so an absent claim stays absent, whatever `Object.prototype` contains.
+ * Reads the claims of a parsed payload. Claims that {@link AccessTokenClaims} does not list are left out: a newer server
+ * may add some, and a member such as `__proto__` cannot affect a decision. The result has no prototype, so an absent claim
+ * stays absent even if `Object.prototype` has a member of that name.
  *
- * @throws {PosternError} `ERR_TOKEN_MALFORMED` where a claim is missing or not of its form
+ * @throws {PosternError} `ERR_TOKEN_MALFORMED` if a claim is missing or malformed
  */
 export function readClaims(payload: Readonly<Record<string, unknown>>): AccessTokenClaims {
   const hasRoles = Object.hasOwn(payload, "roles");
@@ -69,20 +68,20 @@ export function readClaims(payload: Readonly<Record<string, unknown>>): AccessTo
   return claims;
 }
 
-/** What a token is checked against. */
+/** The expected values of a token's claims. */
 export interface ClaimChecks {
-  /** `iss`, to the letter. */
+  /** Must equal `iss`. */
   readonly issuer: string;
-  /** The token must be for one of these; absent: whom it is for is not asked. */
+  /** The token must be for one of these. Absent: every audience is accepted. */
   readonly audience?: readonly string[] | undefined;
   /** The time, in seconds since the epoch. */
   readonly nowSeconds: number;
 }
 
 /**
- * Checks what a token says against where and when it is shown. Only for claims whose signature holds.
+ * Checks issuer, audience and times. Call it only for claims whose signature was verified.
  *
- * @throws {PosternError} `ERR_TOKEN_EXPIRED` from `exp` on, skew allowed; `ERR_TOKEN_INVALID` for any other fault
+ * @throws {PosternError} `ERR_TOKEN_EXPIRED` after `exp` and the clock skew; `ERR_TOKEN_INVALID` for any other fault
  */
 export function checkClaims(claims: AccessTokenClaims, checks: ClaimChecks): void {
   const { issuer, nowSeconds } = checks;
@@ -92,9 +91,10 @@ export function checkClaims(claims: AccessTokenClaims, checks: ClaimChecks): voi
     throw invalid("for another audience");
   }
   const life = claims.exp - claims.iat;
-  if (life <= 0 || life > maxLifeSeconds) throw invalid(`its life is not within ${maxLifeSeconds} s`);
+  if (life <= 0 || life > maxLifeSeconds)
+    throw invalid(`its lifetime is not between 1 and ${maxLifeSeconds} seconds`);
   const latestStart = nowSeconds + clockSkewSeconds;
-  // Written so that a time that is no number refuses.
+  // In this form, a time that is not a number is refused.
   if (!(claims.iat <= latestStart)) throw invalid("issued in the future");
   if (!(claims.nbf <= latestStart)) throw invalid("not valid yet");
   if (!(nowSeconds < claims.exp + clockSkewSeconds)) throw new PosternError("ERR_TOKEN_EXPIRED", "expired");

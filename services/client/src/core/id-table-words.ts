@@ -1,19 +1,19 @@
 /** Characters of 128 bits in Crockford's base32. */
 export const idLength = 26;
 
-/** By the character's code; -1: none of the 32. */
+/** Digit by character code; -1: not a digit. */
 const digits = new Int8Array(128).fill(-1);
 for (const [value, letter] of [..."0123456789abcdefghjkmnpqrstvwxyz"].entries()) {
   digits[letter.charCodeAt(0)] = value;
 }
 
 /**
- * Reads 128 bits from 26 characters of Crockford's base32, in lower case, without making any object: what is done at
- * every call should leave no garbage. Different texts give different words. The last two hold in their lower 30 bits
- * what `sixDigits` reads of the last twelve characters.
+ * Reads 128 bits from 26 characters of Crockford's base32 in lower case. It allocates nothing, because it runs for every
+ * token. Different texts give different words. The lower 30 bits of the last two words are what `sixDigits` reads from the
+ * last twelve characters.
  *
- * @param into of four; what stands there afterwards is the id only if it is one
- * @returns whether it is one
+ * @param into four words; they are valid only if the text is an ID
+ * @returns whether the text is an ID
  */
 export function readIdWords(text: string, from: number, into: Int32Array): boolean {
   const first = digitAt(text, from);
@@ -30,7 +30,7 @@ export function readIdWords(text: string, from: number, into: Int32Array): boole
   return first <= 7 && (outer | a | b | c | d) >= 0;
 }
 
-/** Below 0 where one of them is no digit: -1 stays negative, whatever is shifted in behind it. */
+/** Reads six digits. The result is negative if one of them is not a digit. */
 export function sixDigits(text: string, from: number): number {
   let value = 0;
   for (let at = from; at < from + 6; at++) value = (value << 5) | digitAt(text, at);

@@ -1,36 +1,36 @@
 import { idLength, readIdWords, sixDigits } from "./id-table-words.ts";
 
-/** What is kept of an id that is not of the table's form. */
+/** The values of an ID that does not have the table's form. */
 interface OddId {
   number: number;
   forgetAfterMs: number;
 }
 
-/** Words of a slot: four of the id, and the second up to which it is kept. */
+/** Words of a slot: four for the ID, and the second until which it is kept. */
 const slotWords = 5;
 const secondWord = 4;
 const leastSlots = 16;
 const mostLoad = 0.75;
-/** A table that is emptier than this is made smaller; so little that the next ids do not make it grow again. */
+/** Below this load the table shrinks. It is low enough that the next IDs do not make it grow again. */
 const leastLoad = 0.25;
 const latestSecond = 2 ** 32 - 1;
 const thirtyBits = 2 ** 30 - 1;
 
-/** The words of the id at hand, from one statement to the next. */
+/** The words of the ID that was read last. */
 const shown = new Int32Array(4);
 
 /**
- * Ids, each with the time until which it is kept and maybe a number; of both the greatest stays that was ever told.
- * Ids of the form `<prefix>` and 26 characters of Crockford's base32 take 21 bytes (numbered ones 29) in a table that
- * is between a quarter and three quarters full: a million of them 42 MiB. Any other text is kept too, as it is.
+ * A set of IDs, each with the time until which it is kept, and optionally a number. If an ID is added again, the greater time
+ * and number stay. An ID of the form `<prefix>` and 26 characters of Crockford's base32 takes 21 bytes (29 with a number) in
+ * a table that is between a quarter and three quarters full; a million take 42 MiB. Other texts are kept in a `Map`.
  */
 export class IdTable {
   readonly #prefix: string;
   readonly #isNumbered: boolean;
   readonly #odd = new Map<string, OddId>();
-  /** Open addressing with linear probing. Slots are a power of two, and a quarter of them is free. */
+  /** Open addressing with linear probing. The number of slots is a power of two; at least a quarter of them is free. */
   #slots = new Int32Array(0);
-  /** A byte of each slot's hash; 0: the slot is free. So few that they stay in a processor's cache. */
+  /** One byte of each slot's hash; 0: the slot is free. They are small enough for the processor's cache. */
   #tags = new Uint8Array(0);
   #numbers = new Float64Array(0);
   #mask = 0;
@@ -38,7 +38,7 @@ export class IdTable {
 
   /**
    * @param prefix with its underscore
-   * @param isNumbered whether ids have numbers, which are 0 otherwise
+   * @param isNumbered whether IDs have numbers; otherwise numbers are 0
    */
   constructor(prefix: string, isNumbered = false) {
     this.#prefix = prefix;
@@ -71,7 +71,7 @@ export class IdTable {
     return this.get(id) !== undefined;
   }
 
-  /** The id's number; undefined: it is not here. */
+  /** The ID's number; undefined if the table does not have the ID. */
   get(id: string): number | undefined {
     if (this.#count > 0) {
       const slot = this.#slotOf(id);
@@ -80,7 +80,7 @@ export class IdTable {
     return this.#odd.size > 0 ? this.#odd.get(id)?.number : undefined;
   }
 
-  /** Drops what was to be kept until before `nowMs`, to the second: never too early. */
+  /** Drops IDs that were to be kept until a time before `nowMs`. Times are rounded up to seconds. */
   forget(nowMs: number): void {
     for (const [id, { forgetAfterMs }] of this.#odd) if (forgetAfterMs < nowMs) this.#odd.delete(id);
 
@@ -94,7 +94,7 @@ export class IdTable {
     if (slots <= this.#mask) this.#rebuild(slots);
   }
 
-  /** Whether the text is of the table's form; then its bits are in `shown`. */
+  /** Whether the text has the table's form. If so, its words are in `shown`. */
   #read(id: string): boolean {
     return (
       id.length === this.#prefix.length + idLength &&
@@ -103,7 +103,7 @@ export class IdTable {
     );
   }
 
-  /** Where the id is; -1: nowhere. Reads the whole of it only where its end makes it likely that it is here. */
+  /** The slot of the ID; -1: none. It reads the whole ID only if the hash of its end matches a slot. */
   #slotOf(id: string): number {
     const tags = this.#tags;
     const mask = this.#mask;
@@ -127,7 +127,7 @@ export class IdTable {
     return true;
   }
 
-  /** Takes a slot for what is in `shown` and not in the table. */
+  /** Takes a slot for the ID in `shown`, which is not in the table. */
   #newSlot(): number {
     if (this.#count >= mostLoad * this.#tags.length) this.#rebuild(2 * this.#tags.length);
     const slot = this.#take(hashAt(shown, 0));
@@ -144,8 +144,8 @@ export class IdTable {
   }
 
   /**
-   * Frees a slot, and moves up into it whoever stands behind it because it was taken: a search ends at a free slot, and
-   * must not end before it has come to the id that it is for (Knuth, The Art of Computer Programming, 6.4, algorithm R).
+   * Frees a slot, and moves entries that were displaced by it forward, because a search ends at the first free slot (Knuth,
+   * The Art of Computer Programming, 6.4, algorithm R).
    */
   #free(slot: number): void {
     const mask = this.#mask;
@@ -159,7 +159,7 @@ export class IdTable {
       hole = next;
     }
     this.#tags[hole] = 0;
-    // What is taken anew begins at 0.
+    // A slot that is taken again starts at 0.
     this.#slots[hole * slotWords + secondWord] = 0;
     this.#count -= 1;
   }
@@ -170,7 +170,7 @@ export class IdTable {
 
   #rebuild(count: number): void {
     const [slots, tags, numbers] = [this.#slots, this.#tags, this.#numbers];
-    // All of them before any is changed: there may be no memory left.
+    // Allocate everything before changing anything: an allocation can fail.
     const newSlots = new Int32Array(count * slotWords);
     const newTags = new Uint8Array(count);
     const newNumbers = new Float64Array(this.#isNumbered ? count : 0);
@@ -190,12 +190,12 @@ export class IdTable {
   }
 }
 
-/** Rounded up; of a time that is no number, the latest. */
+/** Rounded up. A time that is not a number gives the latest second. */
 function secondOf(ms: number): number {
   return Number.isNaN(ms) ? latestSecond : Math.min(Math.ceil(ms / 1_000), latestSecond);
 }
 
-/** Not 0. Of the bits that choose no slot. */
+/** Never 0. It uses bits that do not choose the slot. */
 function tagOf(hash: number): number {
   return (hash >>> 24) | 1;
 }
@@ -205,8 +205,8 @@ function hashAt(words: Int32Array, at: number): number {
 }
 
 /**
- * Of an id's last 60 bits: they are random in every UUIDv7, whose first ones are the time, and whoever shows a token has
- * not chosen them. Mixed as MurmurHash3 does (x86, 32 bits).
+ * Hashes an ID's last 60 bits, which are random in a UUIDv7 and not chosen by a client. The mix is that of MurmurHash3 (x86,
+ * 32 bits).
  */
 function hashOf(c: number, d: number): number {
   let hash = Math.imul(rotate(Math.imul(c, 0xcc9e2d51), 15), 0x1b873593);

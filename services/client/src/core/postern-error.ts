@@ -1,17 +1,19 @@
 /**
- * - `ERR_TOKEN_MALFORMED`: not an access token of Postern in form; no key was looked at.
- * - `ERR_TOKEN_INVALID`: of the right form, but with a wrong signature, of another issuer, for another audience, or not
- *   yet valid.
- * - `ERR_TOKEN_EXPIRED`: over.
- * - `ERR_TOKEN_REVOKED`: revoked, or no longer active.
- * - `ERR_KEY_UNKNOWN`: signed by a key that the issuer does not publish.
+ * The reason of a {@link PosternError}. Codes are stable.
+ *
+ * - `ERR_TOKEN_MALFORMED`: the text does not have the form of an access token of Postern.
+ * - `ERR_TOKEN_INVALID`: the signature is wrong, or the token is of another issuer, for another audience, or not yet
+ *   valid.
+ * - `ERR_TOKEN_EXPIRED`: the token has expired.
+ * - `ERR_TOKEN_REVOKED`: the token was revoked, or is no longer active.
+ * - `ERR_KEY_UNKNOWN`: the issuer does not publish the key that signed the token.
  * - `ERR_FEED_STALE`: the revocation data is too old.
- * - `ERR_UNAVAILABLE`: keys, verdict or token could not be had; says nothing of the token.
- * - `ERR_CREDENTIAL_MISSING`: a request came without a bearer token.
- * - `ERR_SCOPE_INSUFFICIENT`: the token is good, but does not allow this.
- * - `ERR_SESSION_ENDED`: the session of a token source is over; somebody has to log in.
- * - `ERR_LOGIN_REFUSED`: Postern gives a token source no tokens: wrong password or secret token, or more is asked for
- *   than may be given.
+ * - `ERR_UNAVAILABLE`: keys, an answer or a token could not be obtained. The token may be valid.
+ * - `ERR_CREDENTIAL_MISSING`: the request has no bearer token.
+ * - `ERR_SCOPE_INSUFFICIENT`: the token is valid, but lacks a scope.
+ * - `ERR_SESSION_ENDED`: the session of a token source has ended; log in again.
+ * - `ERR_LOGIN_REFUSED`: Postern refuses tokens to a token source: a wrong password or secret token, or a scope or
+ *   audience that it may not have.
  */
 export type ErrorCode =
   | "ERR_TOKEN_MALFORMED"
@@ -27,12 +29,27 @@ export type ErrorCode =
   | "ERR_LOGIN_REFUSED";
 
 /**
- * Why an access token is not accepted, or could not be had. The message names the rule that was broken and holds nothing
- * of the token.
+ * An access token is not accepted, or could not be obtained. The message names the rule that was broken and contains no
+ * part of the token.
+ *
+ * @example
+ * ```ts
+ * import { PosternError, type Verifier } from "@postern/client";
+ *
+ * export async function isActive(verifier: Verifier, token: string): Promise<boolean> {
+ *   try {
+ *     await verifier.verify(token);
+ *     return true;
+ *   } catch (error) {
+ *     if (error instanceof PosternError && error.code === "ERR_TOKEN_REVOKED") return false;
+ *     throw error;
+ *   }
+ * }
+ * ```
  */
 export class PosternError extends Error {
   override readonly name = "PosternError";
-  /** Stable; the message is for people. */
+  /** Stable. The message may change. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

@@ -1,6 +1,6 @@
 import { IdTable } from "./id-table.ts";
 
-/** What an entry of the revocation log hits. Ids are in the form that tokens carry. */
+/** What an entry of the revocation log revokes. IDs have the form of those in tokens. */
 export type RevocationTarget =
   | { readonly kind: "token"; readonly id: string }
   | { readonly kind: "session"; readonly id: string }
@@ -10,8 +10,8 @@ export type RevocationTarget =
   | { readonly kind: "everything" };
 
 /**
- * How long entries are kept beyond the end of all that they hit: the database's clock may have been ahead by so much, and
- * was put right. In milliseconds.
+ * How long entries are kept after the tokens that they revoke have expired, in milliseconds: the database's clock may have
+ * been ahead by this much, and was corrected.
  */
 export const clockAheadMs = 3_600_000;
 
@@ -19,11 +19,11 @@ export const clockAheadMs = 3_600_000;
 export interface Revocation {
   readonly seq: number;
   readonly target: RevocationTarget;
-  /** After this time nothing that it hits is alive any more; milliseconds since the epoch. */
+  /** All tokens that it revokes have expired by this time, in milliseconds since the epoch. */
   readonly forgetAfterMs: number;
 }
 
-/** The claims that decide. */
+/** The claims that decide whether a token is revoked. */
 export interface RevocableClaims {
   readonly kid: string;
   readonly jti: string;
@@ -35,23 +35,23 @@ export interface RevocableClaims {
 }
 
 /**
- * The living entries of the revocation log, in memory.
+ * The live entries of the revocation log, in memory.
  *
- * Token, session and key entries hit by identity. User, client and `everything` entries hit whatever was
- * authenticated before them in the order of the log (`rev` below their number); no clock is compared, and
- * the later of two entries wins.
+ * Entries for a token, session or key match by ID. Entries for a user, a client or everything match what was authenticated
+ * before them in the order of the log: a `rev` below their number. No clock is compared. Of two entries, the later one
+ * counts.
  */
 export class RevocationSet {
   readonly #tokens = new IdTable("tok_");
   readonly #sessions = new IdTable("ses_");
   readonly #keys = new IdTable("key_");
-  /** Numbered by the last entry of each user. */
+  /** With the number of each user's last entry. */
   readonly #users = new IdTable("usr_", true);
-  /** Few, and names that anybody may give. */
+  /** A plain map: there are few, and their names have no fixed form. */
   readonly #clients = new Map<string, { seq: number; forgetAfterMs: number }>();
   #everything = 0;
 
-  /** Number of ids held. */
+  /** Number of IDs. */
   get size(): number {
     return this.#tokens.size + this.#sessions.size + this.#keys.size + this.#users.size + this.#clients.size;
   }
@@ -79,12 +79,12 @@ export class RevocationSet {
         break;
       default:
         target satisfies never;
-        // Whoever reads a log of a newer server must not go on as if the entry were not there.
+        // A reader of a newer server's log must not ignore an entry.
         throw new TypeError("a revocation of an unknown kind");
     }
   }
 
-  /** Whether any entry hits a token with these claims; one without a number is hit by every mark. */
+  /** Whether an entry revokes a token with these claims. A `rev` that is not a number counts as revoked by any cutoff. */
   revokes(claims: RevocableClaims): boolean {
     return (
       this.#tokens.has(claims.jti) ||
@@ -96,10 +96,10 @@ export class RevocationSet {
     );
   }
 
-  /** Drops what can hit nothing alive any more. An `everything` entry is a number and is kept. */
+  /** Drops entries whose tokens have all expired. The `everything` entry is one number, and stays. */
   forget(nowMs: number): void {
     for (const table of [this.#tokens, this.#sessions, this.#keys, this.#users]) table.forget(nowMs);
-    for (const [id, mark] of this.#clients) if (mark.forgetAfterMs < nowMs) this.#clients.delete(id);
+    for (const [id, cutoff] of this.#clients) if (cutoff.forgetAfterMs < nowMs) this.#clients.delete(id);
   }
 }
 

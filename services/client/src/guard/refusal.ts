@@ -1,18 +1,18 @@
 import { type ErrorCode, PosternError } from "../core/postern-error.ts";
 import { ScopeError } from "./demands.ts";
 
-/** How a request is refused over HTTP. */
+/** The HTTP answer to a refused request. */
 export interface Refusal {
   readonly status: 401 | 403 | 503;
-  /** By their names in lower case. */
+  /** Header names are in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** For the body, as JSON; holds nothing of the token. */
+  /** For the body, as JSON. It contains no part of the token. */
   readonly body: { readonly code: ErrorCode; readonly message: string };
 }
 
 type Kind = "no_credential" | "invalid_token" | "insufficient_scope" | "unavailable" | "not_of_the_request";
 
-/** A `Record` over every code: one that says nothing of its answer does not compile. */
+/** A `Record` over every code: a code without an answer does not compile. */
 const kinds: Readonly<Record<ErrorCode, Kind>> = {
   ERR_CREDENTIAL_MISSING: "no_credential",
   ERR_TOKEN_MALFORMED: "invalid_token",
@@ -30,8 +30,19 @@ const kinds: Readonly<Record<ErrorCode, Kind>> = {
 const retryAfterSeconds = "1";
 
 /**
- * What to answer where {@link authenticateRequest} or {@link demandScope} threw (RFC 6750 section 3).
- * @returns undefined where the error says nothing of the request: it is the server's own fault
+ * Returns the HTTP answer for an error of {@link authenticateRequest} or {@link demandScope} (RFC 6750 section 3).
+ *
+ * @returns `undefined` if the error does not concern the request: it is the server's own fault
+ * @example
+ * ```ts
+ * import { refusalOf } from "@postern/client";
+ *
+ * export function toResponse(error: unknown): Response {
+ *   const refusal = refusalOf(error);
+ *   if (refusal === undefined) throw error;
+ *   return Response.json(refusal.body, { status: refusal.status, headers: refusal.headers });
+ * }
+ * ```
  */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof PosternError)) return undefined;
@@ -42,7 +53,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
     body,
   });
   switch (kinds[error.code]) {
-    // A challenge has one parameter at least, and says of no error where nothing was shown (section 3.1).
+    // A challenge has at least one parameter, and no error code if the request had no credential (section 3.1).
     case "no_credential":
       return challenged(401, 'realm="postern"');
     case "invalid_token":

@@ -64,17 +64,17 @@ test("a GOAWAY that meets no stream ends no process, whatever is asked for at th
   expect(sessions.length).toBeGreaterThan(10);
 });
 
-test("broken off, it takes its streams with it, and the next request makes another one", async () => {
+test("`abort` closes the connection with its streams, and the next request opens another one", async () => {
   const held = await ask("/held");
   await once(held, "response");
   connection.abort();
-  await expect(once(held.resume(), "end")).rejects.toThrow("broken off");
+  await expect(once(held.resume(), "end")).rejects.toThrow("aborted");
   expect(await answerTo("/one")).toBe("POST /one");
   connection.abort();
   connection.abort();
 });
 
-test("broken off while it connects, it lets go who waits for it", async () => {
+test("`abort` while it connects rejects waiting requests", async () => {
   const waiting = answerTo("/one");
   connection.abort();
   await expect(waiting).rejects.toThrow();

@@ -12,8 +12,9 @@ interface Connection {
 }
 
 /**
- * An HTTP/2 connection, made when it is needed, and anew once it has ended or its end was announced. Idle, it keeps no
- * process alive. Connect's own manager may end the process where a GOAWAY meets a connection without streams.
+ * An HTTP/2 connection that is opened when a request needs it, and replaced after a GOAWAY or its end. While it is idle, it
+ * does not keep the process alive. Connect's own session manager can crash the process if a GOAWAY arrives on a connection
+ * without streams.
  */
 export class Http2Connection {
   /** Scheme, host and port. */
@@ -26,7 +27,7 @@ export class Http2Connection {
 
   async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
     const connection = this.#connection();
-    // A stream on a connection that does not come about would be told of its own end alone.
+    // If the connection fails first, a stream on it reports only that it was closed, not why.
     if (connection.session.connecting) await once(connection.session, "connect");
     const stream = connection.session.request({ ...headers, ":method": method, ":path": path });
     connection.streams += 1;
@@ -38,12 +39,12 @@ export class Http2Connection {
     return stream;
   }
 
-  /** Of the interface that Connect asks for; who reads a stream notices its silence himself. */
+  /** Part of Connect's interface. Nothing to do: the reader of a stream has its own timeout. */
   notifyResponseByteRead(): void {}
 
-  /** Breaks the connection off, with the streams on it. */
+  /** Closes the connection and all its streams. */
   abort(): void {
-    this.#current?.session.destroy(new Error("the connection was broken off"));
+    this.#current?.session.destroy(new Error("the connection was aborted"));
     this.#current = undefined;
   }
 
@@ -54,7 +55,7 @@ export class Http2Connection {
     const isOver = () => {
       if (this.#current === connection) this.#current = undefined;
     };
-    // Its streams tell of the error.
+    // The streams report the error.
     connection.session.on("error", isOver).on("goaway", isOver).on("close", isOver);
     this.#current = connection;
     return connection;

@@ -15,7 +15,7 @@ export interface PosternClientOptions {
 
 export interface PosternClient {
   readonly client: Client<typeof AuthService>;
-  /** Gives the HTTP/2 connection up: it may be what does not answer. */
+  /** Closes the HTTP/2 connection, in case it is the cause of a timeout. */
   readonly abort: () => void;
 }
 
@@ -34,8 +34,8 @@ export function faultsOfClient(
 }
 
 /**
- * Calls Postern by a secret token. Connects to nothing yet.
- * @param options in which `faultsOfClient` finds no fault
+ * Creates a client that authenticates with a secret token. It opens no connection.
+ * @param options must have no fault by `faultsOfClient`
  */
 export function createPosternClient({
   baseUrl,

@@ -12,69 +12,79 @@ import { TestLog, type TestRevocation } from "./test-log.ts";
 import { startTestServer } from "./test-server.ts";
 import { type TestTokenOptions, testClaims } from "./test-tokens.ts";
 
+/** Options of {@link createTestIssuer}. */
 export interface TestIssuerOptions {
-  /** Whom tokens are for, where they do not say otherwise. Absent: `test`. */
+  /** The default audience of tokens. Absent: `test`. */
   readonly audience?: string;
-  /** How old, in milliseconds, what a verifier knows may be. Absent: 10,000, as with Postern. */
+  /** Maximum age of a verifier's revocation data, in milliseconds. Absent: 10,000, as in Postern. */
   readonly maxStaleness?: number;
 }
 
 /**
- * An issuer in memory, on a port of 127.0.0.1. To a verifier it is what Postern is: nothing in the verifier is faked.
- *
- * ```ts
- * await using issuer = await createTestIssuer();
- * await using verifier = createVerifier(issuer.verifierOptions);
- * const token = await issuer.token({ scope: "orders:read" });
- * await verifier.verify(token);
- * issuer.revoke({ token });
- * await issuer.synced(verifier);
- * await verifier.verify(token); // throws ERR_TOKEN_REVOKED
- * ```
+ * An issuer in memory, on a port of 127.0.0.1. It behaves like Postern over the network, so tests run the real verifier.
  */
 export interface TestIssuer extends AsyncDisposable {
-  /** The `iss` of its tokens, and where it listens. */
+  /** The base URL, which is the `iss` of its tokens. */
   readonly url: string;
-  /** For `createVerifier`, or for what a service makes its verifier from. */
+  /** Options for `createVerifier`. */
   readonly verifierOptions: {
     readonly issuer: string;
     readonly audience: string;
     readonly revocations: RevocationsOptions;
   };
-  /** A signed access token, as of a session that was authenticated just now. */
-  token(wanted?: TestTokenOptions): Promise<string>;
+  /** Creates a signed access token of a session that was authenticated now. */
+  token(options?: TestTokenOptions): Promise<string>;
   /**
-   * Ends what is named, as Postern's `Revoke` does. Verifiers hear of it over the network: see `inStep`.
-   * @throws {PosternError} `ERR_TOKEN_MALFORMED` where `token` is none
+   * Revokes the target, as Postern's `Revoke` does. Verifiers receive the revocation over the network: wait with `synced`.
+   * @throws {PosternError} `ERR_TOKEN_MALFORMED` if `token` is not an access token
    */
-  revoke(what: TestRevocation): void;
+  revoke(target: TestRevocation): void;
   /**
-   * Resolves once a verifier knows of all that was revoked so far, and of the keys.
-   * @throws after 10 s: the verifier does not follow this issuer, or was closed
+   * Resolves once a verifier has all revocations and keys.
+   * @throws {Error} after 10 s, if the verifier does not follow this issuer or was closed
    */
   synced(verifier: Pick<Verifier, "state">): Promise<void>;
   /**
-   * Another key signs from now on; what was signed before stays good.
-   * @returns its `kid`
+   * Signs with a new key from now on. Tokens of the old key stay valid.
+   * @returns the new key's `kid`
    */
   rotateKey(): string;
   /**
-   * The key that signs was stolen: it is gone, whatever it signed is over, and another takes over.
-   * @returns the `kid` of the stolen one
+   * Treats the current key as stolen: removes it, revokes its tokens, and signs with a new key.
+   * @returns the `kid` of the stolen key
    */
   taintKey(): string;
-  /** A key is gone, as when the last token that it signed has expired. */
+  /** Removes a key, as Postern does after its last token has expired. */
   removeKey(kid: string): void;
-  /** An id of Postern's form. */
+  /** Creates a random ID in the form of Postern's IDs. */
   newId(prefix: "usr" | "ses"): string;
-  /** Ends the listener and all streams, as an outage does; tokens can still be made. */
+  /** Closes the listener and all streams, as an outage would. It can still create tokens. */
   close(): Promise<void>;
 }
 
-const patienceMs = 10_000;
+const syncTimeoutMs = 10_000;
 
 const names: OptionNames<TestIssuerOptions> = { audience: true, maxStaleness: true };
 
+/**
+ * Starts an issuer for tests of a service that verifies access tokens.
+ *
+ * @throws {TypeError} naming the unknown option
+ * @example
+ * ```ts
+ * import { createVerifier } from "@postern/client";
+ * import { createTestIssuer } from "@postern/client/testing";
+ *
+ * await using issuer = await createTestIssuer();
+ * await using verifier = createVerifier(issuer.verifierOptions);
+ * const token = await issuer.token({ scope: "orders:read" });
+ * await verifier.verify(token);
+ *
+ * issuer.revoke({ token });
+ * await issuer.synced(verifier);
+ * await verifier.verify(token); // throws ERR_TOKEN_REVOKED
+ * ```
+ */
 export async function createTestIssuer(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   const { audience = "test", maxStaleness = 10_000 } = takeOptions(options, names);
   const keys = new TestKeys();
@@ -98,32 +108,32 @@ export async function createTestIssuer(options: TestIssuerOptions = {}): Promise
   }
 
   function isSynced({ state: { feed, sequence, kids } }: Pick<Verifier, "state">): boolean {
-    const wanted = keys.kids;
+    const expected = keys.kids;
     return (
       feed === "synced" &&
       sequence === log.sequence &&
-      kids.length === wanted.length &&
-      wanted.every((kid) => kids.includes(kid))
+      kids.length === expected.length &&
+      expected.every((kid) => kids.includes(kid))
     );
   }
 
   function change(work: () => void): void {
     work();
-    log.tell();
+    log.notify();
   }
 
   return {
     url,
     verifierOptions: { issuer: url, audience, revocations: { baseUrl: url, token: credential } },
-    async token(wanted = {}) {
-      return keys.sign(testClaims(wanted, { issuer: url, audience, rev: log.sequence }));
+    async token(options = {}) {
+      return keys.sign(testClaims(options, { issuer: url, audience, rev: log.sequence }));
     },
-    revoke: (what) => log.revoke(what),
+    revoke: (target) => log.revoke(target),
     async synced(verifier) {
-      const deadlineMs = performance.now() + patienceMs;
+      const deadlineMs = performance.now() + syncTimeoutMs;
       while (!isSynced(verifier)) {
         if (performance.now() > deadlineMs)
-          throw new Error("the verifier does not come in step with the issuer");
+          throw new Error("the verifier did not sync with the issuer: it follows another one, or was closed");
         await delay(5);
       }
     },

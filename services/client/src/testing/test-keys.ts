@@ -7,7 +7,7 @@ interface TestKey {
   readonly publicJwk: Readonly<Record<string, unknown>>;
 }
 
-/** ES256 keys, the newest of which signs. */
+/** ES256 keys. The newest one signs. */
 export class TestKeys {
   #keys: readonly TestKey[] = [];
   /** Counts the changes. */
@@ -17,7 +17,7 @@ export class TestKeys {
     this.rotate();
   }
 
-  /** Name of the key that signs. */
+  /** ID of the key that signs. */
   get kid(): string {
     return this.#active.kid;
   }
@@ -31,18 +31,18 @@ export class TestKeys {
     return JSON.stringify({ keys: this.#keys.map(({ publicJwk }) => publicJwk) });
   }
 
-  /** Another key signs from now on. */
+  /** Adds a key, which signs from now on. */
   rotate(): void {
     this.#set([...this.#keys, newKey()]);
   }
 
-  /** A key is gone; where it was the one that signs, another takes over. */
+  /** Removes a key. If it was the one that signs, a new key replaces it. */
   remove(kid: string): void {
     const left = this.#keys.filter((key) => key.kid !== kid);
     this.#set(left.length === 0 || kid === this.kid ? [...left, newKey()] : left);
   }
 
-  /** A compact JWS of these claims, as Postern writes it. */
+  /** Signs claims as a compact JWS in Postern's form. */
   sign(claims: Readonly<Record<string, unknown>>): string {
     const { kid, privateKey } = this.#active;
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");

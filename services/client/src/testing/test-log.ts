@@ -14,7 +14,7 @@ import {
 import { newId } from "./test-ids.ts";
 import type { TestKeys } from "./test-keys.ts";
 
-/** What is over: a token, or whatever was authenticated before. */
+/** The target of a revocation: one token or session, or everything that was authenticated before. */
 export type TestRevocation =
   | { readonly token: string }
   | { readonly sessionId: string }
@@ -26,14 +26,14 @@ type WatchResponse = MessageInitShape<typeof WatchRevocationsResponseSchema>;
 type Entry = Revocation & { readonly id: string };
 
 const longestCheckpointMs = 2_000;
-/** Postern keeps an entry for so long after what it hits has expired. */
+/** How long Postern keeps an entry after the tokens that it revokes have expired. */
 const keepMs = 120_000;
 
 /** A revocation log, and the stream of it. */
 export class TestLog {
   readonly #keys: TestKeys;
   readonly #maxStalenessMs: number;
-  /** A cursor of another log is unknown here. */
+  /** Part of every cursor, so that cursors of other logs are refused. */
   readonly #name = newId("rev");
   readonly #set = new RevocationSet();
   readonly #entries: Entry[] = [];
@@ -54,8 +54,8 @@ export class TestLog {
     return this.#set.revokes(claims);
   }
 
-  revoke(what: TestRevocation): void {
-    this.add(targetOf(what));
+  revoke(target: TestRevocation): void {
+    this.add(toRevocationTarget(target));
   }
 
   add(target: RevocationTarget): void {
@@ -63,15 +63,15 @@ export class TestLog {
     const entry = { id: newId("rev"), seq: this.sequence + 1, target, forgetAfterMs };
     this.#entries.push(entry);
     this.#set.add(entry);
-    this.tell();
+    this.notify();
   }
 
-  /** Has all streams look whether there is something to send. */
-  tell(): void {
+  /** Notifies all streams that there may be something to send. */
+  notify(): void {
     for (const wake of this.#waiting) wake();
   }
 
-  /** The log from a cursor on, as it grows, and the keys. */
+  /** Streams the log from a cursor on, and the keys. */
   async *watch(cursor: string, signal: AbortSignal): AsyncGenerator<WatchResponse> {
     let known = this.#placeOf(cursor);
     let keysVersion: number | undefined;
@@ -98,12 +98,12 @@ export class TestLog {
   #placeOf(cursor: string): number {
     const place = cursor === "" ? 0 : Number(cursor.split(".", 2)[1]);
     if (cursor !== "" && cursor !== `${this.#name}.${place}`) {
-      throw new ConnectError("the cursor is unknown: start over without", Code.OutOfRange);
+      throw new ConnectError("`cursor` is invalid; call again without one", Code.OutOfRange);
     }
     return place;
   }
 
-  /** Resolves at the next change, after some time, or at the signal. */
+  /** Resolves at the next change, after `ms`, or when the signal is aborted. */
   #change(ms: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => {
@@ -119,8 +119,8 @@ export class TestLog {
   }
 }
 
-function targetOf(what: TestRevocation): RevocationTarget {
-  const own = ownMembers(what);
+function toRevocationTarget(target: TestRevocation): RevocationTarget {
+  const own = ownMembers(target);
   if ("token" in own) return { kind: "token", id: parseAccessToken(own.token).claims.jti };
   if ("sessionId" in own) return { kind: "session", id: own.sessionId };
   if ("userId" in own) return { kind: "user", id: own.userId };

@@ -16,9 +16,9 @@ export interface TestServerDeps {
   readonly log: Pick<TestLog, "watch">;
   /** The JWK Set, as JSON. */
   readonly jwks: () => string;
-  /** The claims of a token that is good at this moment. */
+  /** The claims of a token, if it is active. */
   readonly claimsOf: (token: string, issuer: string) => AccessTokenClaims | undefined;
-  /** What callers show. */
+  /** The secret token of callers. */
   readonly credential: string;
 }
 
@@ -28,7 +28,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Serves what verifiers ask Postern for. */
+/** Serves the RPCs and documents that verifiers use. */
 export async function startTestServer(deps: TestServerDeps): Promise<TestServer> {
   const closing = new AbortController();
   const documents: Readonly<Record<string, () => string>> = {
@@ -78,7 +78,7 @@ export async function startTestServer(deps: TestServerDeps): Promise<TestServer>
 
 function authenticate(header: Headers, credential: string): void {
   if (header.get("authorization") === `Bearer ${credential}`) return;
-  throw new ConnectError("not a caller of this issuer", Code.Unauthenticated);
+  throw new ConnectError("the secret token is not of this issuer", Code.Unauthenticated);
 }
 
 function describe(claims: AccessTokenClaims): MessageInitShape<typeof IntrospectResponseSchema> {

@@ -1,11 +1,11 @@
 import { type OptionNames, takeOptions } from "../options.ts";
 import { newId } from "./test-ids.ts";
 
-/** What a token says; whatever is absent is made up. */
+/** The content of a test token. Absent values get defaults. */
 export interface TestTokenOptions {
-  /** The user: `usr_` and 26 characters. */
+  /** The user's ID: `usr_` and 26 characters. Absent: a new one. */
   readonly subject?: string;
-  /** `ses_` and 26 characters. */
+  /** The session's ID: `ses_` and 26 characters. Absent: a new one. */
   readonly sessionId?: string;
   /** Absent: `test`. */
   readonly clientId?: string;
@@ -15,21 +15,27 @@ export interface TestTokenOptions {
   readonly scope?: string | readonly string[];
   /** Absent: none. */
   readonly roles?: readonly string[];
-  /** Seconds, up to 3,600; at or below zero it is over since then. Absent: 300. */
+  /** Lifetime in seconds, at most 3,600. Zero or less: it has already expired, by that time. Absent: 300. */
   readonly expiresIn?: number;
   /**
-   * Claims beside or instead of these, whatever they are, `undefined` for none: to see what becomes of a token that
-   * Postern would not have made.
+   * Further claims, which replace those of the same name; `undefined` removes one. Use it to test tokens that Postern would
+   * not issue.
    */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 const names: OptionNames<TestTokenOptions> = {
-  ...{ subject: true, sessionId: true, clientId: true, audience: true, scope: true, roles: true },
-  ...{ expiresIn: true, claims: true },
+  subject: true,
+  sessionId: true,
+  clientId: true,
+  audience: true,
+  scope: true,
+  roles: true,
+  expiresIn: true,
+  claims: true,
 };
 
-/** So many seconds before `iat`, as Postern does. */
+/** `nbf` is this much before `iat`, as in Postern. */
 const notBeforeLeadSeconds = 5;
 
 /** The claims of an access token, in Postern's order. */
@@ -37,26 +43,26 @@ export function testClaims(
   given: TestTokenOptions,
   { issuer, audience, rev }: { readonly issuer: string; readonly audience: string; readonly rev: number },
 ): Readonly<Record<string, unknown>> {
-  const wanted = takeOptions(given, names);
-  const { expiresIn = 300, scope = [], roles = [] } = wanted;
+  const options = takeOptions(given, names);
+  const { expiresIn = 300, scope = [], roles = [] } = options;
   const now = Math.floor(Date.now() / 1_000);
   const exp = now + expiresIn;
   const iat = expiresIn > 0 ? now : exp - 300;
   return {
     iss: issuer,
-    sub: wanted.subject ?? newId("usr"),
-    aud: [wanted.audience ?? audience].flat(),
+    sub: options.subject ?? newId("usr"),
+    aud: [options.audience ?? audience].flat(),
     exp,
     iat,
     nbf: iat - notBeforeLeadSeconds,
     jti: newId("tok"),
-    sid: wanted.sessionId ?? newId("ses"),
-    client_id: wanted.clientId ?? "test",
+    sid: options.sessionId ?? newId("ses"),
+    client_id: options.clientId ?? "test",
     scope: [scope].flat().join(" "),
     amr: ["pwd"],
     auth_time: iat,
     ...(roles.length > 0 ? { roles } : {}),
     rev,
-    ...wanted.claims,
+    ...options.claims,
   };
 }

@@ -7,41 +7,41 @@ import { Unavailable } from "./unavailable.ts";
 export interface KeepDeps {
   /** Milliseconds of an `ElapsedClock`. */
   readonly elapsedMs: () => number;
-  /** 0 to 1, evenly. */
+  /** A random number from 0 to 1. */
   readonly random: () => number;
 }
 
 interface Held {
   readonly token: string;
   readonly obtainedAtMs: number;
-  /** From then on the next call has it renewed. */
+  /** From this time on, a call renews it. */
   readonly renewAtMs: number;
-  /** From then on it is not given out. */
-  readonly deadAtMs: number;
+  /** From this time on, it is not returned. */
+  readonly unusableAtMs: number;
 }
 
 interface Fault {
   readonly error: PosternError;
-  /** Until then nobody asks again. */
+  /** No retry before this time. */
   readonly untilMs: number;
 }
 
-/** A part of its life after which a token is renewed: a random one, for others began at the same time. */
+/** The share of its lifetime after which a token is renewed. It is random, because other processes start at the same time. */
 const renewFrom = 0.6;
 const renewSpread = 0.2;
-/** So long before its end it is taken for dead, for a call takes time; of a short life a tenth. */
+/** A token is not returned this close to its end, because a call takes time; at most a tenth of its lifetime. */
 const marginMs = 5_000;
-/** A token so young that is refused is refused for another reason than its age. */
+/** If a server refuses a token younger than this, a new token would not help. */
 const youngMs = 5_000;
-/** How long to rest after a failure, at most: the first time, and after many. */
-const rests = {
-  unavailable: { firstMs: 250, longestMs: 30_000 },
+/** Maximum delay before a retry: after the first failure, and after many. */
+const retryDelays = {
+  unavailable: { firstMs: 250, maxMs: 30_000 },
   // Each try counts as a failed login.
-  refused: { firstMs: 30_000, longestMs: 300_000 },
+  refused: { firstMs: 30_000, maxMs: 300_000 },
 };
 
-/** Keeps the token of an origin, one request to it at a time. */
-export function keepToken(origin: TokenProvider, { elapsedMs, random }: KeepDeps): TokenSource {
+/** Caches a provider's token, with one request to the provider at a time. */
+export function keepToken(provider: TokenProvider, { elapsedMs, random }: KeepDeps): TokenSource {
   let held: Held | undefined;
   let fault: Fault | undefined;
   let failures = 0;
@@ -52,22 +52,22 @@ export function keepToken(origin: TokenProvider, { elapsedMs, random }: KeepDeps
       renewing = obtain().finally(() => {
         renewing = undefined;
       });
-      // Whoever waited for it may be gone.
+      // Its callers may have stopped waiting.
       renewing.catch(() => {});
     }
     return renewing;
   }
 
   async function obtain(): Promise<Held> {
-    const askedAtMs = elapsedMs();
+    const requestedAtMs = elapsedMs();
     try {
-      const { accessToken, expiresInMs } = takeToken(await origin.obtain());
+      const { accessToken, expiresInMs } = takeToken(await provider.obtain());
       const lifeMs = Math.max(0, expiresInMs);
       held = {
         token: accessToken,
         obtainedAtMs: elapsedMs(),
-        renewAtMs: askedAtMs + lifeMs * (renewFrom + renewSpread * random()),
-        deadAtMs: askedAtMs + lifeMs - Math.min(marginMs, lifeMs / 10),
+        renewAtMs: requestedAtMs + lifeMs * (renewFrom + renewSpread * random()),
+        unusableAtMs: requestedAtMs + lifeMs - Math.min(marginMs, lifeMs / 10),
       };
       failures = 0;
       fault = undefined;
@@ -75,20 +75,21 @@ export function keepToken(origin: TokenProvider, { elapsedMs, random }: KeepDeps
     } catch (thrown) {
       const error = asPosternError(thrown);
       if (error.code === "ERR_SESSION_ENDED") held = undefined;
-      fault = { error, untilMs: elapsedMs() + restMs(error) };
+      fault = { error, untilMs: elapsedMs() + retryDelayMs(error) };
       failures += 1;
       throw error;
     }
   }
 
-  function restMs(error: PosternError): number {
-    const { firstMs, longestMs } = error.code === "ERR_UNAVAILABLE" ? rests.unavailable : rests.refused;
-    const restMs = Math.min(longestMs, firstMs * 2 ** Math.min(failures, 16)) * (0.5 + random() / 2);
-    return error instanceof Unavailable ? Math.max(restMs, error.retryAfterMs) : restMs;
+  function retryDelayMs(error: PosternError): number {
+    const { firstMs, maxMs } =
+      error.code === "ERR_UNAVAILABLE" ? retryDelays.unavailable : retryDelays.refused;
+    const retryDelayMs = Math.min(maxMs, firstMs * 2 ** Math.min(failures, 16)) * (0.5 + random() / 2);
+    return error instanceof Unavailable ? Math.max(retryDelayMs, error.retryAfterMs) : retryDelayMs;
   }
 
   function usable(nowMs: number, refused: string | undefined): Held | undefined {
-    if (held === undefined || nowMs >= held.deadAtMs) return undefined;
+    if (held === undefined || nowMs >= held.unusableAtMs) return undefined;
     return held.token === refused && nowMs - held.obtainedAtMs >= youngMs ? undefined : held;
   }
 
@@ -97,19 +98,19 @@ export function keepToken(origin: TokenProvider, { elapsedMs, random }: KeepDeps
       const { signal, refused } = ownMembers(options);
       signal?.throwIfAborted();
       const nowMs = elapsedMs();
-      const isResting = fault !== undefined && nowMs < fault.untilMs;
+      const isTooEarly = fault !== undefined && nowMs < fault.untilMs;
       const good = usable(nowMs, refused);
       if (good !== undefined) {
-        if (nowMs >= good.renewAtMs && !isResting) void renew();
+        if (nowMs >= good.renewAtMs && !isTooEarly) void renew();
         return good.token;
       }
-      if (fault !== undefined && isResting) throw fault.error;
+      if (fault !== undefined && isTooEarly) throw fault.error;
       return (await unlessAborted(renew(), signal)).token;
     },
   };
 }
 
-/** The HTTP library's error about a token that cannot be sent would contain the token. */
+/** Checks the token here, because the HTTP library's error about an invalid header would contain it. */
 function takeToken(obtained: ObtainedToken): ObtainedToken {
   const { accessToken, expiresInMs } = ownMembers(obtained);
   if (!isSendable(accessToken))
@@ -123,7 +124,7 @@ function takeToken(obtained: ObtainedToken): ObtainedToken {
 function asPosternError(error: unknown): PosternError {
   return error instanceof PosternError
     ? error
-    : new Unavailable("no access token could be had", { cause: error });
+    : new Unavailable("no access token could be obtained", { cause: error });
 }
 
 async function unlessAborted<T>(outcome: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -5,13 +5,29 @@ import { type PosternSessionOptions, readOptions } from "./session-options.ts";
 import { keepSession, type SessionCalls } from "./session-refresher.ts";
 import type { TokenProvider } from "./token-source.ts";
 
-/** How long to wait for an answer. */
+/** Maximum time of a call. */
 const timeoutMs = 5_000;
 
 /**
- * The access tokens of one session. For one process: of two that show one refresh token, the one that comes late ends
- * the session for both.
- * @throws {TypeError} that names the option that is missing, invalid or unknown
+ * Creates a provider of one session's access tokens. It logs in, or continues a session with its refresh token. Use a
+ * session in one process only: if two processes use the same refresh token, reuse detection ends the session for both.
+ *
+ * @throws {TypeError} naming the option that is missing, invalid or unknown
+ * @example
+ * ```ts
+ * import { readFile, writeFile } from "node:fs/promises";
+ * import { createTokenSource, posternSession } from "@postern/client";
+ *
+ * const file = "/var/lib/billing/refresh-token";
+ * const source = createTokenSource(
+ *   posternSession({
+ *     baseUrl: "https://auth.example.com",
+ *     token: "ptn_st_…",
+ *     refreshToken: await readFile(file, "utf8"),
+ *     onRefreshToken: (refreshToken) => writeFile(file, refreshToken, { mode: 0o600 }),
+ *   }),
+ * );
+ * ```
  */
 export function posternSession(given: PosternSessionOptions): TokenProvider {
   const options = readOptions(given);

@@ -12,48 +12,61 @@ import {
 } from "../options.ts";
 import { faultsOfClient } from "../rpc/postern-client.ts";
 
+/** Options of {@link posternSession}. Set `login`, `refreshToken`, or both. */
 export interface PosternSessionOptions {
-  /** Postern's http listener; with `httpVersion: "2"`, its grpc listener. */
+  /** URL of Postern's http listener; with `httpVersion: "2"`, of its grpc listener. */
   readonly baseUrl: string;
-  /** A secret token with the permission `login`; of a session that is there already, the one that opened it. */
+  /** A secret token with the permission `login`. To continue a session, the token that opened it. */
   readonly token: string;
   /** Absent: `1.1`. */
   readonly httpVersion?: "1.1" | "2";
-  /** How to open a session where there is none, and when it is over. Absent: its end is the end. */
+  /** How to open a session, at the start and after a session has ended. Absent: no session is opened. */
   readonly login?: LoginOptions;
-  /** Of a session that is there already; shown first. */
+  /** The refresh token of an existing session, which is used first. */
   readonly refreshToken?: string;
   /**
-   * Keeps each new refresh token, for a process that starts anew to go on with: an older one ends the session. It is
-   * not used before this has resolved; if this throws, no token is given out, and the next try begins here.
+   * Stores each new refresh token, so that the process can continue the session after a restart; an older refresh token
+   * would end it. The token is used only after this has resolved. If it throws, `token()` fails, and the next call starts
+   * with it again.
    */
   readonly onRefreshToken?: (refreshToken: string) => void | Promise<void>;
 }
 
+/** How to log in. */
 export interface LoginOptions {
   /** E-mail address or user name. */
   readonly identifier: string;
   readonly password: string;
-  /** Absent: the secret token's own name. */
+  /** Absent: the name of the secret token. */
   readonly clientId?: string;
-  /** Who shall accept the access tokens; absent: the default audience. */
+  /** Audience of the access tokens. Absent: the default audience. */
   readonly audience?: readonly string[];
-  /** What the access tokens shall allow; absent: nothing. */
+  /** Scope of the access tokens. Absent: none. */
   readonly scope?: readonly string[];
-  /** A label for the session, to be shown to the user. */
+  /** A label of the session, for the user's list of sessions. */
   readonly device?: string;
 }
 
 const names: OptionNames<PosternSessionOptions> = {
-  ...{ baseUrl: true, token: true, httpVersion: true, login: true, refreshToken: true, onRefreshToken: true },
+  baseUrl: true,
+  token: true,
+  httpVersion: true,
+  login: true,
+  refreshToken: true,
+  onRefreshToken: true,
 };
 const namesOfLogin: OptionNames<LoginOptions> = {
-  ...{ identifier: true, password: true, clientId: true, audience: true, scope: true, device: true },
+  identifier: true,
+  password: true,
+  clientId: true,
+  audience: true,
+  scope: true,
+  device: true,
 };
 
 /**
  * Reads the options' own members.
- * @throws {TypeError} that names the option
+ * @throws {TypeError} naming the option
  */
 export function readOptions(given: PosternSessionOptions): PosternSessionOptions {
   if (!isObject(given)) throw new TypeError("the options must be an object");

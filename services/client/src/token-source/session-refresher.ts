@@ -5,7 +5,7 @@ import type { PosternSessionOptions } from "./session-options.ts";
 import type { ObtainedToken, TokenProvider } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
-/** What is asked of Postern. Undefined: an answer of a kind that this version does not know. */
+/** The calls to Postern. Undefined: an outcome that this version of the library does not know. */
 export interface SessionCalls {
   readonly refresh: (refreshToken: string, requestId: string) => Promise<TokenSet | undefined>;
   readonly login: () => Promise<TokenSet | undefined>;
@@ -13,7 +13,7 @@ export interface SessionCalls {
 
 export interface SessionDeps {
   readonly newRequestId: () => string;
-  /** 0 to 1, evenly. */
+  /** A random number from 0 to 1. */
   readonly random: () => number;
   readonly delay: (ms: number) => Promise<void>;
 }
@@ -21,18 +21,18 @@ export interface SessionDeps {
 interface Session {
   readonly refreshToken: string;
   /**
-   * Sent with every try to spend the refresh token: a try whose answer was lost is answered again, however late, as
-   * long as its successor was not used.
+   * Sent with every attempt to refresh. If the answer was lost, a retry gets the same answer, until the new refresh token is
+   * used.
    */
   readonly requestId: string;
-  /** Whether the user of this package has it. */
+  /** Whether `onRefreshToken` has stored it. */
   isStored: boolean;
 }
 
-/** How often a call is tried, and how long to rest between two tries, at most: twice as long each time. */
-const tries = 3;
-const firstRestMs = 100;
-const longestRestMs = 2_000;
+/** Maximum attempts of a call. The delay between them doubles; a server may request a longer one, up to the maximum. */
+const maxAttempts = 3;
+const firstRetryDelayMs = 100;
+const maxRetryDelayMs = 2_000;
 
 export function keepSession(
   options: Pick<PosternSessionOptions, "login" | "refreshToken" | "onRefreshToken">,
@@ -58,14 +58,14 @@ export function keepSession(
 
   async function refresh({ refreshToken, requestId }: Session): Promise<ObtainedToken> {
     await store();
-    return take(await patiently(() => calls.refresh(refreshToken, requestId)));
+    return take(await withRetries(() => calls.refresh(refreshToken, requestId)));
   }
 
   async function take(tokens: TokenSet | undefined): Promise<ObtainedToken> {
     if (!tokens?.accessToken || !tokens.refreshToken) {
       throw new PosternError(
         "ERR_LOGIN_REFUSED",
-        "Postern wants more than a password, which this version cannot give",
+        "the login needs more than a password, which this version does not support",
       );
     }
     const { accessToken, refreshToken, expiresIn } = tokens;
@@ -74,15 +74,15 @@ export function keepSession(
     return { accessToken, expiresInMs: expiresIn * 1_000 };
   }
 
-  async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  async function withRetries<T>(call: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await call();
       } catch (error) {
         const refusal = toSdkError(error);
         const retryAfterMs = refusal instanceof Unavailable ? refusal.retryAfterMs : Number.POSITIVE_INFINITY;
-        if (attempt === tries || retryAfterMs > longestRestMs) throw refusal;
-        await delay(Math.max(retryAfterMs, firstRestMs * 2 ** (attempt - 1)) * (1 + random()));
+        if (attempt === maxAttempts || retryAfterMs > maxRetryDelayMs) throw refusal;
+        await delay(Math.max(retryAfterMs, firstRetryDelayMs * 2 ** (attempt - 1)) * (1 + random()));
       }
     }
   }
@@ -99,8 +99,8 @@ export function keepSession(
           if (options.login === undefined) throw error;
         }
       }
-      if (options.login === undefined) throw new PosternError("ERR_SESSION_ENDED", "the session is over");
-      return take(await patiently(calls.login));
+      if (options.login === undefined) throw new PosternError("ERR_SESSION_ENDED", "the session has ended");
+      return take(await withRetries(calls.login));
     },
   };
 }

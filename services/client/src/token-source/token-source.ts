@@ -1,32 +1,33 @@
-/** An access token, and how long it lives, in milliseconds from when it was asked for. */
+/** An access token and its lifetime in milliseconds, from the time of the request. */
 export interface ObtainedToken {
   readonly accessToken: string;
   readonly expiresInMs: number;
 }
 
-/** Where access tokens come from. Asked once at a time, and never given up on. */
+/** Obtains access tokens. A {@link TokenSource} has one request at a time, and does not cancel it. */
 export interface TokenProvider {
   /**
-   * Another token each time, where there is one.
-   * @throws {PosternError} `ERR_SESSION_ENDED`, `ERR_LOGIN_REFUSED`; whatever else is thrown may be better a moment
-   * later
+   * Obtains a new token.
+   * @throws {PosternError} `ERR_SESSION_ENDED`, `ERR_LOGIN_REFUSED`. Any other error counts as temporary.
    */
   obtain(): Promise<ObtainedToken>;
 }
 
+/** Options of {@link TokenSource.token}. */
 export interface TokenOptions {
-  /** Gives up waiting. What was begun goes on, for the sake of others and of the next call. */
+  /** Stops waiting. The request for a token continues, for other callers. */
   readonly signal?: AbortSignal;
-  /** A token that was not accepted: another one is wanted. If it was obtained just now, it is given all the same. */
+  /** A token that a server refused. The source returns another one, except if this one was obtained only now. */
   readonly refused?: string;
 }
 
-/** A good access token at any time. */
+/** Always has a valid access token. */
 export interface TokenSource {
   /**
-   * An access token that lives for a while. Renewed ahead of its end, by the calls that come once three fifths to
-   * four fifths of its life are over and do not wait for it.
-   * @throws {PosternError} `ERR_SESSION_ENDED`, `ERR_LOGIN_REFUSED`, `ERR_UNAVAILABLE`; and the signal's reason
+   * Returns an access token that does not expire soon. A call after 60 to 80 % of its lifetime starts the renewal, and does
+   * not wait for it.
+   * @throws {PosternError} `ERR_SESSION_ENDED`, `ERR_LOGIN_REFUSED`, `ERR_UNAVAILABLE`
+   * @throws the signal's reason
    */
   token(options?: TokenOptions): Promise<string>;
 }

@@ -1,8 +1,8 @@
 import { PosternError } from "../core/postern-error.ts";
 
-/** No token could be had now. */
+/** No token can be obtained now. */
 export class Unavailable extends PosternError {
-  /** Before then it is of no use to ask again, in milliseconds. */
+  /** Minimum delay before a retry, in milliseconds. */
   readonly retryAfterMs: number;
 
   constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {

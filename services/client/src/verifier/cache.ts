@@ -1,15 +1,15 @@
 /**
- * What is known of tokens, by their text; the ones that nobody has shown for longest go first. Found by the signature,
- * whose hash is the cheapest good one, and taken only where the whole text is the same: half of a token that is known
- * before the signature of it is another token.
+ * A cache by the whole text of a token, which drops the least recently used entries. The map's key is the signature, because
+ * a short random text is cheap to hash. An entry is used only if its whole text is equal: another payload with the same
+ * signature is another token.
  */
 export class TokenCache<T extends { readonly token: string }> {
   readonly #capacity: number;
-  /** Those shown since the last turn, and those shown before. */
+  /** Entries used since the generations were last swapped, and those used before. */
   #young = new Map<string, T>();
   #old = new Map<string, T>();
 
-  /** @param capacity how many at the most; half as many surely */
+  /** @param capacity maximum number of entries. Half of it is always kept */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }

@@ -27,10 +27,10 @@ const unverifiedPerSecond = 10;
 export function createIntrospectFallback(
   deps: IntrospectFallbackDeps,
 ): (token: string) => Promise<AccessTokenClaims> {
-  const mayAskUnverified = createAllowance(unverifiedPerSecond, 1_000, deps.nowMs);
+  const mayIntrospectUnverified = createAllowance(unverifiedPerSecond, 1_000, deps.nowMs);
 
   /**
-   * An old key is good enough, because the issuer verifies the token too. An unknown key is looked up in the key set, which
+   * An old key is enough, because the issuer verifies the token too. An unknown key is looked up in the key set, which
    * is fetched once for all waiting calls, and not often.
    * @returns undefined if the key set cannot be fetched
    * @throws {PosternError} `ERR_KEY_UNKNOWN`
@@ -49,7 +49,7 @@ export function createIntrospectFallback(
   }
 
   /** @returns the token's ID, if the token is active */
-  async function ask(token: string): Promise<string | undefined> {
+  async function introspect(token: string): Promise<string | undefined> {
     try {
       return await deps.introspect(token);
     } catch (cause) {
@@ -59,12 +59,12 @@ export function createIntrospectFallback(
   }
 
   /** The issuer verifies the signature too. The payload is read only after that. */
-  async function askWithoutKey(token: string, signed: SignedToken): Promise<AccessTokenClaims> {
-    if (!mayAskUnverified()) {
+  async function introspectWithoutKey(token: string, signed: SignedToken): Promise<AccessTokenClaims> {
+    if (!mayIntrospectUnverified()) {
       const message = "the revocation feed is stale, and the token's key cannot be fetched";
       throw new PosternError("ERR_UNAVAILABLE", message);
     }
-    const tokenId = await ask(token);
+    const tokenId = await introspect(token);
     if (tokenId === undefined) throw tokenIsRevoked();
     const claims = readPayload(signed);
     deps.checkClaims(claims);
@@ -75,11 +75,11 @@ export function createIntrospectFallback(
   return async (token) => {
     const signed = readSignedToken(token);
     const key = await keyOf(signed.header.kid);
-    if (key === undefined) return askWithoutKey(token, signed);
+    if (key === undefined) return introspectWithoutKey(token, signed);
     checkSignature(signed, key);
     const claims = readPayload(signed);
     deps.checkClaims(claims);
-    if ((await ask(token)) !== claims.jti) throw tokenIsRevoked();
+    if ((await introspect(token)) !== claims.jti) throw tokenIsRevoked();
     return claims;
   };
 }

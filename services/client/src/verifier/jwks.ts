@@ -4,31 +4,31 @@ import { type KeySet, readKeySet, type VerifyingKey } from "./key-set.ts";
 
 export interface JwksSourceDeps {
   readonly issuer: string;
-  /** Undefined: found by discovery. */
+  /** Undefined: use discovery. */
   readonly jwksUri: string | undefined;
   readonly fetch: typeof fetch;
   /** Milliseconds of an `ElapsedClock`. */
   readonly elapsedMs: () => number;
 }
 
-/** The issuer's keys, fetched. */
+/** The issuer's key set, fetched by HTTP. */
 export interface JwksSource {
-  /** The keys fetched last. */
+  /** The keys of the last successful fetch. */
   readonly keys: KeySet | undefined;
   /**
-   * The key of that name; undefined: the issuer has none.
-   * @throws {PosternError} `ERR_UNAVAILABLE` where no key set could be had so far, nor a newer one that may have the key
+   * Returns the key with that ID; undefined: the issuer has none.
+   * @throws {PosternError} `ERR_UNAVAILABLE` if no key set could be fetched, or none that is new enough to have the key
    */
   find(kid: string): Promise<VerifyingKey | undefined>;
 }
 
-/** A set that says nothing of its age. */
+/** For a key set without `max-age`. */
 const defaultMaxAgeMs = 300_000;
-/** However long a set says that it holds: a key must be gone from here in the end. */
-const longestMaxAgeMs = 3_600_000;
-/** Names that are in no set make nobody fetch more often than this; nor does an issuer that does not answer. */
+/** Limits `max-age`, because removed keys must disappear here too. */
+const maxMaxAgeMs = 3_600_000;
+/** Minimum time between fetches, for unknown key IDs and for an issuer that does not answer. */
 const coolDownMs = 10_000;
-/** The same while there is no set at all. */
+/** The same, before the first key set. */
 const firstCoolDownMs = 1_000;
 const timeoutMs = 5_000;
 const maxBytes = 64 * 1024;
@@ -36,11 +36,11 @@ const maxBytes = 64 * 1024;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Fetches the key set (RFC 7517) when it is first wanted, when it is as old as its `Cache-Control` allows, and when a
- * token names a key that it lacks. One fetch at a time. The last good set is kept while none can be had.
+ * Fetches the key set (RFC 7517) at the first use, when it is older than its `Cache-Control` allows, and when a token names a
+ * key that it lacks. There is one fetch at a time. If a fetch fails, the last valid set stays in use.
  */
 export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSourceDeps): JwksSource {
-  /** Where discovery has found the set; forgotten when it cannot be had there. */
+  /** The URL from discovery. It is discarded if the fetch fails. */
   let found: string | undefined;
   let keys: KeySet | undefined;
   let goodUntilMs = Number.NEGATIVE_INFINITY;
@@ -57,8 +57,7 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
       throw new Error(`${url} answered ${response.status}`);
     }
     const maxAge = /(?:^|[\s,])max-age=(\d{1,9})/.exec(response.headers.get("cache-control") ?? "")?.[1];
-    const maxAgeMs =
-      maxAge === undefined ? defaultMaxAgeMs : Math.min(Number(maxAge) * 1_000, longestMaxAgeMs);
+    const maxAgeMs = maxAge === undefined ? defaultMaxAgeMs : Math.min(Number(maxAge) * 1_000, maxMaxAgeMs);
     return { text: await readText(response, url), maxAgeMs };
   }
 
@@ -66,7 +65,7 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
     found ??= jwksUri ?? (await discover());
     const { text, maxAgeMs } = await get(found);
     const read = readKeySet(text, keys);
-    if (read === undefined) throw new Error(`${found} answered with no key to verify access tokens with`);
+    if (read === undefined) throw new Error(`${found} has no key that can verify access tokens`);
     keys = read;
     goodUntilMs = triedAtMs + Math.max(maxAgeMs, coolDownMs);
   }
@@ -76,7 +75,7 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
     const url = metadataUrl(issuer);
     const parsed = JSON.parse((await get(url)).text) as { issuer?: unknown; jwks_uri?: unknown } | null;
     const metadata = ownMembers(parsed ?? {});
-    // Metadata of another issuer: who can answer here could have us trust keys of his own (section 3.3).
+    // Otherwise an attacker who can answer here could make us trust other keys (section 3.3).
     if (metadata.issuer !== issuer) throw new Error(`${url} belongs to another issuer`);
     const uri = metadata.jwks_uri;
     if (typeof uri !== "string" || !URL.canParse(uri)) throw new Error(`${url} names no jwks_uri`);
@@ -113,23 +112,23 @@ export function createJwksSource({ issuer, jwksUri, fetch, elapsedMs }: JwksSour
     },
     async find(kid) {
       if (elapsedMs() >= goodUntilMs) {
-        // Who finds the set too old waits for the next one; while that does not come, nobody else does.
+        // The first call that finds the set too old waits for the fetch. If it fails, later calls do not wait.
         const waits = keys === undefined || triedAtMs < goodUntilMs;
         const refreshed = refresh();
         if (waits) await refreshed;
       }
       if (keys !== undefined && !keys.has(kid)) await refresh();
       const key = keys?.get(kid);
-      // That an older set lacks it says nothing of a key, where no newer one can be had.
+      // An old set without the key proves nothing if no newer one can be fetched.
       if (keys === undefined || (key === undefined && fault !== undefined)) {
-        throw new PosternError("ERR_UNAVAILABLE", "the issuer's keys cannot be had", { cause: fault });
+        throw new PosternError("ERR_UNAVAILABLE", "the issuer's keys cannot be fetched", { cause: fault });
       }
       return key;
     },
   };
 }
 
-/** Where an issuer tells of itself: its path stands behind the well-known name (section 3.1). */
+/** The URL of the issuer's metadata: the issuer's path comes after the well-known path (section 3.1). */
 function metadataUrl(issuer: string): string {
   const { origin, pathname } = new URL(issuer);
   return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, "")}`;

@@ -2,11 +2,11 @@ import { constants, createPublicKey, type JsonWebKey, verify } from "node:crypto
 import type { AccessTokenAlg } from "../core/access-token.ts";
 import { ownMembers } from "../core/own-members.ts";
 
-/** A public key of the issuer, and the one algorithm that it is for (RFC 8725 section 3.1). */
+/** A public key of the issuer, with its only algorithm (RFC 8725 section 3.1). */
 export interface VerifyingKey {
   readonly kid: string;
   readonly alg: AccessTokenAlg;
-  /** What it was read from. */
+  /** The JWK that it was read from. */
   readonly jwk: string;
   verify(data: Uint8Array, signature: Uint8Array): boolean;
 }
@@ -14,17 +14,17 @@ export interface VerifyingKey {
 /** The issuer's keys by `kid`. */
 export type KeySet = ReadonlyMap<string, VerifyingKey>;
 
-/** More than any issuer has; a set that is longer is not one of Postern's. */
+/** More keys than Postern ever publishes. */
 const maxKeys = 64;
 const maxTextLength = 64 * 1024;
 const leastRsaBits = 2048;
-/** FIPS 186-5 appendix A.1.1. With an exponent of 1 any text would be its own signature. */
+/** FIPS 186-5 appendix A.1.1. With an exponent of 1, every text would be its own signature. */
 const leastRsaExponent = 65_537n;
 
 /**
- * Reads a JWK Set (RFC 7517 section 5). Keys of a form that is not known, or not fit for access tokens, are left out;
- * those that were known already stay the same objects.
- * @returns undefined where the text is no JWK Set, or one without a key to verify with
+ * Reads a JWK Set (RFC 7517 section 5). Keys that are unknown or not for access tokens are left out. A key that is equal to
+ * one in `known` stays the same object.
+ * @returns undefined if the text is not a JWK Set, or has no key that can verify access tokens
  */
 export function readKeySet(text: string, known: KeySet = new Map()): KeySet | undefined {
   if (text.length > maxTextLength) return undefined;
@@ -34,7 +34,7 @@ export function readKeySet(text: string, known: KeySet = new Map()): KeySet | un
   for (const jwk of jwks) {
     const key = readKey(membersOf(jwk), known);
     if (key === undefined) continue;
-    // Two keys of one name: nobody can say which of them is meant.
+    // With two keys of the same ID, it is unclear which one a token means.
     if (keys.has(key.kid)) return undefined;
     keys.set(key.kid, key);
   }
@@ -50,13 +50,15 @@ function readKey(jwk: Readonly<Record<string, unknown>>, known: KeySet): Verifyi
   if (scheme === undefined) return undefined;
   const { kty, crv, members, digest, options } = schemes[scheme as AccessTokenAlg];
   if (jwk["kty"] !== kty || jwk["crv"] !== crv) return undefined;
-  // The public members alone: whatever else stands there is not looked at, a secret part least of all.
-  const wanted = Object.fromEntries(members.map((name) => [name, jwk[name]]));
-  if (!Object.values(wanted).every((value) => typeof value === "string")) return undefined;
-  const text = JSON.stringify([alg, wanted]);
+  // Only the public members: others, above all a private part, are ignored.
+  const publicMembers = Object.fromEntries(members.map((name) => [name, jwk[name]]));
+  if (!Object.values(publicMembers).every((value) => typeof value === "string")) return undefined;
+  const text = JSON.stringify([alg, publicMembers]);
   const before = known.get(kid);
   if (before?.jwk === text) return before;
-  const key = importKey(ownMembers({ kty, ...(crv === undefined ? {} : { crv }), ...wanted }) as JsonWebKey);
+  const key = importKey(
+    ownMembers({ kty, ...(crv === undefined ? {} : { crv }), ...publicMembers }) as JsonWebKey,
+  );
   if (key === undefined) return undefined;
   const verifier = ownMembers({ key, ...options });
   return {
@@ -80,12 +82,18 @@ function importKey(key: JsonWebKey) {
 
 const schemes = {
   ES256: {
-    ...{ kty: "EC", crv: "P-256", members: ["x", "y"], digest: "sha256" },
+    kty: "EC",
+    crv: "P-256",
+    members: ["x", "y"],
+    digest: "sha256",
     options: { dsaEncoding: "ieee-p1363" },
   },
   EdDSA: { kty: "OKP", crv: "Ed25519", members: ["x"], digest: null, options: {} },
   RS256: {
-    ...{ kty: "RSA", crv: undefined, members: ["n", "e"], digest: "sha256" },
+    kty: "RSA",
+    crv: undefined,
+    members: ["n", "e"],
+    digest: "sha256",
     options: { padding: constants.RSA_PKCS1_PADDING },
   },
 } as const;
@@ -98,7 +106,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Its own members: nothing of a prototype is taken for one. */
+/** The value's own members, without those of a prototype. */
 function membersOf(value: unknown): Readonly<Record<string, unknown>> {
   return ownMembers(typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {});
 }

@@ -2,17 +2,17 @@ import type { WatchRevocationsResponse } from "@postern/proto/postern/auth/v1/au
 import { createPosternClient } from "../rpc/postern-client.ts";
 import type { RevocationsOptions } from "./verifier-options.ts";
 
-/** What a verifier asks Postern itself. */
+/** The calls of a verifier to Postern. */
 export interface PosternConnection {
-  /** Aborted, a stream takes an HTTP/2 connection with it: it may be what does not answer. */
+  /** If a stream is aborted, its HTTP/2 connection is closed too, because the connection may be the cause. */
   readonly watch: (cursor: string, signal: AbortSignal) => AsyncIterable<WatchRevocationsResponse>;
-  /** @returns the token's id, where it is active */
+  /** @returns the token's ID, if the token is active */
   readonly introspect: (token: string) => Promise<string | undefined>;
 }
 
 const timeoutMs = 2_000;
 
-/** Connects to nothing yet. */
+/** Creates the client. It opens no connection. */
 export function connectPostern(options: RevocationsOptions): PosternConnection {
   const { client, abort } = createPosternClient(options);
   return {

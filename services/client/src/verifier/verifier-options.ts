@@ -15,43 +15,51 @@ import {
 import { faultsOfClient } from "../rpc/postern-client.ts";
 import type { FeedEvent } from "./stream.ts";
 
+/** Options of {@link createVerifier}. */
 export interface VerifierOptions {
-  /** The `iss` of tokens, to the letter. */
+  /** The `iss` of tokens, exactly. */
   readonly issuer: string;
-  /** Whom a token must be for: one of these. */
+  /** The name of your service. A token must be for it; of a list, for one of them. */
   readonly audience: string | readonly string[];
-  /** Where the key set is; absent: found by discovery (RFC 8414). Not asked for while the feed tells the keys. */
+  /** URL of the key set. Absent: discovery (RFC 8414). It is not fetched while the revocation stream has the keys. */
   readonly jwksUri?: string;
-  /** Where to hear of revocations; `false`: a token is valid until it expires, whatever became of its session. */
+  /** Where revocations come from. `false`: a token is valid until it expires, even if its session has ended. */
   readonly revocations: RevocationsOptions | false;
-  /** How old, in milliseconds, what is known of revocations may be; at most, and absent: what the issuer says, 10 s. */
+  /** Maximum age of the revocation data, in milliseconds. Absent, and at most: the issuer's limit of 10,000. */
   readonly maxStaleness?: number;
   /**
-   * What to do with a token while the feed is older than that: `introspect` asks the issuer about each, and refuses where
-   * that fails; `refuse` refuses all; `accept` goes by what is known. Absent: `introspect`.
+   * What happens while the revocation data is older than that: `introspect` calls the issuer for each token, and refuses
+   * the token if the call fails; `refuse` refuses all tokens; `accept` uses the old data. Absent: `introspect`.
    */
   readonly onStale?: "introspect" | "refuse" | "accept";
   /**
-   * How many tokens' signatures are remembered, and at times up to twice as many; absent: 10,000, of 2 KiB each or so; 0:
-   * none.
+   * Number of tokens in the cache of verified signatures. It can have up to twice as many, of about 2 KiB each. Absent:
+   * 10,000. 0: no cache.
    */
   readonly cacheSize?: number;
-  /** Told what becomes of the feed, for logs and metrics; of what keeps it from starting too. Must not throw. */
+  /** Receives events of the revocation stream, for logs and metrics. */
   readonly onEvent?: (event: FeedEvent) => void;
 }
 
+/** How to receive revocations. */
 export interface RevocationsOptions {
-  /** Postern's http listener; with `httpVersion: "2"`, its grpc listener. */
+  /** URL of Postern's http listener; with `httpVersion: "2"`, of its grpc listener. */
   readonly baseUrl: string;
-  /** A secret token with the permissions `watch` and, to ask about tokens while the feed is stale, `introspect`. */
+  /** A secret token with the permission `watch`, and with `introspect` for `onStale: "introspect"`. */
   readonly token: string;
   /** Absent: `1.1`. */
   readonly httpVersion?: "1.1" | "2";
 }
 
 const names: OptionNames<VerifierOptions> = {
-  ...{ issuer: true, audience: true, jwksUri: true, revocations: true },
-  ...{ maxStaleness: true, onStale: true, cacheSize: true, onEvent: true },
+  issuer: true,
+  audience: true,
+  jwksUri: true,
+  revocations: true,
+  maxStaleness: true,
+  onStale: true,
+  cacheSize: true,
+  onEvent: true,
 };
 const namesOfRevocations: OptionNames<RevocationsOptions> = { baseUrl: true, token: true, httpVersion: true };
 
@@ -60,7 +68,7 @@ const largestCache = 8_000_000;
 
 /**
  * Reads the options' own members.
- * @throws {TypeError} that names the option
+ * @throws {TypeError} naming the option
  */
 export function readOptions(given: VerifierOptions): VerifierOptions {
   if (!isObject(given)) throw new TypeError("the options must be an object");
