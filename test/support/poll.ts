@@ -2,31 +2,41 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** A loaded machine must not fail a test that waits for a condition, however little time it takes on an idle one. */
 const leastTimeoutMs = 90_000;
+/** A call that begins at the deadline still gets this much time. */
+const leastAskMs = 10_000;
+const hung = Symbol("hung");
 
 /**
- * Asks until the answer is neither `undefined` nor a throw.
+ * Calls `ask` until it returns something other than `undefined`, and does not throw.
  * @param timeoutMs raised to `leastTimeoutMs`
- * @throws {Error} at the timeout, naming `what`, with the last fault
+ * @throws {Error} at the timeout, naming `what`, with the last error of `ask`. A call of `ask` that hangs ends there too
  */
 export async function poll<T>(
   what: string,
   timeoutMs: number,
   ask: () => Promise<T | undefined>,
 ): Promise<T> {
-  const patientMs = Math.max(timeoutMs, leastTimeoutMs);
-  const deadline = performance.now() + patientMs;
+  const limitMs = Math.max(timeoutMs, leastTimeoutMs);
+  const deadline = performance.now() + limitMs;
+  let fault: unknown;
   for (;;) {
-    let fault: unknown;
+    const ended = new AbortController();
     try {
-      const answer = await ask();
-      if (answer !== undefined) return answer;
+      const answer = await Promise.race([
+        ask(),
+        delay(Math.max(leastAskMs, deadline - performance.now()), hung, { signal: ended.signal }),
+      ]);
+      if (answer !== undefined && answer !== hung) return answer;
+      if (answer === hung) fault ??= "it hangs";
+      else fault = undefined;
     } catch (error) {
       fault = error;
+    } finally {
+      ended.abort();
     }
     if (performance.now() > deadline) {
-      throw new Error(`gave up after ${patientMs} ms: ${what}${fault === undefined ? "" : ` (${fault})`}`, {
-        cause: fault,
-      });
+      const reason = fault === undefined ? "" : ` (${fault})`;
+      throw new Error(`gave up after ${limitMs} ms: ${what}${reason}`, { cause: fault });
     }
     await delay(25);
   }

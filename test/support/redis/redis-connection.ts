@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 
 export interface RedisAddress {
@@ -7,6 +8,9 @@ export interface RedisAddress {
   /** PEM of the CA, where the server speaks TLS. */
   readonly ca?: string | undefined;
 }
+
+/** Maximum time of a connection attempt, and of a command. */
+const timeoutMs = 10_000;
 
 /** A test's own connection to one server. */
 export interface RedisConnection {
@@ -23,18 +27,32 @@ export function connectTo({ port, user, ca }: RedisAddress): RedisConnection {
 
   function open() {
     const client = new Redis({
-      ...{ host: "127.0.0.1", port, lazyConnect: true, retryStrategy: () => null },
+      host: "127.0.0.1",
+      port,
+      lazyConnect: true,
+      retryStrategy: () => null,
       ...(user && { username: user.name, password: user.password }),
       ...(ca !== undefined && { tls: { ca } }),
-      ...{ protocol: 2, disableClientInfo: true, enableReadyCheck: false },
-      ...{ connectTimeout: 10_000, commandTimeout: 10_000 },
+      protocol: 2,
+      disableClientInfo: true,
+      enableReadyCheck: false,
+      connectTimeout: timeoutMs,
+      commandTimeout: timeoutMs,
     });
-    // Where nobody listens for them they are printed; a command rejects with them anyway.
+    // Without a listener, ioredis prints errors. Commands reject with them anyway.
     client.on("error", () => {});
     client.once("end", () => {
       if (current?.client === client) current = undefined;
     });
-    return { client, ready: client.connect() };
+    const connected = client.connect();
+    // ioredis does not limit the wait for a server that accepts the connection and then answers nothing.
+    const tooLate = delay(timeoutMs, undefined, { ref: false }).then(() => {
+      if (client.status === "ready") return;
+      client.disconnect();
+      throw new Error(`no answer from 127.0.0.1:${port} within ${timeoutMs} ms`);
+    });
+    tooLate.catch(() => {});
+    return { client, ready: Promise.race([connected, tooLate]) };
   }
   return {
     async command(...words) {

@@ -6,6 +6,9 @@ export type RedisClient = Client | Cluster;
 /** Maximum time until a new connection answers. */
 const connectMs = 1_000;
 
+/** Time between two lookups of the nodes that have the slots. */
+const slotsRefreshMs = 2_000;
+
 /** Delay between two attempts to connect: from 50 ms to a second, with jitter. */
 function retryDelayMs(times: number): number {
   return Math.min(50 * 2 ** (times - 1), 1_000) * (1 + Math.random() / 4);
@@ -54,8 +57,8 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
         sentinelRetryStrategy: retryDelayMs,
         retryStrategy: retryDelayMs,
       });
-    case "cluster":
-      return new Cluster([...target.hosts], {
+    case "cluster": {
+      const cluster = new Cluster([...target.hosts], {
         redisOptions: { ...common, tls },
         enableOfflineQueue: false,
         scaleReads: "master",
@@ -65,10 +68,22 @@ export function connectRedis(target: RedisTarget, name: string): RedisClient {
         retryDelayOnClusterDown: 10,
         retryDelayOnTryAgain: 10,
         slotsRefreshTimeout: connectMs,
-        // A frozen primary redirects no command. Only a lookup shows that another node has taken its slots.
-        slotsRefreshInterval: 2_000,
+        slotsRefreshInterval: 0,
         clusterRetryStrategy: retryDelayMs,
         clusterNodeRetryStrategy: retryDelayMs,
       });
+      refreshSlots(cluster);
+      return cluster;
+    }
   }
+}
+
+/**
+ * Looks up regularly which nodes have the slots: a frozen primary redirects no command, so only a lookup shows that another
+ * node has taken its slots. ioredis has an option for this, but its timer starts again if the client is disconnected during
+ * a lookup, and then the process never ends.
+ */
+function refreshSlots(cluster: Cluster): void {
+  const timer = setInterval(() => cluster.refreshSlotsCache(() => {}), slotsRefreshMs).unref();
+  cluster.once("end", () => clearInterval(timer));
 }
