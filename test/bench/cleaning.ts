@@ -20,7 +20,7 @@ const [rows = 1_000_000, perSecond = 100] = process.argv.slice(2).map(Number);
 const lookEveryMs = 200;
 const afterMs = 20_000;
 /** A server begins within 72 seconds of its start. */
-const patienceMs = 15 * 60_000;
+const timeoutMs = 15 * 60_000;
 
 type Phase = "before" | "during" | "after";
 
@@ -103,7 +103,7 @@ async function cleaned(): Promise<number> {
 }
 
 async function until(enough: number): Promise<number> {
-  const giveUpMs = performance.now() + patienceMs;
+  const giveUpMs = performance.now() + timeoutMs;
   while ((await cleaned()) < enough) {
     if (performance.now() > giveUpMs) throw new Error(`no ${enough} rows were cleaned in time`);
     await delay(lookEveryMs);

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type {
   AuditEvent,
   AuditFilter,
-  AuditNote,
   AuditPage,
+  AuditRecord,
   AuditStore,
 } from "../../services/auth/src/domain/ports/audit-store.ts";
 import { newId } from "../support/postgres/stores.ts";
@@ -29,17 +29,17 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   });
   afterAll(() => fixture[Symbol.asyncDispose]());
 
-  /** A note that no other test makes; `requestId` tells the notes of a test apart. */
-  function noteOf(overrides: Partial<AuditNote> = {}): AuditNote {
+  /** A record that no other test makes; `requestId` tells the record of a test apart. */
+  function recordOf(overrides: Partial<AuditRecord> = {}): AuditRecord {
     return {
       ...{ event: "login_refused", caller: "web", requestId: "1", userId: newId(), clientId: "spa" },
       ...{ clientAddress: "192.0.2.1", detail: { reason: "wrong_password" } },
       ...overrides,
     };
   }
-  async function noted(count: number, overrides: Partial<AuditNote>): Promise<string[]> {
+  async function recorded(count: number, overrides: Partial<AuditRecord>): Promise<string[]> {
     const ids = Array.from({ length: count }, (_, index) => String(index));
-    for (const requestId of ids) await one.note([noteOf({ ...overrides, requestId })]);
+    for (const requestId of ids) await one.record([recordOf({ ...overrides, requestId })]);
     return ids;
   }
 
@@ -63,13 +63,13 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   }
   const requests = (events: readonly AuditEvent[]) => events.map(({ requestId }) => requestId);
 
-  describe("a note", () => {
+  describe("a record", () => {
     test("is given back as it was made, with the store's time", async () => {
-      const note = noteOf({ detail: { reason: "rate_limited", count: 3, nested: { list: [1, null] } } });
+      const record = recordOf({ detail: { reason: "rate_limited", count: 3, nested: { list: [1, null] } } });
       const before = await one.readTime();
-      await one.note([note]);
-      const { events } = await readAll({ userId: note.userId });
-      expect(events).toMatchObject([{ ...note, sessionId: undefined, keyId: undefined }]);
+      await one.record([record]);
+      const { events } = await readAll({ userId: record.userId });
+      expect(events).toMatchObject([{ ...record, sessionId: undefined, keyId: undefined }]);
       const at = events[0]?.at.getTime() ?? 0;
       expect(at).toBeGreaterThanOrEqual(before.getTime());
       expect(at).toBeLessThanOrEqual((await one.readTime()).getTime());
@@ -77,17 +77,19 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
 
     test("without a user, a client and an address has none", async () => {
       const caller = newId();
-      await one.note([noteOf({ caller, userId: undefined, clientId: undefined, clientAddress: undefined })]);
+      await one.record([
+        recordOf({ caller, userId: undefined, clientId: undefined, clientAddress: undefined }),
+      ]);
       const { events } = await readAll({ caller });
       expect(events).toMatchObject([{ userId: undefined, clientId: undefined, clientAddress: undefined }]);
     });
 
     test("comes with all that were made with it, or none does", async () => {
       const caller = newId();
-      const faulty = { ...noteOf({ caller }), userId: "no id" };
-      await expect(one.note([noteOf({ caller }), faulty])).rejects.toThrow();
+      const faulty = { ...recordOf({ caller }), userId: "no id" };
+      await expect(one.record([recordOf({ caller }), faulty])).rejects.toThrow();
       expect((await readAll({ caller })).events).toEqual([]);
-      await one.note([noteOf({ caller }), noteOf({ caller })]);
+      await one.record([recordOf({ caller }), recordOf({ caller })]);
       expect((await readAll({ caller })).events).toHaveLength(2);
     });
   });
@@ -95,7 +97,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   describe("reading", () => {
     test.each(["oldest first", "newest first"] as const)("%s, every event once, in order", async (order) => {
       const userId = newId();
-      const ids = await noted(12, { userId });
+      const ids = await recorded(12, { userId });
       const expected = order === "oldest first" ? ids : ids.toReversed();
       for (const limit of [1, 3, 12, 100]) {
         expect(requests((await readAll({ userId }, order, limit)).events)).toEqual(expected);
@@ -104,8 +106,8 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
 
     test("looks at a bounded number of rows a time, whether they fit or not", async () => {
       const [rare, common] = [newId(), newId()];
-      const first = await noted(1, { caller: rare });
-      await noted(35, { caller: common });
+      const first = await recorded(1, { caller: rare });
+      await recorded(35, { caller: common });
       for (const order of ["oldest first", "newest first"] as const) {
         const { events, slices } = await readAll({ caller: rare }, order);
         expect(requests(events)).toEqual(first);
@@ -118,9 +120,9 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
       const clientAddress = `2001:db8::${newId().slice(-4)}`;
       const all = { userId, caller, clientId, clientAddress };
       const detail = { reason: "unknown_user", account };
-      await one.note([noteOf({ ...all, requestId: "all" }), noteOf({ caller, requestId: "caller" })]);
-      await one.note([noteOf({ caller, userId: undefined, detail, requestId: "account" })]);
-      await one.note([noteOf({ caller, event: "user_created", requestId: "event" })]);
+      await one.record([recordOf({ ...all, requestId: "all" }), recordOf({ caller, requestId: "caller" })]);
+      await one.record([recordOf({ caller, userId: undefined, detail, requestId: "account" })]);
+      await one.record([recordOf({ caller, event: "user_created", requestId: "event" })]);
       const found = async (filter: AuditFilter) => requests((await readAll(filter)).events);
       expect(await found({ caller })).toEqual(["all", "caller", "account", "event"]);
       expect(await found({ userId })).toEqual(["all"]);
@@ -146,7 +148,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
       const caller = newId();
       const times: Date[] = [];
       for (const requestId of ["a", "b", "c"]) {
-        await one.note([noteOf({ caller, requestId })]);
+        await one.record([recordOf({ caller, requestId })]);
         const { events } = await readAll({ caller });
         times.push(events.at(-1)?.at ?? new Date(0));
         await fixture.advanceClock(10);
@@ -167,9 +169,9 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   describe("purging", () => {
     test("takes what is older than asked for, the oldest first, so many at once", async () => {
       const caller = newId();
-      await noted(4, { caller });
+      await recorded(4, { caller });
       await fixture.advanceClock(40 * day);
-      await noted(2, { caller });
+      await recorded(2, { caller });
       let purged = 0;
       const left = async () => (await readAll({ caller })).events.length;
       while ((await left()) > 5) {
@@ -187,7 +189,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
 
     test("spares what is younger than 30 days, whatever is asked", async () => {
       const caller = newId();
-      await noted(1, { caller });
+      await recorded(1, { caller });
       await fixture.advanceClock(30 * day - 60_000);
       while ((await one.purge(0, 1_000)) !== 0);
       expect((await readAll({ caller })).events).toHaveLength(1);
@@ -198,7 +200,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
 
     test("takes a thousand at once at the most, and every row once, by however many replicas", async () => {
       const caller = newId();
-      await one.note(Array.from({ length: 2_500 }, () => noteOf({ caller })));
+      await one.record(Array.from({ length: 2_500 }, () => recordOf({ caller })));
       await fixture.advanceClock(31 * day);
       const counts: (number | "busy")[] = [];
       while (!counts.includes(0)) {

@@ -21,7 +21,7 @@ import { createDatabase, type TestDatabase } from "../support/postgres/database.
 import { readMetrics } from "../support/servers/metrics.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 const CHECK = "/envoy.service.auth.v3.Authorization/Check";
 const WATCH = "/grpc.health.v1.Health/Watch";
 const heap = ["--max-old-space-size=128", "--max-semi-space-size=1"];
@@ -101,7 +101,7 @@ describe("clients without a credential do not lock others out", { timeout: 120_0
   test("by calls whose request is never completed, more than there are slots", async () => {
     const attackers = Math.ceil((2 * slots) / streams);
     for (let count = 0; count < attackers; count += 1) await holdCalls(CHECK);
-    await poll("all slots are used", patienceMs, async () =>
+    await poll("all slots are used", timeoutMs, async () =>
       (await metric("postern_public_calls_refused_total")) > 0 ? true : undefined,
     );
     // As Envoy does: without a credential, over one connection.
@@ -131,7 +131,7 @@ describe("clients without a credential do not lock others out", { timeout: 120_0
   test("by idle HTTP/2 connections, more than there are places", async () => {
     for (let count = 0; count < max + 5; count += 1) {
       const raw = held.use(await connectRaw(server.grpc));
-      await poll("it is accepted", patienceMs, async () => (raw.frames.length > 0 ? true : undefined));
+      await poll("it is accepted", timeoutMs, async () => (raw.frames.length > 0 ? true : undefined));
     }
     for (let round = 0; round < 5; round += 1) await newcomersAreAnswered();
     expect(await metric('postern_connections{listener="grpc"}')).toBeLessThanOrEqual(max);
@@ -156,15 +156,15 @@ describe("clients without a credential do not lock others out", { timeout: 120_0
       grpcCall(1, "/postern.auth.v1.AuthService/Introspect", `Bearer ${TOKENS.web}`),
       lastData(1, Buffer.alloc(5)),
     );
-    await poll("its credential is accepted", patienceMs, async () => (ended(kept, 1) ? true : undefined));
+    await poll("its credential is accepted", timeoutMs, async () => (ended(kept, 1) ? true : undefined));
     kept.write(grpcCall(3, WATCH), lastData(3, Buffer.alloc(5)));
-    await poll("it watches", patienceMs, async () => (isServing(kept, 3) ? true : undefined));
+    await poll("it watches", timeoutMs, async () => (isServing(kept, 3) ? true : undefined));
     const raws: RawHttp2[] = [];
     for (let count = 0; count < slots / 16; count += 1) {
       const raw = held.use(await connectRaw(server.grpc));
       for (const stream of [1, 3, 5, 7])
         raw.write(grpcCall(stream, WATCH), lastData(stream, Buffer.alloc(5)));
-      await poll("all are answered", patienceMs, async () =>
+      await poll("all are answered", timeoutMs, async () =>
         [1, 3, 5, 7].every((stream) => isServing(raw, stream) || ended(raw, stream)) ? true : undefined,
       );
       raws.push(raw);

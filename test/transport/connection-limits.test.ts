@@ -10,7 +10,7 @@ import { createDatabase, type TestDatabase } from "../support/postgres/database.
 import { readMetrics } from "../support/servers/metrics.ts";
 import { type ServerProcess, startServer, TOKENS } from "../support/servers/server-process.ts";
 
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 
 describe("a server that may have few files open", { timeout: 120_000 }, () => {
   let database: TestDatabase;
@@ -30,7 +30,7 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
   const metric = async (name: string) => (await readMetrics(server.ops)).get(name) ?? Number.NaN;
   const open = (listener: string) => metric(`postern_connections{listener="${listener}"}`);
   async function untilOpen(listener: string, count: number): Promise<void> {
-    await poll(`${count} connections of ${listener}`, patienceMs, async () =>
+    await poll(`${count} connections of ${listener}`, timeoutMs, async () =>
       (await open(listener)) === count ? true : undefined,
     );
   }
@@ -75,11 +75,11 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
       const raw = raws.use(await connectRaw(server.grpc));
       const introspect = "/postern.auth.v1.AuthService/Introspect";
       raw.write(grpcCall(1, introspect, `Bearer ${TOKENS.web}`), lastData(1, Buffer.alloc(5)));
-      await poll("it is answered", patienceMs, async () => (statuses(raw).length > 0 ? true : undefined));
+      await poll("it is answered", timeoutMs, async () => (statuses(raw).length > 0 ? true : undefined));
     }
     await untilOpen("grpc", max);
     using refused = await connectRaw(server.grpc);
-    await poll("it is refused", patienceMs, async () => (goaways(refused).length > 0 ? true : undefined));
+    await poll("it is refused", timeoutMs, async () => (goaways(refused).length > 0 ? true : undefined));
     expect(goaways(refused)[0]).toEqual({ code: 0, last: 0 });
     await refused.closed;
     // A client that makes a call learns it from the call.
@@ -161,13 +161,13 @@ describe("callers without a credential do not take the memory of a server with a
     timeout: 120_000,
   }, async ({ annotate }) => {
     using held = await hold("/grpc.health.v1.Health/Watch", true);
-    await poll("no connection has more than four watches", patienceMs, async () =>
+    await poll("no connection has more than four watches", timeoutMs, async () =>
       held.raws.every((raw) => statuses(raw).length >= streams - 4) ? true : undefined,
     );
     expect((await known.auth.introspect({ token: "nothing" })).active).toBe(false);
     using fresh = await connectRaw(server.grpc);
     fresh.write(grpcCall(1, "/grpc.health.v1.Health/Watch"), lastData(1, message));
-    await poll("a new watch is answered", patienceMs, async () =>
+    await poll("a new watch is answered", timeoutMs, async () =>
       fresh.frames.some(({ stream, payload }) => stream === 1 && payload.equals(serving)) ? true : undefined,
     );
     expect((await fetch(`${server.http}/.well-known/jwks.json`)).status).toBe(200);
@@ -176,7 +176,7 @@ describe("callers without a credential do not take the memory of a server with a
 
   test("by calls whose message does not come", { timeout: 120_000 }, async ({ annotate }) => {
     using held = await hold("/grpc.health.v1.Health/Check", false);
-    await poll("calls are refused", patienceMs, async () =>
+    await poll("calls are refused", timeoutMs, async () =>
       held.raws.some((raw) => statuses(raw).length > 0) ? true : undefined,
     );
     expect((await known.auth.introspect({ token: "nothing" })).active).toBe(false);

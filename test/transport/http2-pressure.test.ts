@@ -14,12 +14,12 @@ import {
 import { poll } from "../support/poll.ts";
 import { startStation } from "../support/servers/station.ts";
 
-const patienceMs = 20_000;
+const timeoutMs = 20_000;
 const NO_ERROR = 0;
 const LAST_STREAM = 2 ** 31 - 1;
 
 async function until(what: string, is: () => boolean): Promise<void> {
-  await poll(what, patienceMs, async () => (is() ? true : undefined));
+  await poll(what, timeoutMs, async () => (is() ? true : undefined));
 }
 
 describe.runIf(process.platform === "linux")("an HTTP/2 server is not crashed", () => {

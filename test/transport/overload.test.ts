@@ -29,7 +29,7 @@ const mayWait = 50 * hashing;
 /** Takes a thread some fifty times as long as a usual one; no password fits it. */
 const dearHash = `$argon2id$v=19$m=131072,t=10,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
 /** Of the logins that fill the queue. */
-const patienceMs = 4_000;
+const timeoutMs = 4_000;
 
 let database: TestDatabase;
 let site: Site;
@@ -71,7 +71,7 @@ async function dearUser(): Promise<string> {
 async function fillQueue(): Promise<void> {
   const url = `${site.server.http}/postern.auth.v1.AuthService/Login`;
   const body = JSON.stringify({ identifier: dear, password: "a guess" });
-  const deadline = [["connect-timeout-ms", String(patienceMs)] as const];
+  const deadline = [["connect-timeout-ms", String(timeoutMs)] as const];
   await poll("the queue is full", 20_000, async () => {
     const missing = mayWait - (await waiting());
     if (missing === 0) return true;

@@ -6,7 +6,7 @@ import { quantileOf } from "../spread.ts";
 import { grpcConnections, inFlight, type Load, type Seen } from "./load.ts";
 
 /** One that has not had its answers by then is given up. */
-const patienceMs = 120_000;
+const timeoutMs = 120_000;
 
 /** gRPC by h2load, which sends one and the same message at every call. */
 export async function h2load({ url, path, credential, requests, calls }: Load): Promise<Seen> {
@@ -26,7 +26,7 @@ export async function h2load({ url, path, credential, requests, calls }: Load): 
       ...["-d", `${folder}/message`, `--log-file=${folder}/log`, ...headers.flatMap((one) => ["-H", one])],
       `${url}${path}`,
     ];
-    const { stdout } = await promisify(execFile)("h2load", args, { timeout: patienceMs }).catch(
+    const { stdout } = await promisify(execFile)("h2load", args, { timeout: timeoutMs }).catch(
       // The error that comes tells the arguments, the credential among them.
       ({ stderr }: { readonly stderr?: string }) => {
         throw new Error(`h2load failed: ${stderr}`);

@@ -2,10 +2,10 @@ import { poll } from "../poll.ts";
 import { connectRaw, get, type RawHttp2, settings, windowUpdate } from "./raw-http2.ts";
 import { peerSendQueue } from "./send-queue.ts";
 
-const patienceMs = 20_000;
+const timeoutMs = 20_000;
 
 async function until(what: string, is: () => boolean): Promise<void> {
-  await poll(what, patienceMs, async () => (is() ? true : undefined));
+  await poll(what, timeoutMs, async () => (is() ? true : undefined));
 }
 
 /** A client whose windows are open and whose connection is full, with an answer on its way. */

@@ -28,7 +28,7 @@ export interface RevocationReader {
   cut(): Promise<void>;
 }
 
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 
 export function openReader({ auth }: Pick<Clients, "auth">, cursor = ""): RevocationReader {
   const hangingUp = new AbortController();
@@ -83,7 +83,7 @@ export function openReader({ auth }: Pick<Clients, "auth">, cursor = ""): Revoca
     },
     async until(sequence) {
       const isReached = () => (checkpoints.at(-1)?.sequence ?? -1) >= sequence;
-      await poll(`a checkpoint at ${sequence}`, patienceMs, async () =>
+      await poll(`a checkpoint at ${sequence}`, timeoutMs, async () =>
         isReached() || end !== undefined ? true : undefined,
       );
       if (!isReached()) throw new Error(`the stream has ended before entry ${sequence}: ${end}`);

@@ -15,7 +15,7 @@ export interface EndCheckDeps {
   readonly random: Random;
 }
 
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 
 /**
  * Asks both servers after everything: each session that was never revoked still refreshes, each that was is
@@ -24,13 +24,13 @@ const patienceMs = 60_000;
  */
 export async function checkEnd(deps: EndCheckDeps, atOnce: number): Promise<void> {
   const { pool, calls, actions, servers, record, random } = deps;
-  await poll("every Revoke is answered", patienceMs, async () => {
+  await poll("every Revoke is answered", timeoutMs, async () => {
     await actions.settleDoubt(random);
     return actions.doubts === 0 ? true : undefined;
   });
 
   async function refresh(session: PooledSession, on: LoadServer, is: "living" | "ended"): Promise<string> {
-    return poll(`a verdict about a session that is ${is}`, patienceMs, async () => {
+    return poll(`a verdict about a session that is ${is}`, timeoutMs, async () => {
       const outcome = await (is === "living"
         ? actions.refreshHeld(session, on)
         : calls.refresh(session, on, is));
@@ -39,7 +39,7 @@ export async function checkEnd(deps: EndCheckDeps, atOnce: number): Promise<void
   }
   async function introspect(token: PooledToken): Promise<void> {
     for (const on of servers) {
-      await poll("a verdict about a token", patienceMs, async () =>
+      await poll("a verdict about a token", timeoutMs, async () =>
         isVerdict(await calls.introspect(token, on)) ? true : undefined,
       );
     }

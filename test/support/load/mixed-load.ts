@@ -46,7 +46,7 @@ export interface MixedLoad extends AsyncDisposable {
   finish(): Promise<LoadReport>;
 }
 
-const patienceMs = 120_000;
+const timeoutMs = 120_000;
 /** The pause between a lane's calls, unless a test waits for more of them: the servers need the processor to recover. */
 const restMs = 200;
 
@@ -88,8 +88,8 @@ export async function startMixedLoad(two: TwoServers, options: MixedLoadOptions 
   return {
     async more(count) {
       const stopped = new AbortController();
-      const tooLong = delay(patienceMs, undefined, { signal: stopped.signal }).then(() => {
-        const message = `the load did not make ${count} calls within ${patienceMs} ms`;
+      const tooLong = delay(timeoutMs, undefined, { signal: stopped.signal }).then(() => {
+        const message = `the load did not make ${count} calls within ${timeoutMs} ms`;
         throw new Error(message, { cause: record.openFault });
       });
       tooLong.catch(() => {});

@@ -47,7 +47,7 @@ export function openStores(url: string, policy: SessionPolicy, options: StoresOp
     revocations: createRevocationLog(db, headDb),
     keys: createKeyStore(db),
     cleaner: createCleaner(db),
-    audit: createAuditStore({ db, notesDb: db }, { sliceRows: 10 }),
+    audit: createAuditStore({ db, recordsDb: db }, { sliceRows: 10 }),
     async [Symbol.asyncDispose]() {
       await Promise.all([db, headDb].map((one) => one[Symbol.asyncDispose]()));
     },

@@ -74,5 +74,5 @@ export async function doEveryJob(databaseUrl: string): Promise<void> {
   }
   expect(await stores.audit.purge(suitePolicy.sessionTtlMs, 10)).toBe(0);
   const about = { userId: undefined, clientId: undefined, clientAddress: undefined, detail: {} };
-  await stores.audit.note([{ event: "login_refused", caller: "test", requestId: newId(), ...about }]);
+  await stores.audit.record([{ event: "login_refused", caller: "test", requestId: newId(), ...about }]);
 }

@@ -10,11 +10,11 @@ import type { Events } from "../telemetry/events.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { passwordDeps } from "./password-deps.ts";
 import type { Replica } from "./replica.ts";
-import type { Context } from "./stores.ts";
+import type { Stores } from "./stores.ts";
 
 export interface DepsOptions {
   readonly config: ReadyConfig;
-  readonly context: Context;
+  readonly stores: Stores;
   readonly issuer: string;
   readonly replica: Replica;
   readonly events: Events;
@@ -25,11 +25,11 @@ export interface DepsOptions {
 /** What the use cases of the server depend on. */
 export type Deps = ReturnType<typeof createDeps>;
 
-export function createDeps({ config, context, issuer, replica, events, closing }: DepsOptions) {
+export function createDeps({ config, stores, issuer, replica, events, closing }: DepsOptions) {
   const monotonicMs = () => performance.now();
   const { keyRing, revocations, shared } = replica;
   return {
-    ...context,
+    ...stores,
     ...passwordDeps(config),
     keyRing,
     knownRevocations: revocations,
@@ -46,13 +46,13 @@ export function createDeps({ config, context, issuer, replica, events, closing }
     loginBudgets: createLoginBudgets({
       stores: [createOwnBudgets({ nowMs: monotonicMs }), ...shared.budgets],
       limits: config.loginLimits,
-      newId: context.newId,
+      newId: stores.newId,
       monotonicMs,
       pause: (ms, signal) => wait(ms, undefined, { signal }),
       onLimit: events.loginLimited,
     }),
     failedLogins: createFailedLogins({
-      audit: context.audit,
+      audit: stores.audit,
       mac: createMac(config.masterKeys, "audit accounts"),
     }),
   };

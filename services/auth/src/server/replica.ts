@@ -7,7 +7,7 @@ import { encodeEntry } from "../rpc/convert/revocation.ts";
 import type { Events } from "../telemetry/events.ts";
 import type { ReadyConfig } from "./embedded-config.ts";
 import { openSharedState, type SharedState } from "./redis-state.ts";
-import type { Context } from "./stores.ts";
+import type { Stores } from "./stores.ts";
 
 /** What one replica keeps in memory, and its connection to Redis. */
 export interface Replica extends AsyncDisposable {
@@ -19,7 +19,7 @@ export interface Replica extends AsyncDisposable {
 /** Loads keys and revocations, and connects to Redis. */
 export async function openReplica(
   config: ReadyConfig,
-  context: Context,
+  stores: Stores,
   material: KeyMaterial,
   events: Events,
 ): Promise<Replica> {
@@ -27,9 +27,9 @@ export async function openReplica(
   const monotonicMs = () => performance.now();
   const clock = createElapsedClock({ monotonicMs, wallMs: () => Date.now() });
   const keyRing = await openKeyRing({
-    keys: context.keys,
+    keys: stores.keys,
     material,
-    newId: context.newId,
+    newId: stores.newId,
     signingAlg: config.signingAlg,
     monotonicMs,
     pause: (ms: number) => wait(ms),
@@ -39,7 +39,7 @@ export async function openReplica(
     openSharedState({
       target: config.redis,
       masterKeys: config.masterKeys,
-      userNames: context.userNames,
+      userNames: stores.userNames,
       onRedisChange: events.redisChanged,
       onRedisFault: events.redisFault,
       onEviction: events.redisEvicts,
@@ -47,7 +47,7 @@ export async function openReplica(
   );
   const revocations = opened.use(
     await openRevocations({
-      log: context.revocations,
+      log: stores.revocations,
       liveList: shared.liveList,
       encode: encodeEntry,
       stalenessMs: config.introspectStalenessMs,
@@ -57,7 +57,7 @@ export async function openReplica(
       onRead: events.headRead,
       onRewind(found) {
         events.logRewound(found);
-        context.revocations.recordRewind(found).catch(events.rewindNotRecorded);
+        stores.revocations.recordRewind(found).catch(events.rewindNotRecorded);
       },
     }),
   );

@@ -12,11 +12,11 @@ import { openListeners } from "./listeners.ts";
 import { prepareDatabase, untilReady } from "./preparation.ts";
 import { readLimits, warnAboutLittleMemory, warnAboutPublicRights } from "./resources.ts";
 import { openService, type Service } from "./service.ts";
-import { type Context, openContext } from "./stores.ts";
+import { openStores, type Stores } from "./stores.ts";
 
 export interface Server {
   readonly urls: { readonly http: string; readonly grpc: string; readonly ops: string };
-  readonly context: Context;
+  readonly stores: Stores;
   /** Whether this start created the first administrator. */
   readonly madeAdmin: boolean;
   /**
@@ -51,8 +51,8 @@ export async function startServer(
   const publicCalls = createPublicCalls(limits.publicCalls);
   const [draining, closing] = [new AbortController(), new AbortController()];
   const state: { readiness: Readiness; service?: Service } = { readiness: "not ready" };
-  const context = opened.use(
-    openContext(config, { onFault: (error) => events.storeFault(error, adviceOn(error)) }),
+  const stores = opened.use(
+    openStores(config, { onFault: (error) => events.storeFault(error, adviceOn(error)) }),
   );
   // Calls need the service until the listeners have closed, so it is disposed of after them.
   opened.defer(async () => state.service?.[Symbol.asyncDispose]());
@@ -63,7 +63,7 @@ export async function startServer(
       events,
       ops: {
         readiness: () => state.readiness,
-        isPostgresUp: context.isPostgresUp,
+        isPostgresUp: stores.isPostgresUp,
         isRedisUp: () => state.service?.isRedisUp?.(),
         metrics,
       },
@@ -75,7 +75,7 @@ export async function startServer(
     const rights = await prepareDatabase(config, events, stopping);
     state.service ??= await openService({
       config,
-      context,
+      stores,
       issuer,
       events,
       metrics,
@@ -83,7 +83,7 @@ export async function startServer(
       closing: closing.signal,
       publicCalls,
     });
-    return { service: state.service, madeAdmin: await createFirstAdminOf(config, context), rights };
+    return { service: state.service, madeAdmin: await createFirstAdminOf(config, stores), rights };
   });
   // No other role can connect to an embedded database.
   if (!config.embedded) warnAboutPublicRights(rights, events);
@@ -92,7 +92,7 @@ export async function startServer(
   const running = opened.move();
   return {
     urls: listeners.urls,
-    context,
+    stores,
     madeAdmin,
     async stop(forceStop) {
       state.readiness = "draining";

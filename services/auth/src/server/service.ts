@@ -11,11 +11,11 @@ import { startJobs } from "./jobs/job.ts";
 import { keyJob } from "./jobs/keys.ts";
 import { keyDeps } from "./key-deps.ts";
 import { openReplica } from "./replica.ts";
-import type { Context } from "./stores.ts";
+import type { Stores } from "./stores.ts";
 
 export interface ServiceOptions {
   readonly config: ReadyConfig;
-  readonly context: Context;
+  readonly stores: Stores;
   readonly issuer: string;
   readonly events: Events;
   readonly metrics: Metrics;
@@ -34,25 +34,25 @@ export interface Service extends AsyncDisposable {
 
 /** Loads keys and revocations, joins the use cases to the transports, and starts the background jobs. */
 export async function openService(options: ServiceOptions): Promise<Service> {
-  const { config, context, issuer, events, metrics, draining, closing, publicCalls } = options;
+  const { config, stores, issuer, events, metrics, draining, closing, publicCalls } = options;
   await using opened = new AsyncDisposableStack();
   const { material, keyPolicy } = keyDeps(config);
-  const replica = opened.use(await openReplica(config, context, material, events));
+  const replica = opened.use(await openReplica(config, stores, material, events));
   const { redis } = replica.shared;
   metrics.readFrom({
-    hashQueueWaiting: () => context.passwordHasher.waiting,
+    hashQueueWaiting: () => stores.passwordHasher.waiting,
     revocations: replica.revocations,
-    pools: context.pools,
+    pools: stores.pools,
     redis,
   });
-  const deps = createDeps({ config, context, issuer, replica, events, closing });
+  const deps = createDeps({ config, stores, issuer, replica, events, closing });
   opened.defer(() => deps.failedLogins.flush().catch(events.failedLoginsNotRecorded));
   opened.use(
     startJobs(
       [
-        keyJob({ ...context, material, keyPolicy }, events),
-        cleaningJob(context.cleaner, events),
-        ...auditJobs(context.audit, config.auditRetentionMs, deps.failedLogins),
+        keyJob({ ...stores, material, keyPolicy }, events),
+        cleaningJob(stores.cleaner, events),
+        ...auditJobs(stores.audit, config.auditRetentionMs, deps.failedLogins),
       ],
       events,
     ),

@@ -22,7 +22,7 @@ import { createUserNames } from "../store/postgres/user-names.ts";
 import { createUserStore } from "../store/postgres/user-store.ts";
 
 /** Stores, and what else the use cases of the server and the commands depend on. */
-export interface Context extends AsyncDisposable {
+export interface Stores extends AsyncDisposable {
   readonly users: UserStore;
   readonly userNames: UserNames;
   readonly sessions: SessionStore;
@@ -58,11 +58,11 @@ const connections = {
 /** Maximum time of a probe. Orchestrators wait one second by default. */
 const probeMs = 500;
 
-export interface ContextOptions {
+export interface StoresOptions {
   /** Called with faults of the stores, for the log. */
   readonly onFault?: (error: unknown) => void;
   /** Maximum time to wait for the database; absent: the time of a call. */
-  readonly patienceMs?: number;
+  readonly timeoutMs?: number;
   /** Number of threads that hash passwords; absent: the choice for this machine. */
   readonly hashWorkers?: number;
 }
@@ -70,14 +70,14 @@ export interface ContextOptions {
 /**
  * Opens the stores without a connection. An unreachable database is noticed at the first use.
  */
-export function openContext(
+export function openStores(
   config: Pick<Config, "sessions"> & { readonly databaseUrl: string },
-  { onFault = () => {}, patienceMs, hashWorkers }: ContextOptions = {},
-): Context {
+  { onFault = () => {}, timeoutMs, hashWorkers }: StoresOptions = {},
+): Stores {
   const open = (name: keyof typeof connections, options: Partial<DatabaseOptions> = {}) =>
     openDatabase({
       ...{ url: config.databaseUrl, name: `postern ${name}`, maxConnections: connections[name], onFault },
-      ...(patienceMs === undefined ? {} : { patienceMs }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...options,
     });
   // In a storm of logins, refuse early.
@@ -86,8 +86,8 @@ export function openContext(
   const refreshDb = open("refresh");
   const headDb = open("head", { readsOnly: true });
   const namesDb = open("names", { readsOnly: true });
-  const notesDb = open("notes");
-  const pools = [db, revokeDb, refreshDb, headDb, namesDb, notesDb];
+  const recordsDb = open("notes");
+  const pools = [db, revokeDb, refreshDb, headDb, namesDb, recordsDb];
   const passwordHasher = createPasswordHasher(hashWorkers === undefined ? {} : { workers: hashWorkers });
   return {
     users: createUserStore(db),
@@ -97,7 +97,7 @@ export function openContext(
     knownRevocations: { notice() {} },
     keys: createKeyStore(db, headDb),
     cleaner: createCleaner(db),
-    audit: createAuditStore({ db, notesDb }),
+    audit: createAuditStore({ db, recordsDb }),
     passwordHasher,
     newId: createNewId({ now: Date.now, random: randomBytes }),
     isPostgresUp: () => {

@@ -80,10 +80,10 @@ test("waits for a slow reader at the end", () => {
 test.each([
   ["a full disk, whatever its patience", full, 60_000],
   ["a reader who never reads, after its patience", busy, 20],
-])("its end gives up on %s", (_, fault, patienceMs) => {
+])("its end gives up on %s", (_, fault, timeoutMs) => {
   const { put } = openTarget(0, fault);
   const sink = createLogSink({ put, limit: 100 });
   sink.write("last words\n");
-  sink.end(patienceMs);
+  sink.end(timeoutMs);
   expect(sink.dropped).toBe(1);
 });

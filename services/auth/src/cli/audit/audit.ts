@@ -3,7 +3,7 @@ import { type Args, type Command, embeddedOption, flag, UsageError } from "../co
 import { auditOptions, auditUsage, parseAskedEvents, toFilter } from "../options/audit-options.ts";
 import { pageOptions, parsePage, showPage } from "../options/page-options.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { printFollowing } from "./follow.ts";
 import { showEvent, showRow } from "./view.ts";
 
@@ -27,18 +27,18 @@ export const audit: Command = {
     const json = flag(args, "json");
     const follows = flag(args, "follow");
     if (follows) demandNoPages(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const filter = await toFilter(asked, context.users, await context.audit.readTime());
-      if (follows) return printFollowing(context, io, filter, { json });
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const filter = await toFilter(asked, stores.users, await stores.audit.readTime());
+      if (follows) return printFollowing(stores, io, filter, { json });
       const { events, nextPageToken } = await listAuditEvents(
-        { ...context, monotonicMs: () => performance.now() },
+        { ...stores, monotonicMs: () => performance.now() },
         {
           ...{ caller: cliCaller, filter, order: "newest first", ...page },
           timeoutMs: Number.POSITIVE_INFINITY,
         },
       );
       const ids = new Set(events.flatMap(({ userId }) => userId ?? []));
-      const names = json ? new Map() : await context.userNames.readMany(ids);
+      const names = json ? new Map() : await stores.userNames.readMany(ids);
       const items = events.map((event) => (json ? showEvent(event) : showRow(event, names)));
       return showPage(args, io, "events", items, nextPageToken);
     });

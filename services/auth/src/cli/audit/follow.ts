@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { followAudit } from "../../domain/audit/follow-audit.ts";
 import type { AuditFilter } from "../../domain/ports/audit-store.ts";
-import type { Context } from "../../server/stores.ts";
+import type { Stores } from "../../server/stores.ts";
 import type { Io } from "../io.ts";
 import { formatJson } from "../output.ts";
 import { cliCaller } from "../server/cli-caller.ts";
@@ -11,7 +11,7 @@ const everyMs = 1_000;
 
 /** Prints new events as they arrive, one on each line, until SIGINT or SIGTERM, or until stdout is closed. */
 export async function printFollowing(
-  { audit, userNames }: Pick<Context, "audit" | "userNames">,
+  { audit, userNames }: Pick<Stores, "audit" | "userNames">,
   io: Io,
   filter: AuditFilter,
   { json }: { readonly json: boolean },

@@ -3,14 +3,14 @@ import { ConfigError } from "../../config/error.ts";
 import { type KeyRing, openKeyRing } from "../../domain/keys/key-ring.ts";
 import { MasterKeyError } from "../../domain/ports/key-material.ts";
 import type { ReadyConfig } from "../../server/embedded-config.ts";
-import type { Context } from "../../server/stores.ts";
+import type { Stores } from "../../server/stores.ts";
 
 /**
  * Opens keys at the first use, so that a command that needs none works without the master key.
  * @throws {ConfigError} at a use, if a key cannot be opened
  */
 export function lazyKeyRing(
-  { keys, newId }: Pick<Context, "keys" | "newId">,
+  { keys, newId }: Pick<Stores, "keys" | "newId">,
   config: ReadyConfig,
 ): Pick<KeyRing, "findSigningKey" | "findRefreshKey"> {
   let opening: Promise<KeyRing> | undefined;

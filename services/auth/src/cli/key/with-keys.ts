@@ -1,23 +1,23 @@
 import { ConfigError } from "../../config/error.ts";
 import type { KeyPolicy } from "../../domain/keys/key-policy.ts";
 import { type KeyMaterial, MasterKeyError } from "../../domain/ports/key-material.ts";
-import type { Context } from "../../server/stores.ts";
+import type { Stores } from "../../server/stores.ts";
 import { type Args, flag } from "../command.ts";
 import type { Io } from "../io.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 
 /** What the use cases of keys depend on. */
-export type KeyContext = Context & { readonly material: KeyMaterial; readonly keyPolicy: KeyPolicy };
+export type KeyContext = Stores & { readonly material: KeyMaterial; readonly keyPolicy: KeyPolicy };
 
 /**
- * `withContext`, with the other dependencies of the use cases of keys.
+ * `withStores`, with the other dependencies of the use cases of keys.
  * @throws {ConfigError} if a key cannot be opened with POSTERN_MASTER_KEY
  */
-export function withKeys<T>(args: Args, io: Io, work: (context: KeyContext) => Promise<T>): Promise<T> {
-  return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+export function withKeys<T>(args: Args, io: Io, work: (stores: KeyContext) => Promise<T>): Promise<T> {
+  return withStores(io, { embedded: flag(args, "embedded") }, async (stores, config) => {
     const { keyDeps } = await import("../../server/key-deps.ts");
     try {
-      return await work({ ...context, ...keyDeps(config) });
+      return await work({ ...stores, ...keyDeps(config) });
     } catch (error) {
       if (error instanceof MasterKeyError)
         throw new ConfigError([{ setting: "POSTERN_MASTER_KEY", message: error.message }]);

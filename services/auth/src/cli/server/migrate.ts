@@ -1,6 +1,6 @@
 import type { LockHolder } from "../../server/schema.ts";
 import { type Command, embeddedOption, flag } from "../command.ts";
-import { tellDatabaseFaults, withDatabase } from "./with-context.ts";
+import { reportDatabaseFaults, withDatabase } from "./with-stores.ts";
 
 /** Applies migrations, and prints the new version of the schema. */
 export const migrateCommand: Command = {
@@ -14,7 +14,7 @@ export const migrateCommand: Command = {
       const { migrate } = await import("../../server/schema.ts");
       const onWait = (holders: readonly LockHolder[]) =>
         void io.stderr.write(`waiting for locks held by ${holders.map(holderText).join(", ")}\n`);
-      return { schemaVersion: await tellDatabaseFaults(() => migrate(databaseUrl, { onWait }), options) };
+      return { schemaVersion: await reportDatabaseFaults(() => migrate(databaseUrl, { onWait }), options) };
     });
   },
 };

@@ -12,7 +12,7 @@ import { type Args, CommandError, flag } from "../command.ts";
 import type { Io } from "../io.ts";
 import { quickStartLines } from "./quick-start.ts";
 import { readConfig } from "./read-config.ts";
-import { lastingConfigError, reportEmbeddedErrors, requireDatabase } from "./with-context.ts";
+import { lastingConfigError, reportEmbeddedErrors, requireDatabase } from "./with-stores.ts";
 
 /** Runs the server until a signal stops it, or its embedded database ends. */
 export async function runServer(args: Args, io: Io): Promise<void> {

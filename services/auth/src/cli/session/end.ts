@@ -1,7 +1,7 @@
 import { unknownSession } from "../../domain/session/describe-session.ts";
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { sessionArgument } from "../options/session-id.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { revokeAndShow } from "./revoke.ts";
 
 /** Ends one session, with its tokens. */
@@ -13,10 +13,10 @@ export const sessionEnd: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const sessionId = sessionArgument(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores, config) => {
       // A mistyped ID must not look like a success.
-      if ((await context.sessions.find(sessionId)) === undefined) throw unknownSession();
-      return revokeAndShow(context, config, io, { kind: "session", sessionId });
+      if ((await stores.sessions.find(sessionId)) === undefined) throw unknownSession();
+      return revokeAndShow(stores, config, io, { kind: "session", sessionId });
     });
   },
 };

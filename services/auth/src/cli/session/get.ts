@@ -2,7 +2,7 @@ import { describeSession } from "../../domain/session/describe-session.ts";
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { sessionArgument } from "../options/session-id.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showStory, showStoryLines } from "./view.ts";
 
 /** Shows the state of a session, and the reason. */
@@ -14,13 +14,13 @@ export const sessionGet: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const sessionId = sessionArgument(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
       const story = await describeSession(
-        { ...context, monotonicMs: () => performance.now() },
+        { ...stores, monotonicMs: () => performance.now() },
         { caller: cliCaller, sessionId },
       );
       if (flag(args, "json")) return showStory(story);
-      return showStoryLines(story, await context.userNames.readMany(new Set([story.session.userId])));
+      return showStoryLines(story, await stores.userNames.readMany(new Set([story.session.userId])));
     });
   },
 };

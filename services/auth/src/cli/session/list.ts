@@ -1,11 +1,11 @@
 import { type SearchSessionsInput, searchSessions } from "../../domain/session/search-sessions.ts";
-import type { Context } from "../../server/stores.ts";
+import type { Stores } from "../../server/stores.ts";
 import { type Args, type Command, embeddedOption, flag, textOption, UsageError } from "../command.ts";
 import type { Io } from "../io.ts";
 import { pageOptions, parsePage, showPage } from "../options/page-options.ts";
 import { findUser, guessKey } from "../options/user-key.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showRecord, showRecordRow } from "./view.ts";
 
 /** Lists sessions of a user or of a client, the newest first. */
@@ -32,24 +32,24 @@ export const sessionList: Command = {
     if (user === undefined && clientId === undefined) throw new UsageError("name a --user or a --client");
     const key = user === undefined ? undefined : guessKey(user);
     const page = parsePage(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const userId = key === undefined ? undefined : (await findUser(context.users, key)).id;
-      return searchAndShow(context, args, io, { userId, clientId, all: flag(args, "all"), ...page });
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const userId = key === undefined ? undefined : (await findUser(stores.users, key)).id;
+      return searchAndShow(stores, args, io, { userId, clientId, all: flag(args, "all"), ...page });
     });
   },
 };
 
 /** A page of matching sessions, with `--json` for programs. */
 export async function searchAndShow(
-  context: Context,
+  stores: Stores,
   args: Args,
   io: Io,
   asked: Omit<SearchSessionsInput, "caller">,
 ): Promise<unknown> {
   const json = flag(args, "json");
-  const { sessions, nextPageToken } = await searchSessions(context, { caller: cliCaller, ...asked });
+  const { sessions, nextPageToken } = await searchSessions(stores, { caller: cliCaller, ...asked });
   const ids = new Set(sessions.map(({ userId }) => userId));
-  const names = json ? new Map() : await context.userNames.readMany(ids);
+  const names = json ? new Map() : await stores.userNames.readMany(ids);
   const items = sessions.map((session) => (json ? showRecord(session) : showRecordRow(session, names)));
   return showPage(args, io, "sessions", items, nextPageToken);
 }

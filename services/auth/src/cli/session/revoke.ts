@@ -1,6 +1,6 @@
 import { type RevokeTarget, revoke } from "../../domain/revocation/revoke.ts";
 import type { ReadyConfig } from "../../server/embedded-config.ts";
-import type { Context } from "../../server/stores.ts";
+import type { Stores } from "../../server/stores.ts";
 import { type Args, type Command, embeddedOption, flag, textOption, UsageError } from "../command.ts";
 import type { Io } from "../io.ts";
 import { lazyKeyRing } from "../key/lazy-key-ring.ts";
@@ -8,7 +8,7 @@ import { readSecretFile } from "../options/secret-file.ts";
 import { parseSessionId } from "../options/session-id.ts";
 import { findUser, guessKey } from "../options/user-key.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 
 const targets = ["session", "user", "client", "everything", "token-file"] as const;
 /** The longest access token, in bytes. */
@@ -34,23 +34,23 @@ export const revokeCommand: Command = {
   },
   async run(args, io) {
     const find = await parseTarget(args, io);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) =>
-      revokeAndShow(context, config, io, await find(context)),
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores, config) =>
+      revokeAndShow(stores, config, io, await find(stores)),
     );
   },
 };
 
 /** Reports on stderr if there was nothing to revoke, which can mean a wrong ID. */
-export async function revokeAndShow(context: Context, config: ReadyConfig, io: Io, target: RevokeTarget) {
-  const deps = { ...context, keyRing: lazyKeyRing(context, config) };
-  const { outcome, seq } = await revoke(deps, { caller: cliCaller, target, requestId: context.newId() });
+export async function revokeAndShow(stores: Stores, config: ReadyConfig, io: Io, target: RevokeTarget) {
+  const deps = { ...stores, keyRing: lazyKeyRing(stores, config) };
+  const { outcome, seq } = await revoke(deps, { caller: cliCaller, target, requestId: stores.newId() });
   if (outcome === "already")
     io.stderr.write("there was nothing to revoke: unknown, ended, or revoked before\n");
   return { outcome, sequence: seq };
 }
 
 /** @throws {UsageError} unless exactly one target is named; {CommandError} if a token cannot be read */
-async function parseTarget(args: Args, io: Io): Promise<(context: Context) => Promise<RevokeTarget>> {
+async function parseTarget(args: Args, io: Io): Promise<(stores: Stores) => Promise<RevokeTarget>> {
   const [name, ...more] = targets.filter((one) => args.values[one] !== undefined);
   if (name === undefined || more.length > 0) {
     throw new UsageError(`name one of ${targets.map((one) => `--${one}`).join(", ")}`);

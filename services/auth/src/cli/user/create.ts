@@ -3,7 +3,7 @@ import { type Command, embeddedOption, flag, requiredOption, textOption } from "
 import { makePassword, passwordFileOption, readPassword } from "../options/password.ts";
 import { parseRoles } from "../options/user-roles.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showIdentity } from "./view.ts";
 
 /** Adds a user. A generated password is printed only now. */
@@ -28,13 +28,13 @@ export const userCreate: Command = {
     const username = textOption(args, "username");
     const roles = parseRoles(args);
     const given = await readPassword(io, textOption(args, "password-file"));
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores, config) => {
       const password = given ?? makePassword(config.passwordMinLength);
       // Loaded only here: its list of common passwords is long.
       const { passwordDeps } = await import("../../server/password-deps.ts");
-      const deps = { ...context, ...passwordDeps(config) };
+      const deps = { ...stores, ...passwordDeps(config) };
       const { signal } = new AbortController();
-      const requestId = context.newId();
+      const requestId = stores.newId();
       const input = { caller: cliCaller, requestId, email, username, password, roles, signal };
       const user = showIdentity(await createUser(deps, input));
       return given === undefined ? { ...user, password } : user;

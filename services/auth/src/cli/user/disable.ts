@@ -2,7 +2,7 @@ import { disableUser } from "../../domain/user/disable-user.ts";
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showUser } from "./view.ts";
 
 /** Ends a user's sessions and refuses further logins. Idempotent. */
@@ -14,9 +14,9 @@ export const userDisable: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const key = parseUserKey(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const { id: userId } = await findUser(context.users, key);
-      return showUser(await disableUser(context, { caller: cliCaller, requestId: context.newId(), userId }));
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const { id: userId } = await findUser(stores.users, key);
+      return showUser(await disableUser(stores, { caller: cliCaller, requestId: stores.newId(), userId }));
     });
   },
 };

@@ -2,7 +2,7 @@ import { enableUser } from "../../domain/user/enable-user.ts";
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showUser } from "./view.ts";
 
 /** Lets a disabled user log in again. Idempotent. */
@@ -14,9 +14,9 @@ export const userEnable: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const key = parseUserKey(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const { id: userId } = await findUser(context.users, key);
-      return showUser(await enableUser(context, { caller: cliCaller, requestId: context.newId(), userId }));
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const { id: userId } = await findUser(stores.users, key);
+      return showUser(await enableUser(stores, { caller: cliCaller, requestId: stores.newId(), userId }));
     });
   },
 };

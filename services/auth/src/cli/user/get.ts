@@ -1,6 +1,6 @@
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showUser } from "./view.ts";
 
 /** Prints a user. */
@@ -12,7 +12,7 @@ export const userGet: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const key = parseUserKey(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async ({ users }) =>
+    return withStores(io, { embedded: flag(args, "embedded") }, async ({ users }) =>
       showUser(await findUser(users, key)),
     );
   },

@@ -2,7 +2,7 @@ import { listUsers } from "../../domain/user/list-users.ts";
 import { type Command, embeddedOption, flag, textOption } from "../command.ts";
 import { pageOptions, parsePage, showPage } from "../options/page-options.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showUser } from "./view.ts";
 
 /** Lists users in the order in which they were added. */
@@ -17,8 +17,8 @@ export const userList: Command = {
   },
   async run(args, io) {
     const input = { caller: cliCaller, query: textOption(args, "query") ?? "", ...parsePage(args) };
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const { users, nextPageToken } = await listUsers(context, input);
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const { users, nextPageToken } = await listUsers(stores, input);
       return showPage(args, io, "users", users.map(showUser), nextPageToken);
     });
   },

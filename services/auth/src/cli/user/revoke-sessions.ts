@@ -1,6 +1,6 @@
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { revokeAndShow } from "../session/revoke.ts";
 
 /** Ends all of a user's sessions, with their access tokens. */
@@ -12,9 +12,9 @@ export const userRevokeSessions: Command = {
   maxPositionals: 1,
   async run(args, io) {
     const key = parseUserKey(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
-      const { id: userId } = await findUser(context.users, key);
-      return revokeAndShow(context, config, io, { kind: "user", userId });
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores, config) => {
+      const { id: userId } = await findUser(stores.users, key);
+      return revokeAndShow(stores, config, io, { kind: "user", userId });
     });
   },
 };

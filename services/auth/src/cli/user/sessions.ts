@@ -1,7 +1,7 @@
 import { type Command, embeddedOption, flag } from "../command.ts";
 import { pageOptions, parsePage } from "../options/page-options.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { searchAndShow } from "../session/list.ts";
 
 /** Lists a user's open sessions, the newest first. */
@@ -14,9 +14,9 @@ export const userSessions: Command = {
   async run(args, io) {
     const key = parseUserKey(args);
     const page = parsePage(args);
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const { id: userId } = await findUser(context.users, key);
-      return searchAndShow(context, args, io, { userId, clientId: undefined, all: false, ...page });
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const { id: userId } = await findUser(stores.users, key);
+      return searchAndShow(stores, args, io, { userId, clientId: undefined, all: false, ...page });
     });
   },
 };

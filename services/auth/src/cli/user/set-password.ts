@@ -3,7 +3,7 @@ import { type Command, embeddedOption, flag, textOption } from "../command.ts";
 import { makePassword, passwordFileOption, readPassword } from "../options/password.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showIdentity } from "./view.ts";
 
 /** Replaces a user's password and ends the user's sessions. A generated password is printed only now. */
@@ -16,14 +16,14 @@ export const userSetPassword: Command = {
   async run(args, io) {
     const key = parseUserKey(args);
     const given = await readPassword(io, textOption(args, "password-file"));
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context, config) => {
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores, config) => {
       const password = given ?? makePassword(config.passwordMinLength);
       // Loaded only here: its list of common passwords is long.
       const { passwordDeps } = await import("../../server/password-deps.ts");
-      const deps = { ...context, ...passwordDeps(config) };
-      const { id: userId } = await findUser(context.users, key);
+      const deps = { ...stores, ...passwordDeps(config) };
+      const { id: userId } = await findUser(stores.users, key);
       const { signal } = new AbortController();
-      const input = { caller: cliCaller, requestId: context.newId(), userId, password, signal };
+      const input = { caller: cliCaller, requestId: stores.newId(), userId, password, signal };
       const user = showIdentity(await setPassword(deps, input));
       return given === undefined ? { ...user, password } : user;
     });

@@ -3,7 +3,7 @@ import { type Command, embeddedOption, flag, UsageError } from "../command.ts";
 import { findUser, parseUserKey, userKeyOptions, userKeyUsage } from "../options/user-key.ts";
 import { parseRoles } from "../options/user-roles.ts";
 import { cliCaller } from "../server/cli-caller.ts";
-import { withContext } from "../server/with-context.ts";
+import { withStores } from "../server/with-stores.ts";
 import { showUser } from "./view.ts";
 
 /** Replaces a user's roles. */
@@ -22,10 +22,10 @@ export const userSetRoles: Command = {
     const key = parseUserKey(args);
     const roles = parseRoles(args);
     if (flag(args, "none") !== (roles.length === 0)) throw new UsageError("give either --role or --none");
-    return withContext(io, { embedded: flag(args, "embedded") }, async (context) => {
-      const { id: userId } = await findUser(context.users, key);
+    return withStores(io, { embedded: flag(args, "embedded") }, async (stores) => {
+      const { id: userId } = await findUser(stores.users, key);
       return showUser(
-        await setRoles(context, { caller: cliCaller, requestId: context.newId(), userId, roles }),
+        await setRoles(stores, { caller: cliCaller, requestId: stores.newId(), userId, roles }),
       );
     });
   },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AuditNote } from "../ports/audit-store.ts";
+import type { AuditRecord } from "../ports/audit-store.ts";
 import { createFailedLogins, type FailedLogin } from "./failed-logins.ts";
 
 const userId = "0188bac7-4afa-78aa-bc3b-bd1eef28d881";
@@ -17,17 +17,17 @@ const unknown: FailedLogin = { ...known, userId: undefined };
 
 /** Keeps what is written; `fail` is thrown instead of writing where it is there. */
 function bench() {
-  const written: (readonly AuditNote[])[] = [];
+  const written: (readonly AuditRecord[])[] = [];
   const state: { fail: Error | undefined; release: Promise<void> } = {
     fail: undefined,
     release: Promise.resolve(),
   };
   const failed = createFailedLogins({
     audit: {
-      async note(notes) {
+      async record(records) {
         await state.release;
         if (state.fail !== undefined) throw state.fail;
-        written.push(notes);
+        written.push(records);
       },
     },
     mac: { sign: (text) => `mark-of-${text}-and-what-is-cut-off` },
@@ -64,7 +64,7 @@ describe("a failed login", () => {
     );
     gate.resolve();
     await Promise.all([first, ...others]);
-    expect(written.map((notes) => notes.map(({ requestId }) => requestId).join(""))).toEqual(["r1abc"]);
+    expect(written.map((records) => records.map(({ requestId }) => requestId).join(""))).toEqual(["r1abc"]);
     await Promise.all([failed.record(known, "disabled"), failed.record(known, "disabled")]);
     expect(written.slice(1).flat()).toHaveLength(2);
   });
@@ -142,7 +142,7 @@ describe("logins that were refused before the hash", () => {
     });
     const total = rows.reduce((sum, { detail }) => sum + Number(detail["count"]), 0);
     expect(total).toBe(1_201);
-    expect(Math.max(...written.map((notes) => notes.length))).toBeLessThanOrEqual(250);
+    expect(Math.max(...written.map((records) => records.length))).toBeLessThanOrEqual(250);
   });
 
   test("K03: stay counted if they cannot be written, with those that arrive in the meantime", async () => {

@@ -1,5 +1,5 @@
 import { createBatch } from "../../lib/batch.ts";
-import type { AuditNote, AuditStore } from "../ports/audit-store.ts";
+import type { AuditRecord, AuditStore } from "../ports/audit-store.ts";
 import type { BudgetName } from "../ports/budget-store.ts";
 import type { UserId } from "../ports/ids.ts";
 import type { Mac } from "../ports/mac.ts";
@@ -39,7 +39,7 @@ export interface FailedLogins {
 }
 
 export interface FailedLoginsDeps {
-  readonly audit: Pick<AuditStore, "note">;
+  readonly audit: Pick<AuditStore, "record">;
   /** Makes the pseudonym of an unknown name, so that attempts on the same name can be found. */
   readonly mac: Pick<Mac, "sign">;
 }
@@ -54,19 +54,19 @@ const pseudonymLength = 16;
 const withoutAccount: ReadonlySet<BudgetName> = new Set<BudgetName>(["address", "total"]);
 
 interface Counted {
-  readonly note: AuditNote;
+  readonly record: AuditRecord;
   count: number;
 }
 
 export function createFailedLogins({ audit, mac }: FailedLoginsDeps): FailedLogins {
   const counted = new Map<string, Counted>();
   let others = 0;
-  const write = createBatch<AuditNote, true>(async (notes) => {
-    await audit.note([...notes]);
+  const write = createBatch<AuditRecord, true>(async (records) => {
+    await audit.record([...records]);
     return new Map();
   });
 
-  function toEvent(login: FailedLogin, reason: RefusalReason): AuditNote {
+  function toEvent(login: FailedLogin, reason: RefusalReason): AuditRecord {
     const { caller, requestId, userId, clientId, clientAddress } = login;
     const pseudonym = mac.sign(login.account).slice(0, pseudonymLength);
     const detail = { reason, ...(userId === undefined ? { account: pseudonym } : {}) };
@@ -90,13 +90,13 @@ export function createFailedLogins({ audit, mac }: FailedLoginsDeps): FailedLogi
       if (known !== undefined) {
         known.count += 1;
       } else if (counted.size < maxRows) {
-        const note = toEvent(login, "rate_limited");
+        const record = toEvent(login, "rate_limited");
         counted.set(key, {
-          note: {
-            ...note,
+          record: {
+            ...record,
             userId: byAccount ? userId : undefined,
             clientAddress: byAddress ? clientAddress : undefined,
-            detail: byAccount ? { ...note.detail, budget } : { reason: "rate_limited", budget },
+            detail: byAccount ? { ...record.detail, budget } : { reason: "rate_limited", budget },
           },
           count: 1,
         });
@@ -112,7 +112,7 @@ export function createFailedLogins({ audit, mac }: FailedLoginsDeps): FailedLogi
         // Logins that are counted during the write begin a new row.
         for (const [key] of part) counted.delete(key);
         try {
-          await audit.note(part.map(([, row]) => withCount(row)));
+          await audit.record(part.map(([, row]) => withCount(row)));
         } catch (error) {
           for (const [key, row] of part) counted.set(key, merge(row, counted.get(key)));
           throw error;
@@ -120,13 +120,13 @@ export function createFailedLogins({ audit, mac }: FailedLoginsDeps): FailedLogi
       }
       const count = others;
       if (count === 0) return;
-      await audit.note([{ ...othersNote, detail: { reason: "rate_limited", count, others: true } }]);
+      await audit.record([{ ...othersRecord, detail: { reason: "rate_limited", count, others: true } }]);
       others -= count;
     },
   };
 }
 
-const othersNote = {
+const othersRecord = {
   event: "login_refused",
   caller: "postern",
   requestId: "",
@@ -135,8 +135,8 @@ const othersNote = {
   clientAddress: undefined,
 };
 
-function withCount({ note, count }: Counted): AuditNote {
-  return { ...note, detail: { ...note.detail, count } };
+function withCount({ record, count }: Counted): AuditRecord {
+  return { ...record, detail: { ...record.detail, count } };
 }
 
 function merge(row: Counted, more: Counted | undefined): Counted {

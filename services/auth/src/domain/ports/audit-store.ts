@@ -57,8 +57,8 @@ export interface AuditSlice {
   readonly reached: AuditEventId | undefined;
 }
 
-/** A note of its own, that stands for no change of anything. */
-export interface AuditNote {
+/** A record without a change, such as a failed login. */
+export interface AuditRecord {
   readonly event: string;
   readonly caller: string;
   readonly requestId: string;
@@ -71,7 +71,7 @@ export interface AuditNote {
 /** The audit. Each method throws AuthError `UNAVAILABLE` if the store is down. */
 export interface AuditStore {
   /** Records all of them or none. */
-  note(notes: readonly AuditNote[]): Promise<void>;
+  record(records: readonly AuditRecord[]): Promise<void>;
   /** Searches a bounded number of rows and returns those that match. */
   scan(filter: AuditFilter, page: AuditPage): Promise<AuditSlice>;
   /** The database's time. */

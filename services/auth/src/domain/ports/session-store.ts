@@ -93,7 +93,7 @@ export type RefreshTokenState =
   | { readonly kind: "dead" };
 
 /** What ends everything below a number of the log's. */
-export type Mark = "user" | "client" | "everything";
+export type CutoffKind = "user" | "client" | "everything";
 
 /** A session, open or ended. */
 export interface SessionRecord extends Session {
@@ -104,7 +104,7 @@ export interface SessionRecord extends Session {
   /** Set if this session itself was ended. `by` is `revoked`, `reuse` or `too_many`. */
   readonly ended: { readonly at: Date; readonly by: string } | undefined;
   /** Revocations of its user, its client or everything that apply to it, even if it had ended before. */
-  readonly marks: readonly Mark[];
+  readonly cutoffs: readonly CutoffKind[];
   /** When it ends if it is not refreshed. */
   readonly idleAt: Date;
   /** The database's time. */

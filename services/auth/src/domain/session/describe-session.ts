@@ -3,7 +3,7 @@ import { type Caller, demand } from "../caller/caller.ts";
 import { AuthError } from "../errors.ts";
 import type { AuditEvent, AuditFilter } from "../ports/audit-store.ts";
 import type { SessionId } from "../ports/ids.ts";
-import type { Mark, SessionRecord, SessionStore } from "../ports/session-store.ts";
+import type { CutoffKind, SessionRecord, SessionStore } from "../ports/session-store.ts";
 import { type SessionState, sessionState } from "./session-state.ts";
 
 export interface DescribeSessionDeps extends ListAuditEventsDeps {
@@ -24,7 +24,7 @@ export interface SessionStory {
 }
 
 /** Events that can raise a cutoff. */
-const raising: Readonly<Record<Mark, readonly string[]>> = {
+const raising: Readonly<Record<CutoffKind, readonly string[]>> = {
   user: ["user_revoked", "user_disabled", "password_set", "roles_set"],
   client: ["client_revoked"],
   everything: ["everything_revoked"],
@@ -64,15 +64,18 @@ export async function describeSession(
   const session = await deps.sessions.find(sessionId);
   if (session === undefined) throw unknownSession();
   const own = await read(deps, caller, { sessionId }, mostEvents);
-  const marked = await Promise.all(session.marks.map((mark) => firstRaise(deps, caller, session, mark)));
-  const [end] = endsOf(session, own, marked).sort((a, b) => a.at.getTime() - b.at.getTime());
+  const byCutoff = await Promise.all(
+    session.cutoffs.map((cutoff) => firstRaise(deps, caller, session, cutoff)),
+  );
+  const [end] = endsOf(session, own, byCutoff).sort((a, b) => a.at.getTime() - b.at.getTime());
   const endedBy = end?.event;
   const events = endedBy === undefined || own.some(({ id }) => id === endedBy.id) ? own : [...own, endedBy];
   return {
     session,
     state: end?.state ?? sessionState(session),
     endedAt: end?.at,
-    why: end?.why ?? (session.marks.length > 0 ? "the audit no longer has the time" : "nothing has ended it"),
+    why:
+      end?.why ?? (session.cutoffs.length > 0 ? "the audit no longer has the time" : "nothing has ended it"),
     endedBy,
     events: events.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
   };
@@ -95,9 +98,9 @@ interface End {
 function endsOf(
   { ended, expiresAt, idleAt, now }: SessionRecord,
   own: readonly AuditEvent[],
-  marked: readonly (End | undefined)[],
+  byCutoff: readonly (End | undefined)[],
 ): End[] {
-  const ends: End[] = marked.filter((end) => end !== undefined);
+  const ends: End[] = byCutoff.filter((end) => end !== undefined);
   if (ended !== undefined) {
     const ending = endings[ended.by];
     const event = own.findLast((one) => one.event === ending?.event);
@@ -113,14 +116,14 @@ async function firstRaise(
   deps: DescribeSessionDeps,
   caller: Caller,
   { userId, clientId, createdAt }: SessionRecord,
-  mark: Mark,
+  cutoff: CutoffKind,
 ): Promise<End | undefined> {
-  const whose = { user: { userId }, client: { clientId }, everything: {} }[mark];
-  const filter = { ...whose, events: raising[mark], since: createdAt };
-  const events = await read(deps, caller, filter, mark === "user" ? mostEvents : 1);
+  const whose = { user: { userId }, client: { clientId }, everything: {} }[cutoff];
+  const filter = { ...whose, events: raising[cutoff], since: createdAt };
+  const events = await read(deps, caller, filter, cutoff === "user" ? mostEvents : 1);
   const event = events.find(endsSessions);
   if (event === undefined) return undefined;
-  return { at: event.at, state: `revoked by ${mark}`, why: whys[event.event] ?? event.event, event };
+  return { at: event.at, state: `revoked by ${cutoff}`, why: whys[event.event] ?? event.event, event };
 }
 
 /** A change of roles revokes if it removes the role of an administrator. */

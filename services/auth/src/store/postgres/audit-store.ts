@@ -1,8 +1,8 @@
 import type {
   AuditEvent,
   AuditFilter,
-  AuditNote,
   AuditPage,
+  AuditRecord,
   AuditStore,
   Json,
 } from "../../domain/ports/audit-store.ts";
@@ -47,17 +47,17 @@ export interface AuditStoreDatabases {
   /** For reading and purging. */
   readonly db: Queries;
   /** For records that calls wait for: separate connections, so that no queue delays them. */
-  readonly notesDb: Queries;
+  readonly recordsDb: Queries;
 }
 
 /** The audit in Postgres. */
 export function createAuditStore(
-  { db, notesDb }: AuditStoreDatabases,
+  { db, recordsDb }: AuditStoreDatabases,
   { sliceRows = defaultSliceRows }: { readonly sliceRows?: number } = {},
 ): AuditStore {
   return {
-    async note(notes) {
-      await notesDb.query("select postern.record_audit_batch($1)", [JSON.stringify(notes.map(toJson))]);
+    async record(records) {
+      await recordsDb.query("select postern.record_audit_batch($1)", [JSON.stringify(records.map(toJson))]);
     },
 
     async scan(filter, page) {
@@ -170,7 +170,7 @@ function isUuid(value: Json | undefined): value is Uuid {
   return typeof value === "string" && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
 }
 
-function toJson({ event, caller, requestId, userId, clientId, clientAddress, detail }: AuditNote) {
+function toJson({ event, caller, requestId, userId, clientId, clientAddress, detail }: AuditRecord) {
   return {
     ...{ event, caller, detail, request_id: requestId, user_id: userId },
     ...{ client_id: clientId, client_address: clientAddress },

@@ -7,16 +7,16 @@ import { describeFault, isOfTheMoment, isSqlError, StandbyError } from "./connec
 import { queryPinned, typeParsers } from "./pinned.ts";
 
 /** Maximum time that a call waits for a connection and an answer together, before it is answered `UNAVAILABLE`. */
-export const patienceMs = 1_000;
+export const callTimeoutMs = 1_000;
 /** Time after which a connection without an answer is closed. */
 const lostAfterMs = 30_000;
 /** Minimum time between two reports of one kind of fault: an overload has thousands a second. */
-const tellEveryMs = 1_000;
+const reportEveryMs = 1_000;
 
 /** SQLSTATEs after which the server closes the connection. */
 const closing = /^(08|57P)/;
 
-/** Runs statements. Every fault of the store becomes a AuthError `UNAVAILABLE`. */
+/** Runs statements. Every fault of the store becomes an AuthError `UNAVAILABLE`. */
 export interface Queries {
   /** Sends nothing if the deadline of the call (`lib/deadline.ts`) has passed. */
   query<Row extends QueryResultRow>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -40,12 +40,12 @@ export interface PoolState {
 }
 
 export interface DatabaseOptions {
-  /** Replaces the `patienceMs` of calls, for commands, which can wait longer. */
-  readonly patienceMs?: number;
+  /** Maximum time for a connection and an answer together. Default: `callTimeoutMs`; commands can wait longer. */
+  readonly timeoutMs?: number;
   readonly url: string;
   readonly maxConnections: number;
   readonly name: string;
-  /** Maximum time to wait for a connection of a pool that is in use completely. Default: `patienceMs`. */
+  /** Maximum time to wait for a connection of a pool that is in use completely. Default: `timeoutMs`. */
   readonly fullPoolMs?: number;
   /** The pool only reads, so a connection can be closed as soon as its answer is late: nothing is lost with it. */
   readonly readsOnly?: boolean;
@@ -59,28 +59,9 @@ export interface DatabaseOptions {
  * known, so that no other statement waits behind it.
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { patienceMs: patience = patienceMs, readsOnly = false } = options;
-  const pool = new Pool({
-    connectionString: options.url,
-    max: options.maxConnections,
-    connectionTimeoutMillis: patience,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-    application_name: options.name,
-    types: typeParsers,
-    verify: demandPrimary,
-  });
-  pool.on("error", options.onFault);
+  const { timeoutMs = callTimeoutMs, readsOnly = false } = options;
+  const { pool, sockets } = openPool(options, timeoutMs);
   const unavailable = createUnavailable(options.onFault);
-  const sockets = new Set<Socket>();
-  pool.on("connect", (client) => {
-    // A connection that breaks between two statements, or while it closes, emits an error to its own listeners as well as to
-    // the pool. Without a listener the process would end.
-    client.on("error", () => {});
-    const socket = socketOf(client);
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
   let refused = 0;
 
   async function connect(untilMs: number): Promise<PoolClient> {
@@ -93,7 +74,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // Throws if a file of the URL can no longer be read.
     const connecting = (async () => pool.connect())();
     try {
-      const waitMs = isFull ? Math.min(options.fullPoolMs ?? patience, leftMs) : leftMs;
+      const waitMs = isFull ? Math.min(options.fullPoolMs ?? timeoutMs, leftMs) : leftMs;
       const client = await within(waitMs, "connection", connecting);
       if (performance.now() < untilMs) return client;
       throw new LateError("the caller has given up");
@@ -107,14 +88,14 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     async query<Row extends QueryResultRow>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const untilMs = performance.now() + Math.min(patience, remainingMs());
+      const untilMs = performance.now() + Math.min(timeoutMs, remainingMs());
       const client = await connect(untilMs);
       const release = (broken: boolean) => {
         clearTimeout(lost);
         client.release(broken);
       };
       // The statement below then fails and releases.
-      const lost = setTimeout(() => socketOf(client).destroy(), readsOnly ? patience : lostAfterMs);
+      const lost = setTimeout(() => socketOf(client).destroy(), readsOnly ? timeoutMs : lostAfterMs);
       lost.unref();
       const answer = queryPinned<Row>(client, { sql, values, readsOnly }).then(
         (rows) => {
@@ -136,19 +117,46 @@ export function openDatabase(options: DatabaseOptions): Database {
       const { idleCount: idle, totalCount, waitingCount: waiting } = pool;
       return { name: options.name, used: totalCount - idle, idle, waiting, refused };
     },
-    async [Symbol.asyncDispose]() {
-      // A server that is frozen or cut off does not close the connection.
-      const cut = setInterval(() => {
-        for (const socket of sockets) socket.destroy();
-      }, patienceMs);
-      try {
-        await pool.end();
-        await Promise.all([...sockets].map(closed));
-      } finally {
-        clearInterval(cut);
-      }
-    },
+    [Symbol.asyncDispose]: () => closePool(pool, sockets),
   };
+}
+
+/** Opens a pool, and keeps the set of its open sockets. */
+function openPool(options: DatabaseOptions, timeoutMs: number): { pool: Pool; sockets: Set<Socket> } {
+  const pool = new Pool({
+    connectionString: options.url,
+    max: options.maxConnections,
+    connectionTimeoutMillis: timeoutMs,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    application_name: options.name,
+    types: typeParsers,
+    verify: demandPrimary,
+  });
+  pool.on("error", options.onFault);
+  const sockets = new Set<Socket>();
+  pool.on("connect", (client) => {
+    // A connection that breaks between two statements, or while it closes, emits an error to its own listeners as well as to
+    // the pool. Without a listener the process would end.
+    client.on("error", () => {});
+    const socket = socketOf(client);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return { pool, sockets };
+}
+
+async function closePool(pool: Pool, sockets: ReadonlySet<Socket>): Promise<void> {
+  // A server that is frozen or cut off does not close the connection.
+  const cut = setInterval(() => {
+    for (const socket of sockets) socket.destroy();
+  }, callTimeoutMs);
+  try {
+    await pool.end();
+    await Promise.all([...sockets].map(closed));
+  } finally {
+    clearInterval(cut);
+  }
 }
 
 /**
@@ -175,11 +183,11 @@ export function socketOf(client: ClientBase): Socket {
 
 /** Turns a fault into the error that callers see, and reports the fault. */
 function createUnavailable(onFault: (error: unknown) => void): (fault: unknown) => AuthError {
-  const toldAtMs = new Map<string, number>();
+  const reportedAtMs = new Map<string, number>();
   return (fault) => {
     const [kind, nowMs] = [kindOf(fault), performance.now()];
-    if (nowMs - (toldAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) >= tellEveryMs) {
-      toldAtMs.set(kind, nowMs);
+    if (nowMs - (reportedAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) >= reportEveryMs) {
+      reportedAtMs.set(kind, nowMs);
       onFault(fault);
     }
     const message = describeFault(fault);

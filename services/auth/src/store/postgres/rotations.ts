@@ -1,7 +1,7 @@
 import { AuthError } from "../../domain/errors.ts";
 import type { RotateOutcome, RotateRequest, SessionStore } from "../../domain/ports/session-store.ts";
 import { remainingMs, withoutDeadline } from "../../lib/deadline.ts";
-import { patienceMs, type Queries } from "./database.ts";
+import { callTimeoutMs, type Queries } from "./database.ts";
 import { type GrantRow, grantColumns, toGrant } from "./grant-row.ts";
 
 /** Maximum number of tokens that one statement rotates. */
@@ -13,7 +13,7 @@ const maxWaiting = 2_048;
 
 interface Waiting {
   readonly request: RotateRequest;
-  /** Start of the wait, by our own clock. After `patienceMs` the caller got `UNAVAILABLE`, and the token must not be spent. */
+  /** Start of the wait, by our own clock. After `callTimeoutMs` the caller got `UNAVAILABLE`, and the token must not be spent. */
   readonly sinceMs: number;
   readonly resolve: (outcome: RotateOutcome) => void;
   readonly reject: (error: unknown) => void;
@@ -27,40 +27,21 @@ export function createRotations(
   db: Queries,
   { grace, idle }: { grace: string; idle: string },
 ): SessionStore["rotate"] {
+  const statement = createStatement(db, { grace, idle });
   const waiting: Waiting[] = [];
   let inFlight = 0;
-  /** One moment by the database's clock and by our own: converts times between the two. */
-  let anchor: { readonly databaseMs: number; readonly ownMs: number } | undefined;
-
-  async function rotate(requests: readonly RotateRequest[], sinceMs: number): Promise<RotateOutcome[]> {
-    const notAfter =
-      anchor === undefined ? null : new Date(anchor.databaseMs + sinceMs - anchor.ownMs + patienceMs);
-    const rows = await db.query<{ ord: number; outcome: RotateOutcome["kind"]; clock: Date } & GrantRow>(
-      `select r.ord, r.outcome, ${grantColumns("r.granted")}, clock_timestamp() as clock
-       from postern.rotate_sessions($1, $2::interval, $3::interval, $4) as r`,
-      [JSON.stringify(requests.map(toRow)), grace, idle, notAfter],
-    );
-    const [first] = rows;
-    if (first !== undefined) anchor = { databaseMs: first.clock.getTime(), ownMs: performance.now() };
-    const outcomes = new Map(rows.map((row) => [row.ord, toOutcome(row)]));
-    return requests.map((_, ord) => {
-      const outcome = outcomes.get(ord);
-      if (outcome === undefined) throw new Error("a rotation has no outcome");
-      return outcome;
-    });
-  }
 
   async function run(batch: readonly Waiting[]): Promise<void> {
     try {
       const oldest = Math.min(...batch.map(({ sinceMs }) => sinceMs));
       const requests = batch.map(({ request }) => request);
-      const outcomes = await rotate(requests, oldest);
+      const outcomes = await statement.rotate(requests, oldest);
       batch.forEach(({ resolve }, index) => {
         resolve(outcomes[index] as RotateOutcome);
       });
     } catch (error) {
-      // The batch was too late, or the database's clock jumped. The next batch has no limit and reads the clock again.
-      if (sqlStateOf(error) === "57014") anchor = undefined;
+      // The batch was too late, or the database's clock jumped.
+      if (sqlStateOf(error) === "57014") statement.forgetClock();
       if (batch.length > 1 && concernsOneRow(error)) {
         // One row that cannot be locked, or that breaks the statement, has undone the whole batch: run each alone.
         for (const entry of batch) await run([entry]);
@@ -107,10 +88,41 @@ export function createRotations(
           reject(error);
         },
       };
-      const timer = setTimeout(() => giveUp(entry), Math.min(patienceMs, remainingMs()));
+      const timer = setTimeout(() => giveUp(entry), Math.min(callTimeoutMs, remainingMs()));
       waiting.push(entry);
       next();
     });
+}
+
+/** The statement that rotates a batch, with the database's time after which it changes nothing. */
+function createStatement(db: Queries, { grace, idle }: { grace: string; idle: string }) {
+  /** One moment by the database's clock and by our own: converts times between the two. */
+  let anchor: { readonly databaseMs: number; readonly ownMs: number } | undefined;
+
+  return {
+    /** @param sinceMs start of the longest wait, by our own clock */
+    async rotate(requests: readonly RotateRequest[], sinceMs: number): Promise<RotateOutcome[]> {
+      const notAfter =
+        anchor === undefined ? null : new Date(anchor.databaseMs + sinceMs - anchor.ownMs + callTimeoutMs);
+      const rows = await db.query<{ ord: number; outcome: RotateOutcome["kind"]; clock: Date } & GrantRow>(
+        `select r.ord, r.outcome, ${grantColumns("r.granted")}, clock_timestamp() as clock
+         from postern.rotate_sessions($1, $2::interval, $3::interval, $4) as r`,
+        [JSON.stringify(requests.map(toRow)), grace, idle, notAfter],
+      );
+      const [first] = rows;
+      if (first !== undefined) anchor = { databaseMs: first.clock.getTime(), ownMs: performance.now() };
+      const outcomes = new Map(rows.map((row) => [row.ord, toOutcome(row)]));
+      return requests.map((_, ord) => {
+        const outcome = outcomes.get(ord);
+        if (outcome === undefined) throw new Error("a rotation has no outcome");
+        return outcome;
+      });
+    },
+    /** The next batch has no limit, and reads the clock again. */
+    forgetClock() {
+      anchor = undefined;
+    },
+  };
 }
 
 function toRow(request: RotateRequest, ord: number) {

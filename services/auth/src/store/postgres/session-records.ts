@@ -74,7 +74,7 @@ function toRecord(row: RecordRow): SessionRecord {
     expiresAt: row.expires_at,
     idleAt: row.idle_at,
     ended: endedAt === null || endedBy === null ? undefined : { at: endedAt, by: endedBy },
-    marks: [
+    cutoffs: [
       ...(row.by_user ? (["user"] as const) : []),
       ...(row.by_client ? (["client"] as const) : []),
       ...(row.by_everything ? (["everything"] as const) : []),

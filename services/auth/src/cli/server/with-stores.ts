@@ -6,13 +6,13 @@ import { ConfigError } from "../../config/error.ts";
 import { EmbeddedError } from "../../embedded/embedded-error.ts";
 import type { ReadyConfig } from "../../server/embedded-config.ts";
 import { describeFault, innermost, lastingFault, UnknownSchemaError } from "../../server/schema.ts";
-import type { Context } from "../../server/stores.ts";
+import type { Stores } from "../../server/stores.ts";
 import { CommandError } from "../command.ts";
 import type { Io } from "../io.ts";
 import { readConfig } from "./read-config.ts";
 
 /** Options of the stores for a command: it waits longer for the database than a call, and hashes at most one password. */
-const forPeople = { patienceMs: 10_000, hashWorkers: 1 };
+const storesOptions = { timeoutMs: 10_000, hashWorkers: 1 };
 
 interface Options {
   /** Use the embedded database in the data folder, also while a server runs on it. */
@@ -75,19 +75,19 @@ export async function reportEmbeddedErrors<T>(work: () => Promise<T>): Promise<T
  * Gives `work` the stores, and closes them afterwards.
  * @throws {CommandError} if the schema is too old or the database cannot be reached
  */
-export function withContext<T>(
+export function withStores<T>(
   io: Io,
   options: Options,
-  work: (context: Context, config: ReadyConfig) => Promise<T>,
+  work: (stores: Stores, config: ReadyConfig) => Promise<T>,
 ): Promise<T> {
   return withDatabase(io, { ...options, mustExist: true }, async (config) => {
-    const [{ openContext }, { checkSchema }] = await Promise.all([
+    const [{ openStores }, { checkSchema }] = await Promise.all([
       import("../../server/stores.ts"),
       import("../../server/schema.ts"),
     ]);
-    await tellDatabaseFaults(() => checkSchema(config.databaseUrl), options);
-    await using context = openContext(config, forPeople);
-    return await work(context, config);
+    await reportDatabaseFaults(() => checkSchema(config.databaseUrl), options);
+    await using stores = openStores(config, storesOptions);
+    return await work(stores, config);
   });
 }
 
@@ -96,7 +96,7 @@ export function withContext<T>(
  * @throws {ConfigError} if only a change of the URL or of the database's configuration helps
  * @throws {CommandError}
  */
-export async function tellDatabaseFaults<T>(work: () => Promise<T>, { embedded }: Options): Promise<T> {
+export async function reportDatabaseFaults<T>(work: () => Promise<T>, { embedded }: Options): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { SchemaError, UnknownSchemaError } from "../../server/schema.ts";
-import { tellDatabaseFaults } from "./with-context.ts";
+import { reportDatabaseFaults } from "./with-stores.ts";
 
 const faultOf = (error: Error, embedded: boolean) =>
-  tellDatabaseFaults(() => Promise.reject(error), { embedded });
+  reportDatabaseFaults(() => Promise.reject(error), { embedded });
 
 test.each([
   [false, "POSTERN_DATABASE_URL"],
