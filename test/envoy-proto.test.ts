@@ -77,17 +77,18 @@ test("what Envoy writes we read", () => {
       request: {
         time: { seconds: "1", nanos: 2 },
         http: {
-          ...{
-            id: "17",
-            method: "GET",
-            path: "/a?b",
-            host: "h:1",
-            scheme: "https",
-            query: "q",
-            fragment: "f",
-          },
-          ...{ headers: { ":path": "/a?b", authorization: "Bearer x" }, protocol: "HTTP/1.1", size: -1 },
-          ...{ body: "body", raw_body: Buffer.from("raw") },
+          id: "17",
+          method: "GET",
+          path: "/a?b",
+          host: "h:1",
+          scheme: "https",
+          query: "q",
+          fragment: "f",
+          headers: { ":path": "/a?b", authorization: "Bearer x" },
+          protocol: "HTTP/1.1",
+          size: -1,
+          body: "body",
+          raw_body: Buffer.from("raw"),
           header_map: {
             headers: [
               { key: "a", value: "b" },
@@ -103,7 +104,9 @@ test("what Envoy writes we read", () => {
   });
   const { attributes } = fromBinary(CheckRequestSchema, new Uint8Array(bytes ?? []));
   expect(attributes?.request?.http).toMatchObject({
-    ...{ method: "GET", path: "/a?b", host: "h:1" },
+    method: "GET",
+    path: "/a?b",
+    host: "h:1",
     headers: { ":path": "/a?b", authorization: "Bearer x" },
     headerMap: {
       headers: [

@@ -22,7 +22,9 @@ async function startServer(pieces: readonly string[]) {
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    ...{ url, requests, sockets },
+    url,
+    requests,
+    sockets,
     async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();

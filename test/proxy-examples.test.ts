@@ -64,7 +64,9 @@ test("I09: Istio's lets nothing pass undecided, and asks about everything", () =
     envoyExtAuthzGrpc: { failOpen: false, statusOnError: "503" },
   });
   expect(read("istio/authorization-policy.yaml").spec).toMatchObject({
-    ...{ action: "CUSTOM", provider: { name: "postern" }, rules: [{}] },
+    action: "CUSTOM",
+    provider: { name: "postern" },
+    rules: [{}],
   });
 });
 

@@ -32,8 +32,11 @@ export async function createPeople(users: Clients["admin"]) {
     return user ?? expect.unreachable();
   });
   return {
-    ...{ ann: await person(), bob: await person(), eve: await person() },
-    ...{ boss: await person(["admin"]), nopass: withoutPassword },
+    ann: await person(),
+    bob: await person(),
+    eve: await person(),
+    boss: await person(["admin"]),
+    nopass: withoutPassword,
   };
 }
 
@@ -41,7 +44,9 @@ export type People = Awaited<ReturnType<typeof createPeople>>;
 
 /** What every event of a login by the attacker has that was refused. */
 export const refused = {
-  ...{ event: "login_refused", caller: "web", clientId: "web" },
+  event: "login_refused",
+  caller: "web",
+  clientId: "web",
   clientAddress: attacker,
 } as const;
 
@@ -91,7 +96,11 @@ export async function attack(
     });
     const session = { userId, sessionId: opened.sessionId, clientId: "web" };
     expected.push({
-      ...{ event: "login", caller: "web", requestId, clientAddress: elsewhere, ...session },
+      event: "login",
+      caller: "web",
+      requestId,
+      clientAddress: elsewhere,
+      ...session,
       detail: { amr: ["pwd"] },
     });
     return { ...opened, session };
@@ -107,8 +116,13 @@ export async function attack(
     other.login({ identifier: bob.email, password: sprayed, clientAddress: attacker }, options),
   );
   expected.push({
-    ...{ ...refused, requestId: untrusted.requestId, userId: bob.id, caller: "other", clientId: "other" },
-    ...{ clientAddress: null, detail: { reason: "wrong_password" } },
+    ...refused,
+    requestId: untrusted.requestId,
+    userId: bob.id,
+    caller: "other",
+    clientId: "other",
+    clientAddress: null,
+    detail: { reason: "wrong_password" },
   });
   await judged(nopass.email, sprayed, nopass.id, "no_password");
   // One account until it is locked, also for the right password.
@@ -129,7 +143,10 @@ export async function attack(
   const foreign = await asked((options) => other.refresh({ refreshToken }, options));
   expect(foreign.reason).toBe("INVALID_REFRESH_TOKEN");
   expected.push({
-    ...{ event: "refresh_foreign", caller: "other", requestId: foreign.requestId, ...session },
+    event: "refresh_foreign",
+    caller: "other",
+    requestId: foreign.requestId,
+    ...session,
     detail: { session_caller: "web" },
   });
   const forged = `${refreshToken.slice(0, -8)}AAAAAAAA`;
@@ -142,7 +159,10 @@ export async function attack(
   // The latter where a try before it had no verdict.
   expect(["REFRESH_TOKEN_REUSED", "SESSION_ENDED"]).toContain(reuse.reason);
   expected.push({
-    ...{ event: "refresh_reuse", caller: "web", requestId: reuse.requestId, ...session },
+    event: "refresh_reuse",
+    caller: "web",
+    requestId: reuse.requestId,
+    ...session,
     detail: { stored: 1, shown: 0 },
   });
 

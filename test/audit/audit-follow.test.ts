@@ -53,7 +53,10 @@ async function follow(...args: string[]) {
     return lines.length > 0 ? true : undefined;
   });
   return {
-    ...{ child, lines, stderr, ended },
+    child,
+    lines,
+    stderr,
+    ended,
     /** Waits for a line that holds the text. */
     line: (part: string) =>
       poll(`a line with ${part}`, 20_000, async () => lines.find((line) => line.includes(part))),

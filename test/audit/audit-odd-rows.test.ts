@@ -32,7 +32,8 @@ test("a row that somebody has made up keeps no other from being read", { timeout
   const { events } = await answered(() => admin.listAuditEvents({ caller: "made up" }));
   expect(events).toHaveLength(odd.length);
   const { code, stdout, stderr } = await runPostern(["audit", "--caller", "made up", "--json"], {
-    ...{ POSTERN_DATABASE_URL: database.url, POSTERN_ISSUER: ISSUER },
+    POSTERN_DATABASE_URL: database.url,
+    POSTERN_ISSUER: ISSUER,
     POSTERN_MASTER_KEY: randomBytes(32).toString("base64"),
   });
   expect([code, stderr]).toEqual([0, ""]);

@@ -41,7 +41,10 @@ export async function answerByGrpc({ url, path, credential }: Target, message: U
   const session = http2.connect(url);
   try {
     const stream = session.request({
-      ...{ ":method": "POST", ":path": path, "content-type": "application/grpc+proto", te: "trailers" },
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
       ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }),
     });
     let [headers, trailers]: NodeJS.Dict<string | string[] | number>[] = [{}, {}];

@@ -34,7 +34,9 @@ export async function measure(one: Case, system: System, calls: number): Promise
     const per1000 = (name: keyof typeof after) => ((after[name] - before[name]) * 1_000) / calls;
     return {
       ...figuresOf(seen, calls),
-      ...{ serverMs: per1000("server"), postgresMs: per1000("postgres"), redisMs: per1000("redis") },
+      serverMs: per1000("server"),
+      postgresMs: per1000("postgres"),
+      redisMs: per1000("redis"),
     };
   });
   await plan.check(protocol, calls);

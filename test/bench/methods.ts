@@ -38,7 +38,8 @@ const sampleSize = 5;
 
 const introspect: Method = {
   ...ofRpc(AuthService.method.introspect),
-  ...{ contains: ["verify"], firstCalls: 400 },
+  contains: ["verify"],
+  firstCalls: 400,
   async plan(system) {
     const made = tokens.get(system) ?? system.openSessions(system.people.length);
     tokens.set(system, made);
@@ -54,7 +55,8 @@ const introspect: Method = {
 
 const refresh: Method = {
   ...ofRpc(AuthService.method.refresh),
-  ...{ contains: ["sign", "group commit"], firstCalls: 200 },
+  contains: ["sign", "group commit"],
+  firstCalls: 200,
   async plan(system, calls) {
     const sessions = await system.openSessions(calls);
     const ids = sessions.map(({ id }) => parseId("ses", id));
@@ -81,7 +83,8 @@ const refresh: Method = {
 
 const login: Method = {
   ...ofRpc(AuthService.method.login),
-  ...{ contains: ["argon2", "sign", "commit"], firstCalls: 40 },
+  contains: ["argon2", "sign", "commit"],
+  firstCalls: 40,
   async plan(system) {
     const before = await countSessions(system, "true");
     return planOf(
@@ -100,7 +103,8 @@ const login: Method = {
 
 const revoke: Method = {
   ...ofRpc(AuthService.method.revoke),
-  ...{ contains: ["commit"], firstCalls: 200 },
+  contains: ["commit"],
+  firstCalls: 200,
   async plan(system, calls) {
     const sessions = await system.openSessions(calls);
     const ids = sessions.map(({ id }) => parseId("ses", id));
@@ -117,9 +121,14 @@ const revoke: Method = {
 };
 
 const jwks: Method = {
-  ...{ name: "JWKS", path: "/.well-known/jwks.json", rpc: undefined, contains: [], firstCalls: 1_000 },
+  name: "JWKS",
+  path: "/.well-known/jwks.json",
+  rpc: undefined,
+  contains: [],
+  firstCalls: 1_000,
   plan: async ({ server }) => ({
-    ...{ json: [], grpc: [] },
+    json: [],
+    grpc: [],
     async check() {
       const { keys } = (await (await fetch(`${server.urls.http}${jwks.path}`)).json()) as { keys: unknown[] };
       if (keys.length === 0) throw new Error("the key set is empty");

@@ -40,7 +40,11 @@ export async function runBench(options: Options, tell: (line: string) => void): 
   const pace = createPace(tell);
   const wanted = cases.filter(({ name }) => name.toLowerCase().includes(options.only.toLowerCase()));
   const found = wanted.map((one) => ({
-    ...{ one, rounds: [] as Round[], bare: [] as Round[], withRedis: [] as Round[], cold: [] as ColdRound[] },
+    one,
+    rounds: [] as Round[],
+    bare: [] as Round[],
+    withRedis: [] as Round[],
+    cold: [] as ColdRound[],
   }));
   const bareRounds = bareNames.map((name) => ({ name, rounds: [] as BareRound[] }));
 
@@ -73,9 +77,14 @@ export async function runBench(options: Options, tell: (line: string) => void): 
     }
   }
   return {
-    ...{ machine, seconds, inFlight, discarded: pace.discarded },
+    machine,
+    seconds,
+    inFlight,
+    discarded: pace.discarded,
     cases: found.map(({ one: { name, generator, method }, ...measured }) => ({
-      ...{ name, generator: generator.name, contains: method.contains },
+      name,
+      generator: generator.name,
+      contains: method.contains,
       ...measured,
     })),
     bareWork: bareRounds,

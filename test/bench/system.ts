@@ -63,7 +63,11 @@ export async function openSystem({ postgres, redis, logFile, people }: SystemOpt
   const redisPid = await pidOf(redis);
   const all = opened.move();
   return {
-    ...{ hasRedis: redis !== undefined, server, credential, people: logins, startAnother: start },
+    hasRedis: redis !== undefined,
+    server,
+    credential,
+    people: logins,
+    startAnother: start,
     openSessions: (count) => openSessions(source, own, count),
     client: (protocol) =>
       createClients({

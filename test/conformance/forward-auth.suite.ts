@@ -93,7 +93,11 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
     const length: Header[] = body === undefined ? [] : [["Content-Length", String(body.length)]];
     const { port, host } = new URL(front.url);
     const sent = request({
-      ...{ host: "127.0.0.1", port, method, path, agent: false },
+      host: "127.0.0.1",
+      port,
+      method,
+      path,
+      agent: false,
       headers: [["Host", host], ...length, ...headers].flat(),
     });
     sent.end(body);
@@ -231,7 +235,11 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
     const { port, host } = new URL(front.url);
     const before = echo.received.length;
     const sent = request({
-      ...{ host: "127.0.0.1", port, method: "POST", path: "/public/a", agent: false },
+      host: "127.0.0.1",
+      port,
+      method: "POST",
+      path: "/public/a",
+      agent: false,
       headers: { host, "transfer-encoding": "chunked", trailer: "x-postern-roles" },
     });
     sent.addTrailers({ "x-postern-roles": "admin" });

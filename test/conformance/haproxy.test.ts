@@ -92,10 +92,16 @@ describe.skipIf(!(await isInstalled(program)))(
       const before = echo.received.length;
       const { host, port } = new URL(front.url);
       const sent = request({
-        ...{ host: "127.0.0.1", port, method: "POST", path: "/a", agent: false },
+        host: "127.0.0.1",
+        port,
+        method: "POST",
+        path: "/a",
+        agent: false,
         headers: {
-          ...{ host, authorization: `Bearer ${accessToken}` },
-          ...{ "transfer-encoding": "chunked", trailer: "x-postern-roles" },
+          host,
+          authorization: `Bearer ${accessToken}`,
+          "transfer-encoding": "chunked",
+          trailer: "x-postern-roles",
         },
       });
       sent.addTrailers({ "x-postern-roles": "admin" });

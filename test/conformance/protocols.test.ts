@@ -89,8 +89,15 @@ describe.each(bufProtocols)("`buf curl` by %s", (protocol) => {
     expect(tokens).toMatchObject({ tokenType: "Bearer", expiresIn: 300, scope: ["read", "write"] });
     const token = tokens["accessToken"];
     expect(await ask("Introspect", { token })).toMatchObject({
-      ...{ active: true, tokenType: "Bearer", sessionId, username: email, issuer: ISSUER },
-      ...{ clientId: "web", audience: [AUDIENCE], scope: ["read", "write"], amr: ["pwd"] },
+      active: true,
+      tokenType: "Bearer",
+      sessionId,
+      username: email,
+      issuer: ISSUER,
+      clientId: "web",
+      audience: [AUDIENCE],
+      scope: ["read", "write"],
+      amr: ["pwd"],
     });
     const revoked = await ask("Revoke", { token: tokens["refreshToken"] });
     expect(Number(revoked["sequence"])).toBeGreaterThan(0);

@@ -32,8 +32,13 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   /** A record that no other test makes; `requestId` tells the record of a test apart. */
   function recordOf(overrides: Partial<AuditRecord> = {}): AuditRecord {
     return {
-      ...{ event: "login_refused", caller: "web", requestId: "1", userId: newId(), clientId: "spa" },
-      ...{ clientAddress: "192.0.2.1", detail: { reason: "wrong_password" } },
+      event: "login_refused",
+      caller: "web",
+      requestId: "1",
+      userId: newId(),
+      clientId: "spa",
+      clientAddress: "192.0.2.1",
+      detail: { reason: "wrong_password" },
       ...overrides,
     };
   }

@@ -97,7 +97,8 @@ describe("what stands in Redis", () => {
     const redis = await connect(server.url);
     const { command } = server;
     return {
-      ...{ command, store: createBudgetStore(redis, mac) },
+      command,
+      store: createBudgetStore(redis, mac),
       /** Another key of the master. */
       foreign: createBudgetStore(redis, createMac([new Uint8Array(32).fill(8)], "login budgets")),
       keys: async () => ((await command("KEYS", "*")) as string[]).sort(),

@@ -73,7 +73,9 @@ export function postgresSuites(through: (databaseUrl: string) => string): void {
       const opened = await open();
       const { advanceClock, auditEvents } = opened;
       return {
-        ...{ stores: parts(opened, "keys"), advanceClock, auditEvents },
+        stores: parts(opened, "keys"),
+        advanceClock,
+        auditEvents,
         async readHead() {
           const { head, keysVersion } = await opened.both[1].revocations.readAll();
           return { seq: head.seq, keysVersion };

@@ -23,8 +23,12 @@ export interface SessionRecordsFixture extends SessionStoreFixture {
 
 const none: ReadonlySet<string> = new Set();
 const admin: Caller = {
-  ...{ name: "admin", permissions: new Set(["admin"] as const), trustedAddress: false },
-  ...{ scopes: none, audiences: none, clients: none },
+  name: "admin",
+  permissions: new Set(["admin"] as const),
+  trustedAddress: false,
+  scopes: none,
+  audiences: none,
+  clients: none,
 };
 
 /** What a store tells of sessions that are over, and what the audit makes of it. */
@@ -53,8 +57,18 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
     const { userId, caller, clientId, device, clientAddress, userAgent, scope, audience, amr } = opened;
     const found = await find(opened.id);
     expect(found).toMatchObject({
-      ...{ id: opened.id, userId, caller, clientId, device, clientAddress, userAgent, scope, audience, amr },
-      ...{ ended: undefined, marks: [] },
+      id: opened.id,
+      userId,
+      caller,
+      clientId,
+      device,
+      clientAddress,
+      userAgent,
+      scope,
+      audience,
+      amr,
+      ended: undefined,
+      marks: [],
     });
     const at = (date: Date | undefined) => (date?.getTime() ?? 0) - (found?.createdAt.getTime() ?? 0);
     expect([at(found?.expiresAt), at(found?.idleAt), at(found?.lastUsedAt)]).toEqual([
@@ -78,7 +92,11 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
     const search = async (wanted: { userId?: string; clientId?: string; all?: boolean }, page = {}) =>
       (
         await bench.other.sessions.search({
-          ...{ userId: undefined, clientId: undefined, all: false, before: undefined, limit: 10 },
+          userId: undefined,
+          clientId: undefined,
+          all: false,
+          before: undefined,
+          limit: 10,
           ...wanted,
           ...page,
         })
@@ -160,7 +178,10 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       await pass(suitePolicy.refreshGraceMs);
       expect((await bench.rotate(session, 0)).kind).toBe("reused");
       expect(await story(session.id)).toMatchObject({
-        ...{ state: "ended", by: "refresh_reuse", caller: "gateway", events: ["login", "refresh_reuse"] },
+        state: "ended",
+        by: "refresh_reuse",
+        caller: "gateway",
+        events: ["login", "refresh_reuse"],
         why: expect.stringContaining("stolen"),
       });
     });

@@ -71,7 +71,10 @@ describe("postern session", () => {
 
     const story = await answer(["session", "get", strange.sessionId]);
     expect(story).toMatchObject({
-      ...{ id: strange.sessionId, state: "ended", why: "it was revoked", caller: "web" },
+      id: strange.sessionId,
+      state: "ended",
+      why: "it was revoked",
+      caller: "web",
       endedAt: expect.stringMatching(/^\d{4}-.*Z$/),
       endedBy: { event: "session_revoked", caller: "cli" },
       events: [{ event: "login", caller: "web" }, { event: "session_revoked" }],
@@ -98,7 +101,8 @@ describe("postern session", () => {
     // The latter where a try before it had no verdict.
     expect(["REFRESH_TOKEN_REUSED", "SESSION_ENDED"]).toContain(await refresh().catch(reasonOf));
     expect(await answer(["session", "get", stolen.sessionId])).toMatchObject({
-      ...{ state: "ended", why: expect.stringContaining("stolen") },
+      state: "ended",
+      why: expect.stringContaining("stolen"),
       endedBy: { event: "refresh_reuse", caller: "web" },
     });
   });

@@ -27,14 +27,21 @@ export async function openCliSite() {
   const open = (credential: string) => owned.use(createClients({ baseUrl: server.http, credential }));
   const [web, other] = [open(TOKENS.web), open(TOKENS.other)];
   const environment = {
-    ...{ POSTERN_DATABASE_URL: database.url, POSTERN_MASTER_KEY: masterKey },
-    ...{ POSTERN_ISSUER: ISSUER, POSTERN_AUDIENCE: AUDIENCE },
+    POSTERN_DATABASE_URL: database.url,
+    POSTERN_MASTER_KEY: masterKey,
+    POSTERN_ISSUER: ISSUER,
+    POSTERN_AUDIENCE: AUDIENCE,
   };
   const run = (args: readonly string[], options: { stdin?: string } = {}): Promise<Ended> =>
     callPostern(args, environment, options);
   const all = owned.move();
   return {
-    ...{ database, masterKey, environment, web, other, run },
+    database,
+    masterKey,
+    environment,
+    web,
+    other,
+    run,
     /** The answer of a command that has to succeed, by `--json`. */
     async answer(args: readonly string[], options: { stdin?: string } = {}) {
       const { code, stdout, stderr } = await run([...args, "--json"], options);

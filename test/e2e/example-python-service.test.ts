@@ -45,7 +45,10 @@ describe.skipIf(!isThere)(
       const port = await freePort();
       const paths = { PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: "1" };
       return startService({
-        ...{ command: PYTHON, args: ["service.py"], cwd: EXAMPLE, port },
+        command: PYTHON,
+        args: ["service.py"],
+        cwd: EXAMPLE,
+        port,
         env: { ...paths, TOKEN: TOKENS.admin, PORT: String(port), ...env },
       });
     }
@@ -86,7 +89,8 @@ describe.skipIf(!isThere)(
 
     const python = (code: string) =>
       spawnSync(PYTHON, ["-c", code], {
-        ...{ cwd: EXAMPLE, encoding: "utf8" },
+        cwd: EXAMPLE,
+        encoding: "utf8",
         env: { PATH: process.env["PATH"], PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: "1" },
       });
 
@@ -129,7 +133,9 @@ except ValueError as error:
       const jwks = JSON.stringify({ keys: [...published.keys, mine] });
       await using feed = await startScriptedFeed();
       await using service = await start({
-        ...{ POSTERN_GRPC: `127.0.0.1:${feed.port}`, ISSUER: issuer.url, AUDIENCE: "test" },
+        POSTERN_GRPC: `127.0.0.1:${feed.port}`,
+        ISSUER: issuer.url,
+        AUDIENCE: "test",
       });
       const [sessionId, otherSessionId] = [issuer.newId("ses"), issuer.newId("ses")];
       const subject = issuer.newId("usr");

@@ -66,7 +66,11 @@ export async function makeRun(dataDir: string): Promise<MakeRun> {
     if (serverPid === undefined) throw new Error("make run has no server");
     const postgresPid = postgresOf(dataDir);
     return {
-      ...{ lines, pid, serverPid, postgresPid, ended },
+      lines,
+      pid,
+      serverPid,
+      postgresPid,
+      ended,
       said: (word) => lines.find((line) => line.startsWith(`${word} `))?.slice(word.length + 1) ?? "",
       async [Symbol.asyncDispose]() {
         for (const one of [pid, serverPid]) signal(one, "SIGKILL");

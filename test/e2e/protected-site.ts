@@ -20,7 +20,11 @@ export async function startSite(env: Readonly<Record<string, string>> = {}) {
   });
   const clients = createClients({ baseUrl: server.http, credential: TOKENS.admin });
   return {
-    ...{ issuer, server, port, auth: clients.auth, admin: clients.admin },
+    issuer,
+    server,
+    port,
+    auth: clients.auth,
+    admin: clients.admin,
     /** What somebody has who has just logged in. */
     async tokens(scope: string[] = []) {
       const { email, id } = await createUser(clients.admin);

@@ -30,8 +30,10 @@ afterAll(() => two?.[Symbol.asyncDispose]());
 
 const key = (...args: string[]): Promise<Ended> =>
   runPostern(["key", ...args, "--json"], {
-    ...{ POSTERN_DATABASE_URL: two.databaseUrl, POSTERN_MASTER_KEY: two.masterKey },
-    ...{ POSTERN_ISSUER: "https://postern.test", ...turning },
+    POSTERN_DATABASE_URL: two.databaseUrl,
+    POSTERN_MASTER_KEY: two.masterKey,
+    POSTERN_ISSUER: "https://postern.test",
+    ...turning,
   });
 
 interface Key {

@@ -28,13 +28,17 @@ async function openDatabase() {
   onTestFinished(() => killPoint[Symbol.asyncDispose]());
   const masterKey = randomBytes(32).toString("base64");
   const env = {
-    ...{ POSTERN_DATABASE_URL: database.url, POSTERN_MASTER_KEY: masterKey },
+    POSTERN_DATABASE_URL: database.url,
+    POSTERN_MASTER_KEY: masterKey,
     POSTERN_ISSUER: "https://postern.test",
   };
   const query = (sql: string): Promise<Record<string, unknown>[]> =>
     withClient(database.url, async (client) => (await client.query(sql)).rows);
   return {
-    ...{ database, killPoint, env, query },
+    database,
+    killPoint,
+    env,
+    query,
     openSite: () => openSite(database.url, { POSTERN_MASTER_KEY: masterKey }),
     async events(): Promise<string[]> {
       const rows = await query("select event from postern.audit where event like 'key_%' order by id");

@@ -48,7 +48,9 @@ async function isUsed(masterKeyId: string): Promise<boolean> {
 
 async function sealedUnder(masterKeys: string): Promise<Set<string>> {
   const { code, stdout, stderr } = await runPostern(["key", "list", "--json"], {
-    ...{ POSTERN_DATABASE_URL: database.url, POSTERN_MASTER_KEY: masterKeys, POSTERN_ISSUER: ISSUER },
+    POSTERN_DATABASE_URL: database.url,
+    POSTERN_MASTER_KEY: masterKeys,
+    POSTERN_ISSUER: ISSUER,
   });
   expect([code, stderr]).toEqual([0, ""]);
   return new Set(JSON.parse(stdout).keys.map(({ masterKey }: { masterKey: string }) => masterKey));
@@ -158,7 +160,9 @@ test("by command: re-sealed at once, and what the first key cannot open is said"
   const third = randomBytes(32).toString("base64");
   const run = (masterKey: string, ...args: string[]) =>
     runPostern(["key", ...args, "--json"], {
-      ...{ POSTERN_DATABASE_URL: database.url, POSTERN_MASTER_KEY: masterKey, POSTERN_ISSUER: ISSUER },
+      POSTERN_DATABASE_URL: database.url,
+      POSTERN_MASTER_KEY: masterKey,
+      POSTERN_ISSUER: ISSUER,
     });
   const alone = await run(third, "reseal");
   expect([alone.code, alone.stdout]).toEqual([2, ""]);

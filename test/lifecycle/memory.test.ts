@@ -117,11 +117,15 @@ describe("O11: hashing", () => {
     "in a container of 512 MiB on 64 cores, a burst of logins gets no process killed",
     async () => {
       const server = await start({
-        ...{ preload: `${support}/many-cores.ts`, under: limit?.under ?? [] },
+        preload: `${support}/many-cores.ts`,
+        under: limit?.under ?? [],
         env: { POSTERN_LOGIN_LIMITS: "account=off,account_all=off,address=off,total=off" },
       });
       using lean = createLeanClient({
-        ...{ url: () => server.http, credential: TOKENS.web, deadlineMs: 9_000, slackMs: 11_000 },
+        url: () => server.http,
+        credential: TOKENS.web,
+        deadlineMs: 9_000,
+        slackMs: 11_000,
       });
       const guess = { identifier: "nobody@people.test", password: "a guess" };
       const guesses = Array(scaled(1_000, { atLeast: 300 })).fill(guess);

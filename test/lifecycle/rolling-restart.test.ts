@@ -69,7 +69,10 @@ async function openPlace(databaseUrl: string, masterKey: string): Promise<Place>
   }
   await start();
   return {
-    ...{ http: `http://127.0.0.1:${http}`, grpc: `http://127.0.0.1:${grpc}`, stop, start },
+    http: `http://127.0.0.1:${http}`,
+    grpc: `http://127.0.0.1:${grpc}`,
+    stop,
+    start,
     isOpenTo: (choice) => isOpen[choice],
     async [Symbol.asyncDispose]() {
       clearInterval(looks);

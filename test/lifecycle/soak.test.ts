@@ -39,8 +39,10 @@ test("L15 in a short soak at half load, calls leave nothing behind", { timeout: 
     },
   });
   using lean = createLeanClient({
-    ...{ url: () => server.http, credential: TOKENS.web },
-    ...{ deadlineMs: 9_000, slackMs: 11_000 },
+    url: () => server.http,
+    credential: TOKENS.web,
+    deadlineMs: 9_000,
+    slackMs: 11_000,
   });
   const web = createClients({ baseUrl: server.http, credential: TOKENS.web });
   const { email } = await createUser(createClients({ baseUrl: server.http, credential: TOKENS.admin }).admin);

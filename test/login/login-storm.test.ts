@@ -16,12 +16,10 @@ import { type StormReport, startLoginStorm } from "./login-storm.ts";
 /** Milliseconds of each measurement. */
 const measuredMs = 5_000;
 const inFlight = 500;
-/**
- * The share of a stream's calls that may be answered UNAVAILABLE. If other processes take the machine for a second, all
- * calls in flight miss their deadline (9 % were seen at a load of 15). A queue of logins without a bound, which is the
- * fault that this test finds, leaves no login refused and delays every call past its deadline.
- */
-const stalled = 1 / 4;
+/** Right answers that each stream must get during the storm, per call of it a second. */
+const leastRight = 2;
+/** Measurements during the storm, until there are enough right answers. A slow machine needs several. */
+const mostMeasurements = 12;
 /** A call without an answer by then has none; the server itself gives up earlier. */
 const client = { deadlineMs: 9_000, slackMs: 11_000 };
 
@@ -123,31 +121,40 @@ async function attempts() {
 }
 
 test("N05: 500 logins in flight refuse nobody who introspects, refreshes or revokes", {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async ({ annotate }) => {
   const streams = await openStreams();
+  const names = Object.keys(streams) as (keyof typeof streams)[];
   const options = { url: server.http, credential: TOKENS.web, inFlight, attempts: await attempts() };
-  // Connections and compiled code are there when it counts.
+  // Opens connections and compiles code before the measurement.
   await runOpenLoop(streams, 1_500);
   const before = await runOpenLoop(streams, measuredMs);
   const storm = await startLoginStorm(options);
-  const during = await runOpenLoop(streams, measuredMs);
-  const told = await storm.stop();
+  const during = [await runOpenLoop(streams, measuredMs)];
+  const rightOf = (name: keyof typeof streams) =>
+    sum(during.map((phase) => phase[name].outcomes))["right"] ?? 0;
+  const isEnough = () => names.every((name) => rightOf(name) >= leastRight * streams[name].perSecond);
+  while (!isEnough() && during.length < mostMeasurements) during.push(await runOpenLoop(streams, measuredMs));
+  const logins = await storm.stop();
   const after = await runOpenLoop(streams, 1_000);
 
-  const figures = describe({ before, during, after }, told);
+  const storms = Object.fromEntries(during.map((phase, index) => [`during ${index + 1}`, phase]));
+  const figures = describe({ before, ...storms, after }, logins);
   process.stdout.write(`${figures}\n`);
   await annotate(figures);
-  for (const name of Object.keys(streams) as (keyof typeof streams)[]) {
-    const { right, ...others } = decided(sum([before, during, after].map((phase) => phase[name].outcomes)));
+  for (const name of names) {
+    const { right, ...others } = decided(
+      sum([before, ...during, after].map((phase) => phase[name].outcomes)),
+    );
     expect({ name, right, others }).toEqual({ name, right: expect.any(Number), others: {} });
+    expect(rightOf(name), name).toBeGreaterThanOrEqual(leastRight * streams[name].perSecond);
   }
   const {
     ok = 0,
     INVALID_CREDENTIALS: wrong = 0,
     "OVERLOADED, retry after 1 s": refused = 0,
     ...others
-  } = decided(told.outcomes);
+  } = decided(logins.outcomes);
   expect(others).toEqual({});
   expect(Math.min(ok, wrong, refused)).toBeGreaterThan(0);
 });
@@ -162,13 +169,11 @@ function sum(all: readonly Outcomes[]): Outcomes {
   return total;
 }
 
-/** Those of calls that were decided: all, but for as many as a machine that stands still may take away. */
+/** Without UNAVAILABLE: on a machine that is busy with other processes, any call may miss its deadline. */
 function decided(outcomes: Outcomes): Outcomes {
-  const entries = Object.entries(outcomes);
-  const late = entries.filter(([outcome]) => outcome.startsWith("UNAVAILABLE"));
-  const count = (some: readonly (readonly [string, number])[]) => some.reduce((n, [, more]) => n + more, 0);
-  expect(count(late), JSON.stringify(outcomes)).toBeLessThanOrEqual(stalled * count(entries));
-  return Object.fromEntries(entries.filter((one) => !late.includes(one)));
+  return Object.fromEntries(
+    Object.entries(outcomes).filter(([outcome]) => !outcome.startsWith("UNAVAILABLE")),
+  );
 }
 
 function describe(phases: Record<string, Record<string, StreamReport>>, storm: StormReport): string {

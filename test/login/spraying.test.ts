@@ -110,7 +110,8 @@ test("D05: one account from 200 addresses", { timeout }, async ({ annotate }) =>
   const home = newAddress();
   const { identifier, deviceToken = "" } = await victimOf(two, home);
   const guesses = Array.from({ length: scaled(1_000, { atLeast: 400 }) }, (_, index) => ({
-    ...{ identifier, password: WRONG },
+    identifier,
+    password: WRONG,
     clientAddress: addresses[index % addresses.length] ?? "",
   }));
   const result = await attack(two, guesses, { identifier, deviceToken, clientAddress: newAddress() });
@@ -150,7 +151,8 @@ test("many accounts by one password from 200 addresses", { timeout }, async ({ a
   const users = await copyUsers(two, await createCheapUser(two), scaled(3_000, { atLeast: 450 }));
   // A quarter of the guesses comes from five loud addresses.
   const guesses = users.map(({ email }, index) => ({
-    ...{ identifier: email, password: WRONG },
+    identifier: email,
+    password: WRONG,
     clientAddress: addresses[index % 4 === 0 ? (index / 4) % 5 : index % addresses.length] ?? "",
   }));
   const result = await attack(two, guesses, { identifier, deviceToken, clientAddress: newAddress() });

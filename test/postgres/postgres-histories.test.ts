@@ -27,7 +27,9 @@ test("C04 N02: no operation has a wrong answer while connections are cut, a serv
   };
   await using load = await startMixedLoad(two, {
     urls: [() => two.a.server.http, () => b.http],
-    ...{ lanes: scaled(32, { atLeast: 16 }), users: sessions / 4, sessions },
+    lanes: scaled(32, { atLeast: 16 }),
+    users: sessions / 4,
+    sessions,
     // Frequent enough that both occur, even with the fewest operations, in all but about one run of 3,000.
     weights: { login: 0.5, revokeUser: 0.5 },
   });
@@ -154,7 +156,10 @@ describe("a planted fault is caught:", () => {
   test.for(planted)("$name", { timeout: 60_000 }, async ({ lie, shows, options }, { annotate }) => {
     await using proxy = await startLyingProxy(two.b.server.http, lie());
     await using load = await startMixedLoad(two, {
-      ...{ urls: [() => two.a.server.http, () => proxy.url], lanes: 8, users: 10, sessions: 40 },
+      urls: [() => two.a.server.http, () => proxy.url],
+      lanes: 8,
+      users: 10,
+      sessions: 40,
       ...options,
     });
     await load.more(scaled(800, { atLeast: 400 }));

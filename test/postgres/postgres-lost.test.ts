@@ -47,7 +47,12 @@ async function openSite(env: Readonly<Record<string, string>> = {}): Promise<Sit
   const email = "user@example.com";
   await admin.admin.createUser({ email, password }, patient);
   return {
-    ...{ server, proxy, databaseUrl: databaseUrl.href, admin, web, email },
+    server,
+    proxy,
+    databaseUrl: databaseUrl.href,
+    admin,
+    web,
+    email,
     async [Symbol.asyncDispose]() {
       admin[Symbol.dispose]();
       web[Symbol.dispose]();

@@ -37,7 +37,8 @@ async function underLoad(
   faults: (loaded: Loaded) => Promise<void>,
 ): Promise<void> {
   await using two = await startTwoServers({
-    ...{ POSTERN_REDIS_URL: url, POSTERN_ACCESS_TTL: "1h" },
+    POSTERN_REDIS_URL: url,
+    POSTERN_ACCESS_TTL: "1h",
     // So short that sessions rotate again and again.
     POSTERN_REFRESH_GRACE: "3s",
   });

@@ -69,7 +69,11 @@ async function refresh(name: Name, refreshToken: string) {
 async function verify(name: Name, token: string): Promise<void> {
   const keys = createRemoteJWKSet(new URL(`${at(name).server.http}/.well-known/jwks.json`));
   await jwtVerify(token, keys, {
-    ...{ issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", clockTolerance: 30, maxTokenAge: 300 },
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    typ: "at+jwt",
+    clockTolerance: 30,
+    maxTokenAge: 300,
   });
 }
 

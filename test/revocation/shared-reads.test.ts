@@ -82,7 +82,11 @@ test("so are refreshes, and the batches that come after them", async () => {
   const refresh = (sessionId: string) => {
     const optional = { clientId: undefined, scope: undefined, clientRequestId: undefined };
     return stores.sessions.rotate({
-      ...{ sessionId, refreshKey: 1, generation: 0, caller: "test", requestId: "r" },
+      sessionId,
+      refreshKey: 1,
+      generation: 0,
+      caller: "test",
+      requestId: "r",
       ...optional,
     });
   };

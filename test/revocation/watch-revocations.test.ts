@@ -114,7 +114,8 @@ describe("with two servers", () => {
     const { a, b } = two;
     const key = async (...args: string[]) => {
       const ended = await runPostern(["key", ...args, "--json"], {
-        ...{ POSTERN_DATABASE_URL: two.databaseUrl, POSTERN_MASTER_KEY: two.masterKey },
+        POSTERN_DATABASE_URL: two.databaseUrl,
+        POSTERN_MASTER_KEY: two.masterKey,
         POSTERN_ISSUER: ISSUER,
       });
       expect([ended.code, ended.stderr]).toEqual([0, ""]);

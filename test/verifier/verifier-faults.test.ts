@@ -56,12 +56,18 @@ async function openStation(two: TwoServers, index: number, random: () => number)
   const events: FeedEvent[] = [];
   const baseUrl = `http://127.0.0.1:${proxy.port}`;
   const verifier = createVerifier({
-    ...{ issuer: ISSUER, audience: AUDIENCE, jwksUri: `${baseUrl}/.well-known/jwks.json`, onStale: "refuse" },
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwksUri: `${baseUrl}/.well-known/jwks.json`,
+    onStale: "refuse",
     revocations: { baseUrl, token: TOKENS.admin, httpVersion: isHttp2 ? "2" : "1.1" },
     onEvent: (event) => events.push(event),
   });
   return {
-    ...{ verifier, proxy, events, refusals: 0 },
+    verifier,
+    proxy,
+    events,
+    refusals: 0,
     async [Symbol.asyncDispose]() {
       await verifier.close();
       await proxy.close();
@@ -173,7 +179,9 @@ test("O13: no verifier accepts a token that it must know to be revoked, under ev
   for (let round = 0; round < rounds; round += 1) {
     await more();
     const rotated = await runPostern(["key", "rotate", "--purpose", "signing", "--now"], {
-      ...{ POSTERN_DATABASE_URL: two.databaseUrl, POSTERN_MASTER_KEY: two.masterKey, POSTERN_ISSUER: ISSUER },
+      POSTERN_DATABASE_URL: two.databaseUrl,
+      POSTERN_MASTER_KEY: two.masterKey,
+      POSTERN_ISSUER: ISSUER,
     });
     expect([rotated.code, rotated.stderr]).toEqual([0, ""]);
     await redis.command("FLUSHALL");

@@ -32,13 +32,18 @@ export async function openStation(
   const relay: HttpRelay = await startHttpRelay(() => keysAt);
   const events: FeedEvent[] = [];
   const verifier = createVerifier({
-    ...{ issuer: ISSUER, audience: AUDIENCE, jwksUri: `${relay.url}/.well-known/jwks.json` },
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwksUri: `${relay.url}/.well-known/jwks.json`,
     revocations: { baseUrl, token, httpVersion },
     onEvent: (event) => events.push(event),
     ...options,
   });
   return {
-    ...{ name: `HTTP/${httpVersion}`, verifier, events, asked: relay.asked },
+    name: `HTTP/${httpVersion}`,
+    verifier,
+    events,
+    asked: relay.asked,
     async knows({ sequence }) {
       await poll(`it knows of ${sequence}`, 30_000, async () =>
         verifier.state.feed === "synced" && verifier.state.sequence >= Number(sequence) ? true : undefined,

@@ -35,8 +35,10 @@ afterAll(() => two?.[Symbol.asyncDispose]());
 
 async function command(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runPostern(["key", ...args, "--purpose", "signing", "--json"], {
-    ...{ POSTERN_DATABASE_URL: two.databaseUrl, POSTERN_MASTER_KEY: two.masterKey },
-    ...{ POSTERN_ISSUER: "https://postern.test", ...settings },
+    POSTERN_DATABASE_URL: two.databaseUrl,
+    POSTERN_MASTER_KEY: two.masterKey,
+    POSTERN_ISSUER: "https://postern.test",
+    ...settings,
   });
   expect([code, stderr]).toEqual([0, ""]);
   return stdout;

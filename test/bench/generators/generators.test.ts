@@ -42,7 +42,9 @@ async function startServer(protocol: "http" | "grpc", breaksAt = Number.POSITIVE
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    ...{ got, seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+    got,
+    seen,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     [Symbol.dispose]: () => void server.close(),
   };
 }

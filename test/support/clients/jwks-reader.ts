@@ -30,7 +30,10 @@ export function createJwksReader(url: () => string, nowMs: () => number): JwksRe
     async verify(token, atMs = nowMs()) {
       const getKey = createLocalJWKSet(await keys());
       await jwtVerify(token, getKey, {
-        ...{ issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", currentDate: new Date(atMs) },
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        typ: "at+jwt",
+        currentDate: new Date(atMs),
         clockTolerance: 30,
       });
     },

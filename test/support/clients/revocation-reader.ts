@@ -71,7 +71,10 @@ export function openReader({ auth }: Pick<Clients, "auth">, cursor = ""): Revoca
   });
 
   return {
-    ...{ messages, entries, checkpoints, ended: reading },
+    messages,
+    entries,
+    checkpoints,
+    ended: reading,
     get kids() {
       return kids;
     },

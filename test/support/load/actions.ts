@@ -144,7 +144,11 @@ export function createActions({ pool, calls, source, servers }: ActionDeps): Act
       for (const session of sessions) pool.end(session);
       const { id } = user;
       const revoking: Revoking = {
-        ...{ target: "user", id, request: { userId: id }, shows, mayLinger: false },
+        target: "user",
+        id,
+        request: { userId: id },
+        shows,
+        mayLinger: false,
         onAnswered() {
           user.isClosed = revoking.mayLinger;
         },

@@ -76,11 +76,19 @@ export class LoadRecord {
     const seconds = (performance.now() - this.#startedAt) / 1_000;
     const [calls, checked] = [this.#calls, this.#checked];
     return {
-      ...{ seed: this.#seed, seconds, calls, checked, perSecond: calls / seconds },
-      ...{ unknownRatio: calls === 0 ? 0 : 1 - checked / calls, slowestMs: this.#slowestMs },
+      seed: this.#seed,
+      seconds,
+      calls,
+      checked,
+      perSecond: calls / seconds,
+      unknownRatio: calls === 0 ? 0 : 1 - checked / calls,
+      slowestMs: this.#slowestMs,
       outcomes: Object.fromEntries([...this.#outcomes].sort(([one], [other]) => (one < other ? -1 : 1))),
       violations: violationsOf(this.history),
-      ...{ wrong: this.wrong, lost: this.lost, pastDeadline: this.pastDeadline, verified: this.verified },
+      wrong: this.wrong,
+      lost: this.lost,
+      pastDeadline: this.pastDeadline,
+      verified: this.verified,
     };
   }
 }

@@ -88,8 +88,12 @@ export class SessionPool {
 
   constructor(users: readonly { readonly id: string; readonly email: string }[]) {
     this.users = users.map(({ id, email }, index) => ({
-      ...{ id, email, address: `198.51.100.${index % 256}` },
-      ...{ sessions: new Set<PooledSession>(), holds: 0, isClosed: false },
+      id,
+      email,
+      address: `198.51.100.${index % 256}`,
+      sessions: new Set<PooledSession>(),
+      holds: 0,
+      isClosed: false,
     }));
   }
 

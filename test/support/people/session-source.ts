@@ -45,8 +45,11 @@ export async function openSessionSource({
     },
   });
   const policy = {
-    ...{ accessTtlMs: hour, sessionTtlMs: 24 * hour, idleTtlMs: 24 * hour },
-    ...{ maxSessions: 100_000, refreshGraceMs: 30_000 },
+    accessTtlMs: hour,
+    sessionTtlMs: 24 * hour,
+    idleTtlMs: 24 * hour,
+    maxSessions: 100_000,
+    refreshGraceMs: 30_000,
   };
   const sessions = createSessionStore(db, policy);
   return {
@@ -55,9 +58,19 @@ export async function openSessionSource({
         "select seq::float8 as seq from postern.revocation_head",
       );
       const outcome = await sessions.open({
-        ...{ id: newId(), userId: parseId("usr", userId) ?? "", passwordVersion: 1, rev: head?.seq ?? 0 },
-        ...{ caller: "web", clientId: "web", audience: [AUDIENCE], scope: [], amr: ["pwd"] },
-        ...{ refreshKey: keyRing.refreshKey.number, device: "", clientAddress: "", userAgent: "" },
+        id: newId(),
+        userId: parseId("usr", userId) ?? "",
+        passwordVersion: 1,
+        rev: head?.seq ?? 0,
+        caller: "web",
+        clientId: "web",
+        audience: [AUDIENCE],
+        scope: [],
+        amr: ["pwd"],
+        refreshKey: keyRing.refreshKey.number,
+        device: "",
+        clientAddress: "",
+        userAgent: "",
         requestId: "test",
       });
       if (outcome.kind !== "opened") throw new Error(`the session was not opened: ${outcome.kind}`);
@@ -66,7 +79,9 @@ export async function openSessionSource({
         mintTokens({ keyRing, issuer: ISSUER, policy, newId }, grant, { scope: [], audience: [AUDIENCE] });
       const { accessToken, refreshToken } = await mint();
       return {
-        ...{ id: formatId("ses", grant.sessionId), accessToken, refreshToken },
+        id: formatId("ses", grant.sessionId),
+        accessToken,
+        refreshToken,
         mint: async () => (await mint()).accessToken,
       };
     },

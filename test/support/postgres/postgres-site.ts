@@ -25,7 +25,9 @@ export async function openSite(
   const admin = createClients({ baseUrl: server.grpc, protocol: "grpc", credential: TOKENS.admin });
   const web = createClients({ baseUrl: server.grpc, protocol: "grpc", credential: TOKENS.web });
   return {
-    ...{ server, admin, web },
+    server,
+    admin,
+    web,
     async [Symbol.asyncDispose]() {
       admin[Symbol.dispose]();
       web[Symbol.dispose]();

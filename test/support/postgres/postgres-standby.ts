@@ -10,7 +10,10 @@ import { startLocal } from "./postgres-local.ts";
 const run = promisify(execFile);
 
 const settings = {
-  ...{ fsync: "off", full_page_writes: "off", synchronous_commit: "on", max_connections: "100" },
+  fsync: "off",
+  full_page_writes: "off",
+  synchronous_commit: "on",
+  max_connections: "100",
   // One that was cut off asks again soon.
   wal_retrieve_retry_interval: "100ms",
 };

@@ -64,7 +64,8 @@ export async function startTlsPostgres(): Promise<TlsPostgres> {
   });
   const resources = stack.move();
   return {
-    ...{ url: postgres.url, certificate },
+    url: postgres.url,
+    certificate,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

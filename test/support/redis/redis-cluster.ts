@@ -44,7 +44,8 @@ export async function startCluster(): Promise<RedisCluster> {
   const all = owned.move();
   return {
     url: `redis+cluster://${ports.map((port) => `127.0.0.1:${port}`).join(",")}`,
-    ...{ nodes, masters },
+    nodes,
+    masters,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }

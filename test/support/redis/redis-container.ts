@@ -23,7 +23,10 @@ export async function openContainerHost(ports: readonly number[]): Promise<Redis
   }
   return {
     // What is published comes in at the container's outer address.
-    ...{ ports, run, folder: FOLDER, bind: "0.0.0.0" },
+    ports,
+    run,
+    folder: FOLDER,
+    bind: "0.0.0.0",
     async write(path, content) {
       const target = `${FOLDER}/${path}`;
       await run('mkdir -p "$1"', dirname(target));

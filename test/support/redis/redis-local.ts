@@ -20,7 +20,9 @@ export async function isRedisInstalled(): Promise<boolean> {
 export async function openLocalHost(ports: readonly number[]): Promise<RedisHost> {
   const { path: folder, sweep } = await guardedFolder("redis");
   return {
-    ...{ ports, folder, bind: "127.0.0.1" },
+    ports,
+    folder,
+    bind: "127.0.0.1",
     async write(path, content) {
       const file = `${folder}/${path}`;
       await mkdir(dirname(file), { recursive: true });

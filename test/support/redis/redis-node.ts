@@ -89,7 +89,9 @@ export async function startNode(host: RedisHost, options: NodeOptions): Promise<
   await host.write(`${port}/redis.conf`, lines.join("\n"));
   await start();
   return {
-    ...{ port, url, command },
+    port,
+    url,
+    command,
     async kill9() {
       if (await send("KILL")) await gone();
     },

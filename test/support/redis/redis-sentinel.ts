@@ -59,7 +59,9 @@ export async function startSentinel(): Promise<RedisSentinel> {
   const all = owned.move();
   return {
     url: `redis+sentinel://${others.map((port) => `127.0.0.1:${port}`).join(",")}/${NAME}`,
-    ...{ nodes, sentinels, master },
+    nodes,
+    sentinels,
+    master,
     async cutCopy() {
       const current = await master();
       const copy = nodes.find((node) => node !== current);

@@ -20,7 +20,10 @@ export async function callPostern(
     yield stdin;
   }
   const code = await main(args, {
-    ...{ stdout: output("stdout"), stderr: output("stderr"), stdin: input(), env },
+    stdout: output("stdout"),
+    stderr: output("stderr"),
+    stdin: input(),
+    env,
     closed: new AbortController().signal,
   });
   return { code, ...written };

@@ -77,7 +77,8 @@ export function hold(
 ): HolderProcess {
   const script = fileURLToPath(import.meta.resolve("./embedded-holder.ts"));
   const child = spawn(process.execPath, [script, dataDir, holder], {
-    ...{ detached: true, ...options },
+    detached: true,
+    ...options,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const { stdout, pid } = child;
@@ -85,7 +86,9 @@ export function hold(
   const lines = createInterface(stdout)[Symbol.asyncIterator]();
   const exit = once(child, "exit").then(([code]) => code as number | null);
   return {
-    ...{ child, pid, exit },
+    child,
+    pid,
+    exit,
     async line() {
       const { value, done } = await lines.next();
       if (done) throw new Error(`the holder ended with ${await exit}`);

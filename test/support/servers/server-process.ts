@@ -103,7 +103,12 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     if (ended()) throw new Error(`it ended with ${await exit}`);
     const stop = () => kill("SIGTERM");
     return {
-      ...{ http, grpc, ops, logs, pid: child.pid ?? 0, stop },
+      http,
+      grpc,
+      ops,
+      logs,
+      pid: child.pid ?? 0,
+      stop,
       kill9: async () => void (await kill("SIGKILL")),
       [Symbol.asyncDispose]: async () => void (await stop()),
     };

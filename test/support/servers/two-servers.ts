@@ -52,7 +52,9 @@ export async function startTwoServers(
     await Promise.all(running.map(({ server }) => server.stop()));
   }
   return {
-    ...{ databaseUrl: database.url, env, masterKey },
+    databaseUrl: database.url,
+    env,
+    masterKey,
     get a() {
       return at(0);
     },

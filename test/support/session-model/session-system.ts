@@ -101,7 +101,12 @@ export async function openReplica(url: string, faults: Faults = {}) {
   const monotonicMs = () => performance.now();
   const material = createKeyMaterial({ masterKeys });
   const keyRing = await openKeyRing({
-    ...{ keys: stores.keys, material, newId, signingAlg: "ES256", monotonicMs, pause: wait },
+    keys: stores.keys,
+    material,
+    newId,
+    signingAlg: "ES256",
+    monotonicMs,
+    pause: wait,
     onUnreadable(error) {
       throw error;
     },

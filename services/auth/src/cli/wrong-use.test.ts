@@ -38,7 +38,8 @@ describe("wrong use is told, and how it is meant", () => {
 
   test("a file that is not there", async () => {
     expect(await run(["revoke", "--token-file", "/nowhere"])).toEqual({
-      ...{ code: 1, stdout: "" },
+      code: 1,
+      stdout: "",
       stderr: "postern revoke: the token file cannot be read (ENOENT)\n",
     });
   });

@@ -38,7 +38,10 @@ afterAll(() => void server.close());
 /** Sends the headers as they are listed, repeated ones too. */
 async function ask(headers: readonly Header[], method = "GET", body?: string) {
   const sent = request({
-    ...{ port, method, path: "/forward-auth?x=1", agent: false },
+    port,
+    method,
+    path: "/forward-auth?x=1",
+    agent: false,
     headers: [
       ["host", "postern"],
       ...(body === undefined ? [] : [["content-length", `${body.length}`]]),

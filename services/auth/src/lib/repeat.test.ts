@@ -44,7 +44,8 @@ test("an end aborts the run that goes on, waits for it, and tells nobody of its 
 
 test("an end in a pause ends it", async () => {
   const repeated = repeat(async () => expect.unreachable(), {
-    ...{ everyMs: 3_600_000, random: () => 0.5 },
+    everyMs: 3_600_000,
+    random: () => 0.5,
     onFault: () => {},
   });
   await repeated[Symbol.asyncDispose]();

@@ -24,8 +24,16 @@ export function trackHttp2Connections(server: Http2Server, places: ConnectionPla
     socket.on("error", () => {});
     server.once("session", (session) => {
       const connection: Http2Connection = {
-        ...{ session, trustee: session, socket, open: new Set(), openedMs: nowMs(), usedMs: nowMs() },
-        ...{ isRefused: false, isReady: false, isLeaving: false, held: undefined },
+        session,
+        trustee: session,
+        socket,
+        open: new Set(),
+        openedMs: nowMs(),
+        usedMs: nowMs(),
+        isRefused: false,
+        isReady: false,
+        isLeaving: false,
+        held: undefined,
         end: () => (connection.open.size === 0 ? void leave(connection) : reset(socket)),
       };
       all.set(session, connection);

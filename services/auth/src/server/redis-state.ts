@@ -37,7 +37,10 @@ export function openSharedState(options: SharedStateOptions): SharedState {
   const { target, masterKeys, userNames } = options;
   if (target === undefined) {
     return {
-      ...{ redis: undefined, liveList: undefined, budgets: [], userNames },
+      redis: undefined,
+      liveList: undefined,
+      budgets: [],
+      userNames,
       async [Symbol.asyncDispose]() {},
     };
   }
@@ -48,7 +51,8 @@ export function openSharedState(options: SharedStateOptions): SharedState {
     options.onRedisFault(reason);
   }
   const redis = openRedis({
-    ...{ target, onFault },
+    target,
+    onFault,
     monotonicMs: () => performance.now(),
     onChange: (isUp, cause) => {
       options.onRedisChange(isUp, cause);
@@ -57,7 +61,9 @@ export function openSharedState(options: SharedStateOptions): SharedState {
     },
   });
   const liveList = openLiveList({
-    ...{ redis, target, onFault },
+    redis,
+    target,
+    onFault,
     mac: createMac(masterKeys, "live list"),
   });
   return {

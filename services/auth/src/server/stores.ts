@@ -76,7 +76,10 @@ export function openStores(
 ): Stores {
   const open = (name: keyof typeof connections, options: Partial<DatabaseOptions> = {}) =>
     openDatabase({
-      ...{ url: config.databaseUrl, name: `postern ${name}`, maxConnections: connections[name], onFault },
+      url: config.databaseUrl,
+      name: `postern ${name}`,
+      maxConnections: connections[name],
+      onFault,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...options,
     });

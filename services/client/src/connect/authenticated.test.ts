@@ -22,7 +22,8 @@ async function site(options: Options, ...further: readonly RequestGate[]) {
       ),
   });
   return {
-    ...{ ...sides, ...echo },
+    ...sides,
+    ...echo,
     async [Symbol.asyncDispose]() {
       await echo[Symbol.asyncDispose]();
       await sides[Symbol.asyncDispose]();

@@ -37,7 +37,10 @@ async function setUp(answerUnauthenticated = false) {
       }),
   });
   return {
-    ...{ ...sides, ...echo, shown, handled: () => handled },
+    ...sides,
+    ...echo,
+    shown,
+    handled: () => handled,
     async [Symbol.asyncDispose]() {
       await echo[Symbol.asyncDispose]();
       await sides[Symbol.asyncDispose]();

@@ -21,7 +21,11 @@ import {
 
 const text = ".google.protobuf.StringValue";
 const method = (name: string, clientStreaming: boolean, serverStreaming: boolean) => ({
-  ...{ name, inputType: text, outputType: text, clientStreaming, serverStreaming },
+  name,
+  inputType: text,
+  outputType: text,
+  clientStreaming,
+  serverStreaming,
 });
 
 const registry = createFileRegistry(

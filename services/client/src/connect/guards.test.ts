@@ -34,7 +34,10 @@ async function site(gate: (sides: Awaited<ReturnType<typeof twoSides>>) => Reque
       ),
   });
   return {
-    ...{ ...sides, ...echo, handled, intercepted },
+    ...sides,
+    ...echo,
+    handled,
+    intercepted,
     async [Symbol.asyncDispose]() {
       await echo[Symbol.asyncDispose]();
       await sides[Symbol.asyncDispose]();

@@ -45,7 +45,12 @@ const steps = fc.oneof(
 const judged = fc
   .record({ jti: names, sid: names, kid: names, sub: names, client_id: names, rev: numbers })
   .map(({ jti, sid, kid, sub, client_id, rev }) => ({
-    ...{ jti: `tok_${jti}`, sid: `ses_${sid}`, kid: `key_${kid}`, sub: `usr_${sub}`, client_id, rev },
+    jti: `tok_${jti}`,
+    sid: `ses_${sid}`,
+    kid: `key_${kid}`,
+    sub: `usr_${sub}`,
+    client_id,
+    rev,
   }));
 
 function targetOf([kind, name]: [(typeof kinds)[number], string]): RevocationTarget {

@@ -28,7 +28,10 @@ async function setUp() {
   const get = (path: string, token?: string) =>
     fetch(server.url + path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
   return {
-    ...{ ...sides, ...server, handled, get },
+    ...sides,
+    ...server,
+    handled,
+    get,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
       await sides[Symbol.asyncDispose]();

@@ -38,7 +38,11 @@ async function setUp() {
       ...(method === "POST" ? { body } : {}),
     });
   return {
-    ...{ ...sides, url, handled, send, get: (path: string, token?: string) => send("GET", path, token) },
+    ...sides,
+    url,
+    handled,
+    send,
+    get: (path: string, token?: string) => send("GET", path, token),
     async [Symbol.asyncDispose]() {
       await app.close();
       await sides[Symbol.asyncDispose]();

@@ -44,7 +44,10 @@ describe("a token", () => {
     const { header, claims } = parseAccessToken(token);
     const keys = await get("/.well-known/jwks.json");
     const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
-      ...{ issuer: issuer.url, audience: "y", typ: "at+jwt", algorithms: ["ES256"] },
+      issuer: issuer.url,
+      audience: "y",
+      typ: "at+jwt",
+      algorithms: ["ES256"],
     });
     expect(payload).toEqual(claims);
     expect(header).toEqual({ alg: "ES256", kid: keys.keys[0].kid });

@@ -61,7 +61,9 @@ async function ownIssuer() {
   return {
     verifier: opened.verifier({
       issuer: "https://auth.example.com",
-      ...{ audience: "test", jwksUri: server.url, revocations: false },
+      audience: "test",
+      jwksUri: server.url,
+      revocations: false,
     }),
     token: (claims: string) => signed(headerWith({}), claims, privateKey),
   };

@@ -34,7 +34,8 @@ export class FakeServer {
       wake();
     };
     this.streams.push({
-      ...{ cursor, signal },
+      cursor,
+      signal,
       send: (message) => push({ message }),
       end: () => push("end"),
       fail: (error) => push({ error }),

@@ -33,7 +33,10 @@ export const audit: Command = {
       const { events, nextPageToken } = await listAuditEvents(
         { ...stores, monotonicMs: () => performance.now() },
         {
-          ...{ caller: cliCaller, filter, order: "newest first", ...page },
+          caller: cliCaller,
+          filter,
+          order: "newest first",
+          ...page,
           timeoutMs: Number.POSITIVE_INFINITY,
         },
       );

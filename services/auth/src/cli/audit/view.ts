@@ -7,7 +7,9 @@ import { formatCell } from "../output.ts";
 export function showEvent(event: AuditEvent) {
   const { id, at, userId, sessionId, keyId, clientId, clientAddress, detail, ...rest } = event;
   return {
-    ...{ id: formatId("aud", id), at, ...rest },
+    id: formatId("aud", id),
+    at,
+    ...rest,
     userId: idOrNull("usr", userId),
     sessionId: idOrNull("ses", sessionId),
     clientId: clientId ?? null,

@@ -57,7 +57,9 @@ function completedAt(path: readonly string[], below: readonly Command[]): Comple
     path,
     next: [...next].map(([word, help]) => ({ word, help })),
     options: Object.entries(options).map(([name, option]) => ({
-      ...{ name, help: option.help, isMultiple: option.multiple === true },
+      name,
+      help: option.help,
+      isMultiple: option.multiple === true,
       takesValue: option.type === "string",
       choices: option.choices ?? [],
       isFile: option.value === "PATH",

@@ -19,8 +19,12 @@ export function lazyKeyRing(
     const { material } = keyDeps(config);
     try {
       return await openKeyRing({
-        ...{ keys, material, newId, signingAlg: config.signingAlg },
-        ...{ monotonicMs: () => performance.now(), pause: wait },
+        keys,
+        material,
+        newId,
+        signingAlg: config.signingAlg,
+        monotonicMs: () => performance.now(),
+        pause: wait,
         onUnreadable(error) {
           throw error;
         },

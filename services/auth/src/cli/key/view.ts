@@ -9,7 +9,13 @@ import type { KeyContext } from "./with-keys.ts";
 export function showKey(key: StoredKey, material: Pick<KeyMaterial, "masterKeyOf">) {
   const { purpose, alg, state, createdAt, activatedAt = null, retiredAt = null } = key;
   return {
-    ...{ id: formatId("key", key.id), purpose, alg, state, createdAt, activatedAt, retiredAt },
+    id: formatId("key", key.id),
+    purpose,
+    alg,
+    state,
+    createdAt,
+    activatedAt,
+    retiredAt,
     masterKey: material.masterKeyOf(key),
   };
 }

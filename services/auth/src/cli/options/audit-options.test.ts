@@ -34,8 +34,11 @@ describe("what is asked for", () => {
     const uuid = parseId("ses", session);
     expect([userId, sessionId, keyId]).toEqual([uuid, uuid, uuid]);
     expect(rest).toMatchObject({
-      ...{ events: ["login", "login_refused"], clientId: "spa", caller: "web" },
-      ...{ clientAddresses: ["192.0.2.1"], account: "m" },
+      events: ["login", "login_refused"],
+      clientId: "spa",
+      caller: "web",
+      clientAddresses: ["192.0.2.1"],
+      account: "m",
     });
   });
 

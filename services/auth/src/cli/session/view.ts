@@ -12,9 +12,19 @@ type Names = ReadonlyMap<UserId, string>;
 export function showRecord(session: SessionRecord) {
   const { id, userId, caller, clientId, device, clientAddress, userAgent, createdAt, ...rest } = session;
   return {
-    ...{ id: formatId("ses", id), state: sessionState(session), userId: formatId("usr", userId), caller },
-    ...{ clientId, device, clientAddress, userAgent, createdAt },
-    ...{ lastUsedAt: rest.lastUsedAt, expiresAt: rest.expiresAt, idleAt: rest.idleAt, amr: rest.amr },
+    id: formatId("ses", id),
+    state: sessionState(session),
+    userId: formatId("usr", userId),
+    caller,
+    clientId,
+    device,
+    clientAddress,
+    userAgent,
+    createdAt,
+    lastUsedAt: rest.lastUsedAt,
+    expiresAt: rest.expiresAt,
+    idleAt: rest.idleAt,
+    amr: rest.amr,
   };
 }
 
@@ -37,9 +47,12 @@ export function showRecordRow(session: SessionRecord, names: Names) {
 export function showStory({ session, state, endedAt, why, endedBy, events }: SessionStory) {
   return {
     ...showRecord(session),
-    ...{ state, why, endedAt: endedAt ?? null },
+    state,
+    why,
+    endedAt: endedAt ?? null,
     endedBy: endedBy === undefined ? null : showEvent(endedBy),
-    ...{ audience: session.audience, scope: session.scope },
+    audience: session.audience,
+    scope: session.scope,
     events: events.map(showEvent),
   };
 }

@@ -29,13 +29,12 @@ test("an entry with all its fields, and one with what it needs", () => {
 `;
   expect(parseRoutes(text)).toEqual([
     {
-      ...{
-        host: "shop.example.com",
-        path: "/orders/*",
-        methods: new Set(["GET", "M-SEARCH"]),
-        auth: "required",
-      },
-      ...{ scopes: ["orders.read", "orders:list"], audiences: ["https://api.example.com"] },
+      host: "shop.example.com",
+      path: "/orders/*",
+      methods: new Set(["GET", "M-SEARCH"]),
+      auth: "required",
+      scopes: ["orders.read", "orders:list"],
+      audiences: ["https://api.example.com"],
     },
     {
       host: undefined,

@@ -91,7 +91,10 @@ function readYaml(text: string, lineCounter: LineCounter): unknown {
   try {
     const document = parseDocument(text, {
       ...options,
-      ...{ stringKeys: true, prettyErrors: false, logLevel: "error", lineCounter },
+      stringKeys: true,
+      prettyErrors: false,
+      logLevel: "error",
+      lineCounter,
     });
     visit(document, {
       Node(_, node) {

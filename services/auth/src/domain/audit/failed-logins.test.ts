@@ -4,14 +4,12 @@ import { createFailedLogins, type FailedLogin } from "./failed-logins.ts";
 
 const userId = "0188bac7-4afa-78aa-bc3b-bd1eef28d881";
 const known: FailedLogin = {
-  ...{
-    caller: "web",
-    requestId: "r1",
-    userId,
-    account: "typed",
-    clientId: "spa",
-    clientAddress: "192.0.2.1",
-  },
+  caller: "web",
+  requestId: "r1",
+  userId,
+  account: "typed",
+  clientId: "spa",
+  clientAddress: "192.0.2.1",
 };
 const unknown: FailedLogin = { ...known, userId: undefined };
 
@@ -137,7 +135,9 @@ describe("logins that were refused before the hash", () => {
     const rows = written.flat();
     expect(rows).toHaveLength(1_001);
     expect(rows.at(-1)).toMatchObject({
-      ...{ caller: "postern", userId: undefined, clientAddress: undefined },
+      caller: "postern",
+      userId: undefined,
+      clientAddress: undefined,
       detail: { reason: "rate_limited", count: 200, others: true },
     });
     const total = rows.reduce((sum, { detail }) => sum + Number(detail["count"]), 0);

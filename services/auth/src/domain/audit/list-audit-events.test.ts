@@ -6,8 +6,12 @@ import { listAuditEvents } from "./list-audit-events.ts";
 
 const all = new Set(["*"]);
 const caller: Caller = {
-  ...{ name: "admin", permissions: new Set(["admin" as const]), trustedAddress: false },
-  ...{ scopes: all, audiences: all, clients: all },
+  name: "admin",
+  permissions: new Set(["admin" as const]),
+  trustedAddress: false,
+  scopes: all,
+  audiences: all,
+  clients: all,
 };
 const idOf = (number: number) => `0188bac7-4afa-78aa-bc3b-${String(number).padStart(12, "0")}`;
 const rows = Array.from({ length: 30 }, (_, index) => ({ id: idOf(index) }) as AuditEvent);
@@ -29,7 +33,7 @@ async function pages(pageSize: number, timeoutMs: number): Promise<string[][]> {
   do {
     const page = await listAuditEvents(
       { audit: { scan }, monotonicMs: () => 0 },
-      { ...{ caller, filter: {}, order: "oldest first" as const }, ...{ pageSize, pageToken, timeoutMs } },
+      { caller, filter: {}, order: "oldest first" as const, pageSize, pageToken, timeoutMs },
     );
     found.push(page.events.map(({ id }) => id));
     pageToken = page.nextPageToken;

@@ -154,7 +154,10 @@ function take(keys: readonly StoredKey[], step: Step, now: Date): StoredKey[] {
   if (step.kind === "prepare") {
     const { purpose } = step;
     const [key] = listOf(now.getTime() - start, {
-      ...{ id: `made ${++made}`, purpose, state: "prepared", created: now.getTime() - start },
+      id: `made ${++made}`,
+      purpose,
+      state: "prepared",
+      created: now.getTime() - start,
     }).keys;
     return key === undefined ? [] : [...keys, key];
   }

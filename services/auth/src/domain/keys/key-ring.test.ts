@@ -47,7 +47,10 @@ function opensOnly(...names: string[]): Material {
 function newKey(purpose: KeyPurpose, name: string): NewKey {
   const alg = purpose === "signing" ? "ES256" : "HS256";
   return {
-    ...{ id: id(name), purpose, alg, sealed: new Uint8Array() },
+    id: id(name),
+    purpose,
+    alg,
+    sealed: new Uint8Array(),
     publicJwk: purpose === "signing" ? jwk(name) : undefined,
   };
 }

@@ -8,7 +8,8 @@ function createKeys() {
   const blobs = new Map(["x", "y"].map((id) => [id, Buffer.from("a")]));
   const keys = {
     list: async () => ({
-      ...{ version: "v", now: new Date(0) },
+      version: "v",
+      now: new Date(0),
       keys: [...blobs].map(([id, sealed]) => ({ id, sealed }) as unknown as StoredKey),
     }),
     async reseal(id: string, from: Uint8Array, to: Uint8Array) {

@@ -48,7 +48,11 @@ function open({ limits: held = limits, stores = [] }: Options = {}) {
   });
   const reserve = (attempt: LoginAttempt, signal = never) => budgets.reserve(attempt, signal);
   return {
-    ...{ clock, own, onLimit, pause, reserve },
+    clock,
+    own,
+    onLimit,
+    pause,
+    reserve,
     async fail(attempt: LoginAttempt, times = 1): Promise<void> {
       for (let time = 0; time < times; time++) await (await reserve(attempt)).settle(true);
     },

@@ -44,8 +44,16 @@ const input: LoginInput = {
     clients: all,
     trustedAddress: true,
   } as Caller,
-  ...{ identifier: "alice@x.example", password: "right", clientId: undefined, audience: ["api"], scope: [] },
-  ...{ device: "", deviceToken: "", clientAddress: "192.0.2.1", userAgent: "", requestId: "" },
+  identifier: "alice@x.example",
+  password: "right",
+  clientId: undefined,
+  audience: ["api"],
+  scope: [],
+  device: "",
+  deviceToken: "",
+  clientAddress: "192.0.2.1",
+  userAgent: "",
+  requestId: "",
   signal: new AbortController().signal,
 };
 
@@ -82,12 +90,25 @@ function bench({ hasher = {}, outcome, ...options }: Options = {}) {
     },
     failedLogins: { record, count },
     keyRing: {
-      ...{ refreshKey, signingKey, findRefreshKey: async () => refreshKey, follow: async () => {} },
+      refreshKey,
+      signingKey,
+      findRefreshKey: async () => refreshKey,
+      follow: async () => {},
     } as unknown as KeyRing,
-    ...{ defaultAudience: undefined, issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId },
+    defaultAudience: undefined,
+    issuer: "https://x.example",
+    policy: { accessTtlMs: 60_000 },
+    newId,
   };
   return {
-    ...{ attempts, settle, readForLogin, open, notice, record, count, deps },
+    attempts,
+    settle,
+    readForLogin,
+    open,
+    notice,
+    record,
+    count,
+    deps,
     log: (overrides: Partial<LoginInput> = {}) => login(deps, { ...input, ...overrides }),
     reason: (overrides: Partial<LoginInput> = {}) =>
       login(deps, { ...input, ...overrides }).then(

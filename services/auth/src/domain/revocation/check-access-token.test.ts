@@ -16,8 +16,19 @@ const key = {
 } as unknown as SigningKey;
 const refreshKey: RefreshKey = { number: 1, mac: () => new Uint8Array(32), verify: () => true };
 const grant: SessionGrant = {
-  ...{ sessionId: id, userId: id, clientId: "web", audience: ["api"], scope: [], roles: [], amr: ["pwd"] },
-  ...{ authTime: now, rev: 5, refreshKey: 1, generation: 1, endsAt: new Date(now.getTime() + 60_000), now },
+  sessionId: id,
+  userId: id,
+  clientId: "web",
+  audience: ["api"],
+  scope: [],
+  roles: [],
+  amr: ["pwd"],
+  authTime: now,
+  rev: 5,
+  refreshKey: 1,
+  generation: 1,
+  endsAt: new Date(now.getTime() + 60_000),
+  now,
   keysVersion: "k0",
 };
 

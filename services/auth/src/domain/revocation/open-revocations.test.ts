@@ -45,7 +45,11 @@ async function open({ liveList = false } = {}) {
     onKeys: () => {},
   });
   return {
-    ...{ revocations, clock, reads, pauses, listeners },
+    revocations,
+    clock,
+    reads,
+    pauses,
+    listeners,
     async answer(index: number): Promise<void> {
       reads[index]?.resolve(same);
       await settle();

@@ -28,7 +28,12 @@ export function open() {
     return { head: head(), asOf: new Date(1_000_000 + clock.ms), keysVersion: log.keysVersion, entries };
   };
   const server = {
-    ...{ clock, log, replica, keyRing, closing, broadcaster },
+    clock,
+    log,
+    replica,
+    keyRing,
+    closing,
+    broadcaster,
     revoke(count = 1, forgetAfterMs = 9e15): void {
       for (let left = count; left > 0; left -= 1) {
         const { seq, tail } = head();
@@ -53,7 +58,10 @@ export function open() {
     watch(input: Partial<WatchInput> = {}, more: Partial<WatchDeps> = {}) {
       const updates = watchRevocations(
         {
-          ...{ keyRing, monotonicMs: () => clock.ms, random: () => 0.5, closing: closing.signal },
+          keyRing,
+          monotonicMs: () => clock.ms,
+          random: () => 0.5,
+          closing: closing.signal,
           knownRevocations: { watch: broadcaster.join, readNow: () => server.readNow() as Promise<never> },
           ...more,
         },

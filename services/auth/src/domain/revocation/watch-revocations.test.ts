@@ -10,7 +10,10 @@ describe("the begin of a stream", () => {
     server.revoke(3);
     const stream = server.watch();
     expect(await stream.next()).toEqual({
-      ...{ entries: [1, 2, 3], kids: ["k0"], seq: 3, head: headAt(3) },
+      entries: [1, 2, 3],
+      kids: ["k0"],
+      seq: 3,
+      head: headAt(3),
       checkpoint: { asOf: new Date(1_000_000), seq: 3 },
     });
     expect(await stream.isQuiet()).toBe(true);
@@ -96,7 +99,11 @@ describe("new entries", () => {
     expect(await stream.isQuiet()).toBe(true);
     server.read();
     expect(await stream.next()).toEqual({
-      ...{ entries: [1, 2], kids: undefined, checkpoint: undefined, seq: 2, head: headAt(2) },
+      entries: [1, 2],
+      kids: undefined,
+      checkpoint: undefined,
+      seq: 2,
+      head: headAt(2),
     });
     server.read();
     expect(await stream.isQuiet()).toBe(true);
@@ -156,7 +163,8 @@ describe("checkpoints", () => {
     server.revoke();
     server.read();
     expect(await stream.next()).toMatchObject({
-      ...{ entries: [1], checkpoint: { asOf: new Date(1_000_000 + 10 * minute), seq: 1 } },
+      entries: [1],
+      checkpoint: { asOf: new Date(1_000_000 + 10 * minute), seq: 1 },
     });
   });
 

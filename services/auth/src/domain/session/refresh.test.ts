@@ -11,14 +11,29 @@ const id = "0188bac7-4afa-78aa-bc3b-bd1eef28d881";
 const now = new Date("2026-01-01T00:00:00Z");
 const all = new Set(["*"]);
 const caller: Caller = {
-  ...{ name: "web", permissions: new Set(["login"]), trustedAddress: false },
-  ...{ scopes: all, audiences: all, clients: all },
+  name: "web",
+  permissions: new Set(["login"]),
+  trustedAddress: false,
+  scopes: all,
+  audiences: all,
+  clients: all,
 };
 const refreshKey: RefreshKey = { number: 1, mac: () => new Uint8Array(32), verify: () => true };
 const signingKey = { kid: "kid", alg: "ES256", sign: () => new Uint8Array(64) } as unknown as SigningKey;
 const grant: SessionGrant = {
-  ...{ sessionId: id, userId: id, clientId: "web", audience: ["api"], scope: [], roles: [], amr: ["pwd"] },
-  ...{ authTime: now, rev: 0, refreshKey: 1, generation: 1, endsAt: new Date(now.getTime() + 60_000), now },
+  sessionId: id,
+  userId: id,
+  clientId: "web",
+  audience: ["api"],
+  scope: [],
+  roles: [],
+  amr: ["pwd"],
+  authTime: now,
+  rev: 0,
+  refreshKey: 1,
+  generation: 1,
+  endsAt: new Date(now.getTime() + 60_000),
+  now,
   keysVersion: "k",
 };
 
@@ -39,7 +54,9 @@ async function run(outcome: RotateOutcome): Promise<string[]> {
       findRefreshKey: async () => refreshKey,
       follow: async () => {},
     } as unknown as KeyRing,
-    ...{ issuer: "https://x.example", policy: { accessTtlMs: 60_000 }, newId: () => id },
+    issuer: "https://x.example",
+    policy: { accessTtlMs: 60_000 },
+    newId: () => id,
   };
   const refreshToken = mintRefreshToken(refreshKey, { sessionId: id, generation: 0 });
   const optional = { scope: [], clientId: undefined, clientRequestId: undefined };

@@ -32,7 +32,8 @@ function update(entries: readonly LogEntry[], more: Partial<WatchUpdate> = {}): 
   const last = entries.at(-1);
   return {
     entries: Buffer.concat(entries.map(encodeEntry)),
-    ...{ keys: undefined, checkpoint: undefined },
+    keys: undefined,
+    checkpoint: undefined,
     head: { seq: last?.seq ?? 0, tail: last?.id ?? idOf(0) },
     ...more,
   };
@@ -123,7 +124,11 @@ describe("an update", () => {
     fc.assert(
       fc.property(log, (rows) => {
         const entries = rows.map(([at, what, forgetAfterMs]) => ({
-          ...{ seq: at, id: idOf(at % 1e12), previousId: idOf(0), target: what, forgetAfterMs },
+          seq: at,
+          id: idOf(at % 1e12),
+          previousId: idOf(0),
+          target: what,
+          forgetAfterMs,
         }));
         const { binary, json } = readBoth(update(entries));
         expect(json).toEqual(binary);

@@ -77,7 +77,13 @@ async function open() {
     "grpc-web": createGrpcWebTransport(options),
   };
   return {
-    ...{ baseUrl, clock, caller, closing, finished, broadcaster, read },
+    baseUrl,
+    clock,
+    caller,
+    closing,
+    finished,
+    broadcaster,
+    read,
     breakConnections(): void {
       for (const socket of sockets) socket.destroy();
     },

@@ -172,7 +172,12 @@ function isUuid(value: Json | undefined): value is Uuid {
 
 function toJson({ event, caller, requestId, userId, clientId, clientAddress, detail }: AuditRecord) {
   return {
-    ...{ event, caller, detail, request_id: requestId, user_id: userId },
-    ...{ client_id: clientId, client_address: clientAddress },
+    event,
+    caller,
+    detail,
+    request_id: requestId,
+    user_id: userId,
+    client_id: clientId,
+    client_address: clientAddress,
   };
 }

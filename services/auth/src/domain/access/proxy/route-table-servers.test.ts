@@ -5,7 +5,12 @@ import { scaled } from "../../../../../../test/support/run/scale.ts";
 import { createRouteTable, type Route } from "./route-table.ts";
 
 const route = (path: string, more: Partial<Route> = {}): Route => ({
-  ...{ host: undefined, path, methods: undefined, auth: "required", scopes: [], audiences: ["api"] },
+  host: undefined,
+  path,
+  methods: undefined,
+  auth: "required",
+  scopes: [],
+  audiences: ["api"],
   ...more,
 });
 const get = (target: string, host = "api.example.com") => ({ method: "GET", host, target });

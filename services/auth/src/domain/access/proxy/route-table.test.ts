@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 import { createRouteTable, type Route } from "./route-table.ts";
 
 const route = (path: string, more: Partial<Route> = {}): Route => ({
-  ...{ host: undefined, path, methods: undefined, auth: "required", scopes: [], audiences: ["api"] },
+  host: undefined,
+  path,
+  methods: undefined,
+  auth: "required",
+  scopes: [],
+  audiences: ["api"],
   ...more,
 });
 const open = { auth: "public", audiences: [] } as const;

@@ -43,7 +43,9 @@ const methodForm = /^[A-Z][A-Z0-9-]{0,31}$/;
 /** @throws {Error} if the path of a route is not in its normal form */
 export function createRouteTable(routes: readonly Route[]): RouteTable {
   const entries = routes.map((route) => ({
-    ...{ route, demands: demandsOf(route), path: normalPath(route.path) },
+    route,
+    demands: demandsOf(route),
+    path: normalPath(route.path),
   }));
   const namesHosts = routes.some((route) => route.host !== undefined);
   const kindOf = kindsOfReadings(entries.map(({ path }) => path.readings));
