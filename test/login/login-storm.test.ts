@@ -20,7 +20,7 @@ const inFlight = 500;
 const leastRight = 2;
 /** Measurements during the storm, until there are enough right answers. A slow machine needs several. */
 const mostMeasurements = 12;
-/** A call without an answer by then has none; the server itself gives up earlier. */
+/** Limits of a call. The server gives up earlier. */
 const client = { deadlineMs: 9_000, slackMs: 11_000 };
 
 let database: TestDatabase;
@@ -48,13 +48,13 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** What goes on beside logins. An outcome is `right`, or what was wrong. */
+/** The other calls during the storm. An outcome is `right`, or a description of the fault. */
 async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke" | "JWKS", OpenLoopStream>> {
   const web = createClients({ baseUrl: server.http, credential: TOKENS.web });
   const { email } = await createUser(admin.admin);
   const sessions = await each(Array(40).fill(email), 4, (one) => login(web.auth, one));
   const living = sessions.slice(0, 8).map(({ accessToken }) => accessToken);
-  /** Refresh tokens that no call shows at the moment. */
+  /** Refresh tokens that no call uses now. */
   const resting = sessions.slice(8).map(({ refreshToken }) => refreshToken);
   /** Access tokens to be revoked. */
   const fresh = sessions.slice(8).map(({ accessToken }) => accessToken);
@@ -68,7 +68,7 @@ async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke"
   }
   async function refresh(): Promise<string> {
     const refreshToken = resting.shift();
-    if (refreshToken === undefined) return "none was answered in time to be refreshed again";
+    if (refreshToken === undefined) return "no refresh token is free";
     const answer = await lean.call<{ tokens: Record<"accessToken" | "refreshToken", string> }>("Refresh", {
       refreshToken,
     });
@@ -79,7 +79,7 @@ async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke"
   }
   async function revoke(): Promise<string> {
     const token = fresh.shift();
-    if (token === undefined) return "no refresh has brought a token";
+    if (token === undefined) return "no access token is left";
     const answer = await lean.call("Revoke", { token });
     if (!answer.ok) return answer.reason;
     dead.push(token);
@@ -87,7 +87,9 @@ async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke"
   }
   const jwksUrl = `${server.http}/.well-known/jwks.json`;
   async function jwks(): Promise<string> {
-    const answer = await fetch(jwksUrl, { signal: AbortSignal.timeout(20_000) }).catch(String);
+    const answer = await fetch(jwksUrl, { signal: AbortSignal.timeout(20_000) }).catch((error: Error) =>
+      error.name === "TimeoutError" ? "UNAVAILABLE: no answer within 20 s" : String(error),
+    );
     if (typeof answer === "string") return answer;
     return answer.status === 200 && (await answer.text()).includes('"keys"')
       ? "right"
@@ -98,7 +100,7 @@ async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke"
       perSecond: 200,
       call() {
         asked += 1;
-        // Every fourth time a token that was revoked, the last one as often as any before.
+        // Every fourth token is a revoked one, and half of those the last one revoked.
         const gone = asked % 8 === 0 ? dead.at(-1) : dead[asked % dead.length];
         if (asked % 4 === 0 && gone !== undefined) return introspect(gone, false);
         return introspect(living[asked % living.length] ?? "", true);
@@ -110,7 +112,7 @@ async function openStreams(): Promise<Record<"Introspect" | "Refresh" | "Revoke"
   };
 }
 
-/** Right and wrong passwords of many users, and of some who are none. */
+/** Right and wrong passwords of many users, and passwords of unknown users. */
 async function attempts() {
   const people = await each(Array(8).fill(undefined), 2, () => createUser(admin.admin));
   return people.flatMap(({ email }, index) => [
