@@ -171,10 +171,10 @@ function sum(all: readonly Outcomes[]): Outcomes {
   return total;
 }
 
-/** Without UNAVAILABLE: on a machine that is busy with other processes, any call may miss its deadline. */
+/** Without calls that missed a deadline, the server's or the client's: on a machine that is busy with other processes, any call may. */
 function decided(outcomes: Outcomes): Outcomes {
   return Object.fromEntries(
-    Object.entries(outcomes).filter(([outcome]) => !outcome.startsWith("UNAVAILABLE")),
+    Object.entries(outcomes).filter(([outcome]) => !/^(UNAVAILABLE|deadline_exceeded)/.test(outcome)),
   );
 }
 
