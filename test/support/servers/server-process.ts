@@ -3,11 +3,15 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { poll } from "../poll.ts";
 import { childEnv } from "./child-env.ts";
 
 const BINARY = `${import.meta.dirname}/../../../services/auth/bin/postern.js`;
 const PRELOAD = `${import.meta.dirname}/end-with-parent.ts`;
+
+/** A server that takes longer to stop hangs. */
+const stopTimeoutMs = 120_000;
 
 export const ISSUER = "https://postern.test";
 export const AUDIENCE = "https://api.postern.test";
@@ -93,7 +97,19 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   }
   async function kill(signal: NodeJS.Signals): Promise<number | null> {
     child.kill(signal);
-    return exit;
+    const tooLate = new AbortController();
+    try {
+      const code = await Promise.race([
+        exit,
+        delay(stopTimeoutMs, "late" as const, { signal: tooLate.signal }),
+      ]);
+      if (code !== "late") return code;
+    } finally {
+      tooLate.abort();
+    }
+    child.kill("SIGKILL");
+    const last = logs.slice(-5).map((line) => JSON.stringify(line));
+    throw new Error(`the server did not end within ${stopTimeoutMs} ms of ${signal}:\n${last.join("\n")}`);
   }
   try {
     const [http, grpc, ops] = await Promise.all([url("http"), url("grpc"), url("ops")]);
