@@ -40,7 +40,7 @@ export const auditOptions = {
 
 export const auditUsage = [
   "[--event NAME]... [--user USER] [--session ID] [--client ID] [--caller NAME] [--address IP]",
-  "[--key ID] [--account MARK] [--since TIME] [--until TIME]",
+  "[--key ID] [--account PSEUDONYM] [--since TIME] [--until TIME]",
 ].join(" ");
 
 /** A time, or a number of milliseconds ago. */
