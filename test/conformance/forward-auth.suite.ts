@@ -310,8 +310,8 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
 
   describe("J04: while it cannot be known nothing passes, and the client may come again", () => {
     afterEach(async () => {
-      toPostgres.mend();
-      toPostern.mend();
+      toPostgres.restore();
+      toPostern.restore();
       const token = bearer(kept.accessToken);
       const isBack = async () => ((await ask("/secret/a", [token])).status === 200 ? true : undefined);
       await poll("the way is free again", 45_000, isBack);

@@ -241,7 +241,7 @@ describe.each(["connect", "grpc-web", "grpc"] as const)("an error by %s", (proto
       expect(error).toMatchObject({ reason: "UNAVAILABLE", retryAfter: 1n, retryAfterHeader: "1" });
       expect(error).toMatchObject({ requestId: expect.stringMatching(/^[\w-]{36}$/) });
     } finally {
-      proxy.mend();
+      proxy.restore();
     }
     const again = () => clients.auth.introspect({ token });
     expect((await poll("the database is back", 20_000, again)).active).toBe(true);

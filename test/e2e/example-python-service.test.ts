@@ -82,7 +82,7 @@ describe.skipIf(!isThere)(
       proxy.hold();
       await becomes(service, three.accessToken, 503);
       await poll("a new connection", 60_000, async () => (proxy.taken > taken ? true : undefined));
-      proxy.mend();
+      proxy.restore();
       await becomes(service, three.accessToken, 200);
       expect(await service.status("/", one.accessToken)).toBe(401);
     });

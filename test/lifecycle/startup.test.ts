@@ -259,7 +259,7 @@ describe("a server that starts while Postgres is away", () => {
       expect(await waiting.livez()).toBe(200);
       expect(await waiting.readyz()).toBe(503);
       expect(await waiting.login()).toBe(503);
-      waiting.proxy.mend();
+      waiting.proxy.restore();
       await poll("the server is ready", 25_000, async () =>
         (await waiting.readyz()) === 200 ? true : undefined,
       );

@@ -163,7 +163,7 @@ describe("a planted fault is caught:", () => {
       ...options,
     });
     await load.more(scaled(800, { atLeast: 400 }));
-    proxy.mend();
+    proxy.restore();
     const report = await load.finish();
     const { violations, wrong, lost, pastDeadline } = report;
     await annotate(`${describeReport(report)}\n${faultsOf(report).join("\n")}`);

@@ -199,11 +199,11 @@ const faults = {
   "out of connections": takeAllConnections,
   "cut off": async ({ proxy }: Site) => {
     proxy.cut();
-    return async () => proxy.mend();
+    return async () => proxy.restore();
   },
   "behind a black hole": async ({ proxy }: Site) => {
     proxy.hold();
-    return async () => proxy.mend();
+    return async () => proxy.restore();
   },
 };
 
@@ -294,7 +294,7 @@ describe("N02: a Refresh that Postgres has carried out, and whose answer is lost
       (await generation()) > before ? true : undefined,
     );
     site.proxy.cut();
-    site.proxy.mend();
+    site.proxy.restore();
 
     await untilBack(site);
     const { tokens } = await refresh(patient);

@@ -46,7 +46,7 @@ async function openWay() {
     turn(to: "primary" | "standby") {
       proxy.cut();
       target.port = Number(addresses[to === "primary" ? 0 : 1]?.port);
-      proxy.mend();
+      proxy.restore();
     },
     [Symbol.asyncDispose]: () => proxy.close(),
   };

@@ -93,7 +93,7 @@ test("L14: what is revoked while 20 readers are cut off again and again comes to
     if (done % 5 === 0) {
       const proxy = cuts[(done / 5) % cuts.length];
       proxy?.cut();
-      proxy?.mend();
+      proxy?.restore();
     }
     return sequence;
   });
@@ -196,7 +196,7 @@ test.each(["5m"])(
     expect(late.messages).toEqual([]);
     expect([reader.checkpoints.length, reader.end]).toEqual([before, undefined]);
 
-    proxy.mend();
+    proxy.restore();
     await reader.until(await revokeClient(one, "after"));
     expect(shown(reader.entries).map(([, target]) => target)).toEqual(["before", "after"]);
     expect(reader.end).toBeUndefined();

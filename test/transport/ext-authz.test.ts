@@ -361,7 +361,7 @@ describe("I07: a check that says too little is denied, and harms nobody", () => 
 
 describe("with Postgres lost", () => {
   afterEach(async () => {
-    proxy.mend();
+    proxy.restore();
     await poll("the server has its Postgres back", 45_000, async () => {
       const { stores } = (await (await fetch(`${server.ops}/readyz`)).json()) as {
         stores: { postgres: string };

@@ -88,7 +88,7 @@ async function trouble({ proxy }: Station, random: () => number, stopping: Abort
     if (fault === 4) proxy.halfClose("server");
     // Longer than a silent server is waited for, at times.
     await rest(fault === 1 ? 9_000 * random() : 1_500 * random());
-    proxy.mend();
+    proxy.restore();
   }
 }
 

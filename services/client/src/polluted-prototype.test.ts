@@ -184,7 +184,7 @@ describe("a member of Object.prototype is not an option:", () => {
     expect(asked).toBe(0);
   });
 
-  test.each(["accessToken", "expiresInMs"])("%s, which an origin must return", async (name) => {
+  test.each(["accessToken", "expiresInMs"])("%s, which a provider must return", async (name) => {
     const token = { accessToken: "good", expiresInMs: 300_000 };
     const origin = { obtain: async () => without(token, name) as never };
     const source = keepToken(origin, { elapsedMs: () => 0, random: () => 0 });

@@ -18,7 +18,7 @@ export interface TcpProxy extends AsyncDisposable {
   /** Ends one direction of every connection, as who will say no more does; the other one goes on. */
   halfClose(towards: "client" | "server"): void;
   /** Ends `cut`, `hold` and `delay`; what was held goes on. */
-  mend(): void;
+  restore(): void;
   close(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
   function reset(): void {
     for (const socket of sockets) socket.resetAndDestroy();
   }
-  function mend(): void {
+  function restore(): void {
     isCut = false;
     delayMs = 0;
     gate.resolve();
@@ -79,7 +79,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
   const { port } = server.address() as AddressInfo;
 
   async function close(): Promise<void> {
-    mend();
+    restore();
     reset();
     server.close();
     await once(server, "close");
@@ -109,7 +109,7 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     halfClose(towards) {
       for (const socket of sockets) if (dialled.has(socket) === (towards === "server")) socket.end();
     },
-    mend,
+    restore,
     close,
     [Symbol.asyncDispose]: close,
   };

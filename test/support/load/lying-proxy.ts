@@ -19,7 +19,7 @@ export type Lie = (
 export interface LyingProxy extends AsyncDisposable {
   readonly url: string;
   /** Hands everything on from now on. */
-  mend(): void;
+  restore(): void;
 }
 
 /** Starts it on a free port of 127.0.0.1. */
@@ -43,7 +43,7 @@ export async function startLyingProxy(target: string, lie: Lie): Promise<LyingPr
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    mend() {
+    restore() {
       isLying = false;
     },
     async [Symbol.asyncDispose]() {

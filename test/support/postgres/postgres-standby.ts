@@ -75,7 +75,7 @@ export async function startReplication(): Promise<Replication> {
     caughtUp,
     cutOff: () => way.cut(),
     connect() {
-      way.mend();
+      way.restore();
       return caughtUp();
     },
     async promote() {

@@ -59,7 +59,7 @@ describe("a service on a guarded router with `requestGate: undefined` is guarded
 test.each<[string, () => Options]>([
   ["no options", () => undefined],
   ["empty options", () => ({})],
-  ["interceptors of its own", () => ({ interceptors: [] })],
+  ["its own interceptors", () => ({ interceptors: [] })],
   ["a gate that accepts every call", () => ({ requestGate: () => {} })],
   ["a gate for optional auth", () => ({ requestGate: optionalAuth({ verify: () => Promise.reject() }) })],
   ["a gate on a prototype", () => Object.create({ requestGate: () => {} })],

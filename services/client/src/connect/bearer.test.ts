@@ -48,7 +48,7 @@ async function setUp(answerUnauthenticated = false) {
   };
 }
 
-test.each(each)("every call bears a token: %s, %s", async (protocol, kind) => {
+test.each(each)("every call has a token: %s, %s", async (protocol, kind) => {
   await using site = await setUp();
   const subject = site.issuer.newId("usr");
   const source = twoTokens(await site.issuer.token({ subject }), "another");
@@ -57,7 +57,7 @@ test.each(each)("every call bears a token: %s, %s", async (protocol, kind) => {
 });
 
 describe.each(protocols)("by %s", (protocol) => {
-  test("a unary call that is refused for its token is made again with another one", async () => {
+  test("a unary call whose token is refused is retried with another token", async () => {
     await using site = await setUp();
     const subject = site.issuer.newId("usr");
     const stale = await site.issuer.token({ expiresIn: -60 });
@@ -66,7 +66,7 @@ describe.each(protocols)("by %s", (protocol) => {
     expect(source.asked).toEqual([undefined, stale]);
   });
 
-  test("it is made again once, and not where there is no other token", async () => {
+  test("it is retried once, and only with another token", async () => {
     await using site = await setUp();
     const stale = await site.issuer.token({ expiresIn: -60 });
     const other = await site.issuer.token({ expiresIn: -50 });
@@ -80,7 +80,7 @@ describe.each(protocols)("by %s", (protocol) => {
     expect(site.shown).toEqual([stale, stale, other]);
   });
 
-  test.each(["serverStream", "clientStream", "bidi"] as const)("a %s is not", async (kind) => {
+  test.each(["serverStream", "clientStream", "bidi"] as const)("a %s is not retried", async (kind) => {
     await using site = await setUp();
     const source = twoTokens(await site.issuer.token({ expiresIn: -60 }), await site.issuer.token());
     await expect(site.call(protocol, kind, {}, [bearer(source)])).rejects.toMatchObject({
@@ -89,7 +89,7 @@ describe.each(protocols)("by %s", (protocol) => {
     expect(source.asked).toEqual([undefined]);
   });
 
-  test("nor is one that got past the door", async () => {
+  test("a call that the guard admitted is not retried", async () => {
     await using site = await setUp(true);
     const source = twoTokens(await site.issuer.token(), await site.issuer.token());
     await expect(site.call(protocol, "unary", {}, [bearer(source)])).rejects.toMatchObject({
@@ -101,7 +101,7 @@ describe.each(protocols)("by %s", (protocol) => {
   });
 });
 
-test("a stream that is refused before it begins is not made again either", async () => {
+test("a stream that is refused before it begins is not retried", async () => {
   const refusal = new ConnectError("no", Code.Unauthenticated, {
     "www-authenticate": 'Bearer error="invalid_token"',
   });
@@ -128,7 +128,7 @@ test.each<[ErrorCode, Code]>([
   ["ERR_UNAVAILABLE", Code.Unavailable],
   ["ERR_SESSION_ENDED", Code.Unauthenticated],
   ["ERR_LOGIN_REFUSED", Code.Unauthenticated],
-])("without a token nothing is sent: %s", async (code, expected) => {
+])("without a token no request is sent: %s", async (code, expected) => {
   await using site = await setUp();
   const cause = new PosternError(code, "no token");
   const source = { token: () => Promise.reject(cause) };

@@ -58,7 +58,7 @@ export const kinds = ["unary", "serverStream", "clientStream", "bidi"] as const;
 export const protocols = ["connect", "grpc", "grpc-web"] as const;
 
 type Options = Parameters<ConnectRouter["service"]>[2];
-/** Answers with one text, whatever comes, and may do so before anything came. */
+/** Answers with one text, for any request, possibly before the request has arrived. */
 export type Answer = (context: HandlerContext) => string;
 
 export function registerEcho(router: ConnectRouter, answer: Answer, options?: Options): void {

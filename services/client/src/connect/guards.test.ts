@@ -28,7 +28,7 @@ async function site(gate: (sides: Awaited<ReturnType<typeof twoSides>>) => Reque
         router,
         ({ values, method }) => {
           handled.push(method.name);
-          return values.get(callerKey)?.subject ?? "nobody";
+          return values.get(callerKey)?.subject ?? "guest";
         },
         { interceptors: [own] },
       ),
@@ -55,7 +55,7 @@ async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
   throw new Error("the call was let in");
 }
 
-describe("a service with interceptors of its own is guarded:", () => {
+describe("a service with its own interceptors is guarded:", () => {
   test.each(each)("%s, %s", async (protocol, kind) => {
     await using guarded = await site(({ verifier }) => requireAuth(verifier));
     const { call, issuer, verifier } = guarded;
@@ -83,11 +83,11 @@ describe("a service with interceptors of its own is guarded:", () => {
   });
 });
 
-describe("where auth is optional, nobody is let in as nobody, and a bad token not at all:", () => {
+describe("optional authentication admits a call without a token, and refuses an invalid token:", () => {
   test.each(each)("%s, %s", async (protocol, kind) => {
     await using open = await site(({ verifier }) => optionalAuth(verifier));
     const { call, issuer } = open;
-    expect(await call(protocol, kind)).toBe("nobody");
+    expect(await call(protocol, kind)).toBe("guest");
     const subject = issuer.newId("usr");
     expect(await call(protocol, kind, authorized(await issuer.token({ subject })))).toBe(subject);
     const expired = await issuer.token({ expiresIn: -60 });
@@ -99,7 +99,7 @@ describe("where auth is optional, nobody is let in as nobody, and a bad token no
   });
 });
 
-test.each(protocols)("scopes are demanded by %s", async (protocol) => {
+test.each(protocols)("required scopes are checked by %s", async (protocol) => {
   const gate = requireScope("orders.read", "orders.write");
   await using guarded = await site(({ verifier }) => requireAuth(verifier, gate));
   const { call, issuer } = guarded;
@@ -114,21 +114,18 @@ test.each(protocols)("scopes are demanded by %s", async (protocol) => {
   expect(await call(protocol, "bidi", authorized(wide))).toMatch(/^usr_/);
 });
 
-test.each(protocols)(
-  "a gate of a service's own stands in place of the adapter's, by %s",
-  async (protocol) => {
-    await using sides = await twoSides();
-    const { issuer, verifier } = sides;
-    await using echo = await serveEcho({
-      requestGate: requireAuth(verifier),
-      // Forgotten: `requireAuth` around it.
-      routes: (router) => registerEcho(router, () => "in", { requestGate: requireScope("orders.read") }),
-    });
-    const token = await issuer.token({ scope: "orders.read" });
-    const error = await errorOf(echo.call(protocol, "unary", authorized(token)));
-    expect(error.code).toBe(Code.Unauthenticated);
-  },
-);
+test.each(protocols)("a service's own gate replaces the adapter's, by %s", async (protocol) => {
+  await using sides = await twoSides();
+  const { issuer, verifier } = sides;
+  await using echo = await serveEcho({
+    requestGate: requireAuth(verifier),
+    // Forgotten: `requireAuth` around it.
+    routes: (router) => registerEcho(router, () => "in", { requestGate: requireScope("orders.read") }),
+  });
+  const token = await issuer.token({ scope: "orders.read" });
+  const error = await errorOf(echo.call(protocol, "unary", authorized(token)));
+  expect(error.code).toBe(Code.Unauthenticated);
+});
 
 test.each(protocols)("a stale feed is `unavailable` by %s, a fault `internal`", async (protocol) => {
   const errors = { stale: new PosternError("ERR_FEED_STALE", "stale"), fault: new TypeError("a secret") };
@@ -143,7 +140,7 @@ test.each(protocols)("a stale feed is `unavailable` by %s, a fault `internal`", 
   expect(guarded.handled).toEqual([]);
 });
 
-test("a caller whom something else put there is not taken over", async () => {
+test("a caller that other code has set is ignored", async () => {
   const values = createContextValues().set(callerKey, { subject: "usr_forged" } as VerifiedToken);
   const context = { values, requestHeader: new Headers() };
   const verifier = { verify: () => Promise.reject(new Error("unreachable")) };
@@ -152,7 +149,7 @@ test("a caller whom something else put there is not taken over", async () => {
   expect(() => callerOf(context)).toThrow(ConnectError);
 });
 
-test("of two `authorization` headers, a server that joins duplicates takes neither", async () => {
+test("a server that joins duplicate headers refuses two `authorization` headers", async () => {
   await using sides = await twoSides();
   const adapter = connectNodeAdapter({
     requestGate: requireAuth(sides.verifier),

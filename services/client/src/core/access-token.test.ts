@@ -136,7 +136,7 @@ describe("parseAccessToken", () => {
     expect(({} as Record<string, unknown>)["admin"]).toBeUndefined();
   });
 
-  test("A20 a __proto__ payload does not stand in for claims that are missing", () => {
+  test("A20 a __proto__ member does not replace missing claims", () => {
     refuses(compact(header, `{"__proto__":${JSON.stringify(payload)}}`));
   });
 

@@ -15,20 +15,20 @@ describe("readClaims", () => {
     expect(() => readClaims({ ...payload, ...changes })).toThrow(withCode("ERR_TOKEN_MALFORMED"));
   };
 
-  test.each(Object.keys(payload))("demands %s", (name) => {
+  test.each(Object.keys(payload))("requires %s", (name) => {
     const rest: Record<string, unknown> = { ...payload };
     delete rest[name];
     expect(() => readClaims(rest)).toThrow(`\`${name}\``);
   });
 
-  test("A20 takes no claim from a prototype", () => {
+  test("A20 reads no claim from a prototype", () => {
     expect(() => readClaims(Object.create(payload))).toThrow(withCode("ERR_TOKEN_MALFORMED"));
     expect(readClaims(Object.assign(Object.create({ roles: ["admin"] }), payload))).not.toHaveProperty(
       "roles",
     );
   });
 
-  test.each(["exp", "iat", "nbf", "auth_time", "rev"])("takes %s only as a whole number", (name) => {
+  test.each(["exp", "iat", "nbf", "auth_time", "rev"])("accepts %s only as an integer", (name) => {
     for (const value of [-1, 1.5, 2 ** 53, 1e20, Number.NaN, "1790000000", null, true, [1]]) {
       refuses({ [name]: value });
     }
@@ -64,7 +64,7 @@ describe("readClaims", () => {
     (aud) => refuses({ aud }),
   );
 
-  test.each(["", "a", "a b", "!#[]~ x:y"])("takes scope %j", (scope) => {
+  test.each(["", "a", "a b", "!#[]~ x:y"])("accepts scope %j", (scope) => {
     expect(readClaims({ ...payload, scope }).scope).toBe(scope);
   });
 
@@ -73,7 +73,7 @@ describe("readClaims", () => {
     (scope) => refuses({ scope }),
   );
 
-  test("takes roles where there are any, and only as a list of texts", () => {
+  test("reads roles if there are any, and only as a list of strings", () => {
     expect(readClaims({ ...payload, roles: ["admin"] }).roles).toEqual(["admin"]);
     expect(readClaims(payload)).not.toHaveProperty("roles");
     for (const roles of ["admin", null, undefined, [1], [""], {}]) refuses({ roles });
@@ -82,7 +82,7 @@ describe("readClaims", () => {
 });
 
 describe("checkClaims", () => {
-  test("accepts a token at its time and place", () => {
+  test("accepts a valid token", () => {
     check({}).not.toThrow();
     check({}, ["billing"]).not.toThrow();
     check({}, ["stock", "orders"]).not.toThrow();
@@ -102,7 +102,7 @@ describe("checkClaims", () => {
     check({ exp: now - 60 }).toThrow(withCode("ERR_TOKEN_EXPIRED"));
   });
 
-  test("B02 the skew ends to the second", () => {
+  test("B02 the skew is exact to the second", () => {
     check({ nbf: now + clockSkewSeconds }).not.toThrow();
     check({ nbf: now + clockSkewSeconds + 1 }).toThrow(withCode("ERR_TOKEN_INVALID"));
     check({}, undefined, payload.exp + clockSkewSeconds - 0.001).not.toThrow();
@@ -115,14 +115,14 @@ describe("checkClaims", () => {
     check({ iat: now + 3600, exp: now + 3900 }).toThrow(withCode("ERR_TOKEN_INVALID"));
   });
 
-  test("refuses a life that is none or too long", () => {
+  test("refuses a lifetime that is zero or too long", () => {
     check({ exp: issuedAt + 3600 }).not.toThrow();
     check({ exp: issuedAt + 3601 }).toThrow(withCode("ERR_TOKEN_INVALID"));
     check({ exp: issuedAt }).toThrow(withCode("ERR_TOKEN_INVALID"));
     check({ exp: Number.MAX_SAFE_INTEGER }).toThrow(withCode("ERR_TOKEN_INVALID"));
   });
 
-  test("refuses where the time is no number", () => {
+  test("refuses if the time is not a number", () => {
     check({}, undefined, Number.NaN).toThrow(withCode("ERR_TOKEN_INVALID"));
   });
 

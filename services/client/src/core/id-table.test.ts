@@ -18,7 +18,7 @@ const steps = fc.record({
 const whole = "tok_01h2xcejqtf2nbrexx3vqjhp41";
 
 describe("IdTable", () => {
-  test("holds what was added to it", () => {
+  test("contains what was added", () => {
     fc.assert(
       fc.property(fc.uniqueArray(bodies, { maxLength: 200 }), (all) => {
         const table = new IdTable("tok_");
@@ -30,7 +30,7 @@ describe("IdTable", () => {
     );
   });
 
-  test("tells ids apart that differ in one character, wherever it is", () => {
+  test("distinguishes IDs that differ in any one character", () => {
     fc.assert(
       fc.property(bodies, fc.nat({ max: 25 }), fc.nat({ max: 31 }), (body, at, digit) => {
         const other = body.slice(0, at) + "0123456789abcdefghjkmnpqrstvwxyz"[digit] + body.slice(at + 1);
@@ -49,14 +49,14 @@ describe("IdTable", () => {
     ["a letter that Crockford left out", whole.replace("1h", "lh")],
     ["another one at its end", `${whole.slice(0, -1)}u`],
     ["more than 128 bits", whole.replace("_0", "_8")],
-    ["the most that 26 characters can say", `tok_${"z".repeat(26)}`],
+    ["the largest value of 26 characters", `tok_${"z".repeat(26)}`],
     ["a letter whose code ends in the same bits", `${whole.slice(0, -1)}${String.fromCharCode(0x131)}`],
     ["too short", whole.slice(0, -1)],
     ["too long", `${whole}0`],
     ["a name of Object.prototype", "__proto__"],
     ["the prefix alone", "tok_"],
     ["no text", ""],
-  ])("keeps an id of another form as it is, and for no other: %s", (_, odd) => {
+  ])("keeps a text that is not an ID, and matches only that text: %s", (_, odd) => {
     const table = new IdTable("tok_", true);
     table.add(odd, 1_500, 7);
     expect([table.has(odd), table.get(odd), table.size]).toEqual([true, 7, 1]);
@@ -72,7 +72,7 @@ describe("IdTable", () => {
     expect(table.has(odd)).toBe(false);
   });
 
-  test("keeps the greatest number and the latest time, whichever came first", () => {
+  test("keeps the greatest number and the latest time, in any order", () => {
     for (const id of [whole, "odd"]) {
       const table = new IdTable("tok_", true);
       table.add(id, 9_000, 3);
@@ -86,7 +86,7 @@ describe("IdTable", () => {
     }
   });
 
-  test("keeps an id at least as long as it was told to, and at most a second longer", () => {
+  test("keeps an ID at least until its time, and at most a second longer", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4e12 }), (forgetAfterMs) => {
         const table = new IdTable("tok_");
@@ -110,7 +110,7 @@ describe("IdTable", () => {
     },
   );
 
-  test.each([2 ** 31 * 1_000, 1e20, Number.NaN])("takes %d for later than any time of today", (farMs) => {
+  test.each([2 ** 31 * 1_000, 1e20, Number.NaN])("treats %d as later than now", (farMs) => {
     for (const times of [
       [farMs, 1_000],
       [1_000, farMs],
@@ -122,14 +122,14 @@ describe("IdTable", () => {
     }
   });
 
-  test("forgets nothing at a time that is no number", () => {
+  test("drops nothing if the time is not a number", () => {
     const table = new IdTable("tok_");
     for (const id of [whole, "odd"]) table.add(id, 1_000);
     table.forget(Number.NaN);
     expect(table.size).toBe(2);
   });
 
-  test("does what a Map would do", () => {
+  test("behaves like a Map", () => {
     fc.assert(
       fc.property(pools, fc.array(steps, { maxLength: 150 }), (pool, all) => {
         const table = new IdTable("usr_", true);
@@ -156,7 +156,7 @@ describe("IdTable", () => {
     );
   });
 
-  test("holds 195,000 ids of one moment, forgets a third of them, and takes more", () => {
+  test("holds 195,000 IDs of one millisecond, drops a third of them, and accepts more", () => {
     const table = new IdTable("usr_", true);
     const count = 195_000;
     const id = (index: number) => `usr_${idBodyOf(index)}`;

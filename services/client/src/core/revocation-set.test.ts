@@ -64,7 +64,7 @@ function setOf(...entries: [seq: number, target: RevocationTarget, forgetAfterMs
 }
 
 describe("RevocationSet", () => {
-  test("hits nothing while it is empty", () => {
+  test("revokes nothing while it is empty", () => {
     expect(new RevocationSet().revokes(claims)).toBe(false);
     expect(new RevocationSet().revokes({ ...claims, rev: 0 })).toBe(false);
   });
@@ -73,7 +73,7 @@ describe("RevocationSet", () => {
     { kind: "token", id: "tok_1" },
     { kind: "session", id: "ses_1" },
     { kind: "key", id: "key_1" },
-  ])("hits by identity, whatever the order: $kind", (target) => {
+  ])("revokes by ID, in any order: $kind", (target) => {
     expect(setOf([1, target]).revokes(claims)).toBe(true);
     expect(setOf([1, { ...target, id: `${target.id}x` }]).revokes(claims)).toBe(false);
   });
@@ -88,12 +88,12 @@ describe("RevocationSet", () => {
     },
   );
 
-  test("spares other users and clients", () => {
+  test("does not revoke other users and clients", () => {
     const set = setOf([9, { kind: "user", id: "usr_2" }], [9, { kind: "client", id: "other" }]);
     expect(set.revokes(claims)).toBe(false);
   });
 
-  test.each([claims, minted])("takes an id of one kind for no other: $jti", (shown) => {
+  test.each([claims, minted])("does not confuse IDs of different kinds: $jti", (shown) => {
     for (const [k, kind] of kinds.entries()) {
       for (const [i, id] of idsOf(shown).entries()) {
         expect(setOf([9, { kind, id }]).revokes(shown)).toBe(i === k);
@@ -101,19 +101,19 @@ describe("RevocationSet", () => {
     }
   });
 
-  test("takes an id for no other kind's by what stands behind the prefix", () => {
+  test("does not match an ID of another kind with the same digits", () => {
     const mixed = { ...minted, jti: `ses_${idBodyOf(2)}`, sid: `tok_${idBodyOf(2)}` };
     expect(setOf([9, { kind: "token", id: `tok_${idBodyOf(2)}` }]).revokes(mixed)).toBe(false);
     expect(setOf([9, { kind: "token", id: `ses_${idBodyOf(2)}` }]).revokes(mixed)).toBe(true);
   });
 
-  test("is not misled by names of Object.prototype", () => {
+  test("handles names of Object.prototype like any other", () => {
     const odd = { ...claims, kid: "__proto__", jti: "constructor", sub: "__proto__", client_id: "toString" };
     expect(setOf([9, user]).revokes(odd)).toBe(false);
   });
 
   test.each<RevocationTarget>([user, { kind: "client", id: "shop" }, { kind: "everything" }])(
-    "B09 of two entries the later wins, in whatever order they come: $kind",
+    "B09 of two entries the later one counts, in any order: $kind",
     (target) => {
       for (const set of [setOf([3, target], [8, target]), setOf([8, target], [3, target])]) {
         expect(set.revokes({ ...claims, rev: 7 })).toBe(true);
@@ -122,7 +122,7 @@ describe("RevocationSet", () => {
     },
   );
 
-  test("B09 of entries for user, client and everything the latest wins", () => {
+  test("B09 of entries for user, client and everything, the latest one counts", () => {
     const targets: RevocationTarget[] = [user, { kind: "client", id: "shop" }, { kind: "everything" }];
     for (const latest of targets) {
       const set = setOf(
@@ -133,7 +133,7 @@ describe("RevocationSet", () => {
     }
   });
 
-  test.each([claims, minted])("forgets what can hit nothing alive, and not before: $jti", (shown) => {
+  test.each([claims, minted])("drops entries whose tokens have expired, and no others: $jti", (shown) => {
     for (const [k, kind] of kinds.entries()) {
       const set = setOf([9, { kind, id: idsOf(shown)[k] ?? "" }, 1_000]);
       set.forget(1_000);
@@ -143,19 +143,19 @@ describe("RevocationSet", () => {
     }
   });
 
-  test("a later entry of a user also lives longer", () => {
+  test("a later entry of a user is also kept longer", () => {
     const set = setOf([6, user, 1_000], [8, user, 2_000]);
     set.forget(1_500);
     expect(set.revokes({ ...claims, rev: 7 })).toBe(true);
   });
 
-  test("never forgets an entry for everything", () => {
+  test("never drops an entry for everything", () => {
     const set = setOf([9, { kind: "everything" }, 1_000]);
     set.forget(Number.MAX_SAFE_INTEGER);
     expect(set.revokes(claims)).toBe(true);
   });
 
-  test("does what a set without any table would do", () => {
+  test("behaves like a plain set", () => {
     fc.assert(
       fc.property(fc.array(steps, { maxLength: 400 }), fc.array(judged, { maxLength: 40 }), (all, shown) => {
         const [set, naive] = [new RevocationSet(), new NaiveRevocationSet()];

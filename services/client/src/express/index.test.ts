@@ -20,7 +20,7 @@ async function setUp() {
     response.json({ subject: callerOf(request).subject });
   });
   app.get("/orders/all", requireScope("orders.read", "orders.all"), (_, response) => void response.json({}));
-  // Express logs what nobody takes.
+  // Express logs errors that no handler takes.
   app.use(
     ((_error, _request, response, _next) => void response.sendStatus(500)) as express.ErrorRequestHandler,
   );
@@ -74,7 +74,7 @@ test("a member of Object.prototype is never a request's caller and does not prev
   }
 });
 
-test("what somebody has answered meanwhile, a time-out say, stays answered", async () => {
+test("an answer that other code has sent in the meantime stays", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const verifier = {
     async verify(): Promise<never> {
@@ -90,7 +90,7 @@ test("what somebody has answered meanwhile, a time-out say, stays answered", asy
   });
   const answer = await fetch(site.url, { headers: { authorization: "Bearer x" } });
   expect(answer.status).toBe(504);
-  // Nothing is thrown that nobody waits for, and nothing goes on.
+  // No promise is rejected without a handler, and no further middleware runs.
   const nothing = Symbol();
   expect(
     await Promise.race([refused, promise.then(() => new Promise((done) => setImmediate(done, nothing)))]),

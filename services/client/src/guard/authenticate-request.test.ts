@@ -24,7 +24,7 @@ describe("a credential is taken from", () => {
   });
 });
 
-describe("I12: a credential that is none is refused, also where none is asked for:", () => {
+describe("I12: a malformed credential is refused, also if authentication is optional:", () => {
   test.each<[string | string[], string]>([
     ["", "ERR_TOKEN_MALFORMED"],
     ["Bearer", "ERR_TOKEN_MALFORMED"],
@@ -50,22 +50,25 @@ describe("I12: a credential that is none is refused, also where none is asked fo
   });
 });
 
-test.each([[undefined], [null], [[]]])("no credential (%j) is missing, or nobody", async (authorization) => {
-  const { verifier, withCode } = setUp();
-  await expect(authenticateRequest(verifier, authorization)).rejects.toEqual(
-    withCode("ERR_CREDENTIAL_MISSING"),
-  );
-  expect(await authenticateOptional(verifier, authorization)).toBeUndefined();
-});
+test.each([[undefined], [null], [[]]])(
+  "without a credential (%j) it throws, or returns undefined if optional",
+  async (authorization) => {
+    const { verifier, withCode } = setUp();
+    await expect(authenticateRequest(verifier, authorization)).rejects.toEqual(
+      withCode("ERR_CREDENTIAL_MISSING"),
+    );
+    expect(await authenticateOptional(verifier, authorization)).toBeUndefined();
+  },
+);
 
-test("no message holds anything of the credential", async () => {
+test("no message contains any part of the credential", async () => {
   const { verifier } = setUp();
   for (const authorization of ["Bearer secret value", "Secret value", "Bearer sécret"]) {
     await expect(authenticateRequest(verifier, authorization)).rejects.not.toThrow(/s.cret/i);
   }
 });
 
-test("every header of a request counts, and nothing that only looks like one", () => {
+test("every `authorization` header counts, and no header with a similar name", () => {
   const rawHeaders = [
     "Host",
     "authorization",

@@ -120,7 +120,7 @@ const serveFastify: Serve = async ({ verifier }, handled) => {
   return { url, pathOf: (route) => `/${route}`, [Symbol.asyncDispose]: () => app.close() };
 };
 
-/** Each route is a server of its own: a gate belongs to an adapter. */
+/** Each route has its own server, because a gate belongs to an adapter. */
 const serveConnect: Serve = async ({ verifier }, handled) => {
   const { callerKey, optionalAuth, requireAuth, requireScope } = connectGuards;
   const gates: Readonly<Record<Route, connectGuards.RequestGate>> = {
@@ -139,7 +139,7 @@ const serveConnect: Serve = async ({ verifier }, handled) => {
           registerEcho(router, ({ values }) => {
             const subject = values.get(callerKey)?.subject;
             handled.push(subject);
-            return subject ?? "nobody";
+            return subject ?? "guest";
           }),
       }),
     ]),

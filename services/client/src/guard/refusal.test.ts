@@ -33,11 +33,11 @@ test.each([
   ["of a token source", new PosternError("ERR_LOGIN_REFUSED", "no")],
   ["of another kind", new TypeError("x is not a function")],
   ["that is none", "text"],
-])("an error %s says nothing of the request", (_, error) => {
+])("an error %s does not concern the request", (_, error) => {
   expect(refusalOf(error)).toBeUndefined();
 });
 
-test("a scope that is lacking is named, and every one is demanded", () => {
+test("a missing scope is named, and every scope is required", () => {
   const caller = { scope: ["orders.read", "orders"] };
   demandScope(caller, "orders.read");
   demandScope(caller, "orders", "orders.read");
@@ -56,7 +56,7 @@ test.each([[[]], [["a b"]], [['a"b']], [["a\r\nb"]], [[""]]])(
   },
 );
 
-test("a caller who is nobody is missing", () => {
+test("without a caller, the credential is missing", () => {
   const caller = { subject: "usr_1" } as VerifiedToken;
   expect(demandCaller(caller)).toBe(caller);
   expect(thrownBy(() => demandCaller(undefined))).toMatchObject({ code: "ERR_CREDENTIAL_MISSING" });

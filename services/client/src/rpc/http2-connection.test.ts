@@ -12,7 +12,7 @@ beforeEach(async () => {
   sessions = [];
   server = createServer();
   server.on("session", (session) => sessions.push(session.on("error", () => {})));
-  // Whoever asks for /held is not answered.
+  // Requests for /held are not answered.
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
     stream.respond({ ":status": 200 });
@@ -42,7 +42,7 @@ test("carries one request after the other, and many at once", async () => {
   expect(sessions).toHaveLength(1);
 });
 
-test("is made anew after a GOAWAY: what goes on goes on, and what comes goes elsewhere", async () => {
+test("is replaced after a GOAWAY: open requests continue, and new ones use the new connection", async () => {
   const held = await ask("/held");
   await once(held, "response");
   sessions[0]?.goaway();
@@ -53,7 +53,7 @@ test("is made anew after a GOAWAY: what goes on goes on, and what comes goes els
   expect(held.closed).toBe(false);
 });
 
-test("a GOAWAY that meets no stream ends no process, whatever is asked for at that moment", async () => {
+test("a GOAWAY on a connection without streams does not end the process", async () => {
   for (let round = 0; round < 20; round += 1) {
     expect(await answerTo("/one")).toBe("POST /one");
     sessions.at(-1)?.close();
@@ -80,7 +80,7 @@ test("`abort` while it connects rejects waiting requests", async () => {
   await expect(waiting).rejects.toThrow();
 });
 
-test("where nobody listens, the request says so, and the next one tries again", async () => {
+test("a refused connection rejects the request, and the next request connects again", async () => {
   const { port } = server.address() as AddressInfo;
   server.close();
   for (let round = 0; round < 2; round += 1) {

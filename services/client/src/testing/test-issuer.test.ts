@@ -15,7 +15,7 @@ afterEach(async () => {
   await issuer.close();
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever it is
+// biome-ignore lint/suspicious/noExplicitAny: any JSON
 const get = async (path: string): Promise<any> => (await fetch(`${issuer.url}${path}`)).json();
 
 /** The first message of a stream, which is ended after it. */
@@ -29,7 +29,7 @@ async function firstOf({ watch }: PosternConnection, cursor: string): Promise<Wa
   throw new Error("no message");
 }
 
-test("its own example holds", async () => {
+test("its own example works", async () => {
   await using verifier = createVerifier(issuer.verifierOptions);
   const token = await issuer.token({ scope: "orders:read" });
   expect((await verifier.verify(token)).scope).toEqual(["orders:read"]);
@@ -39,7 +39,7 @@ test("its own example holds", async () => {
 });
 
 describe("a token", () => {
-  test("is of Postern's form, and other libraries take it", async () => {
+  test("has Postern's form, and other libraries accept it", async () => {
     const token = await issuer.token({ roles: ["admin"], scope: ["a", "b"], audience: ["x", "y"] });
     const { header, claims } = parseAccessToken(token);
     const keys = await get("/.well-known/jwks.json");
@@ -65,7 +65,7 @@ describe("a token", () => {
     ]);
   });
 
-  test("says what it is told to, and what Postern would not", async () => {
+  test("has the requested claims, also ones that Postern would not issue", async () => {
     const [subject, sessionId] = [issuer.newId("usr"), issuer.newId("ses")];
     const token = await issuer.token({ subject, sessionId, clientId: "shop", expiresIn: 60 });
     expect(parseAccessToken(token).claims).toMatchObject({ sub: subject, sid: sessionId, client_id: "shop" });
@@ -74,19 +74,19 @@ describe("a token", () => {
     expect([claims.sub, "exp" in claims, claims.more]).toEqual([1, false, "x"]);
   });
 
-  test("may be over already", async () => {
+  test("can be expired", async () => {
     const { claims } = parseAccessToken(await issuer.token({ expiresIn: -60 }));
     expect(claims.exp - claims.iat).toBe(300);
     expect(claims.exp).toBeLessThan(Date.now() / 1_000 - 59);
   });
 
-  test("is for whom the issuer's tokens are, where nothing else is said", async () => {
+  test("has the issuer's audience by default", async () => {
     await using other = await createTestIssuer({ audience: "orders" });
     expect(parseAccessToken(await other.token()).claims.aud).toEqual(["orders"]);
     expect(other.verifierOptions.audience).toBe("orders");
   });
 
-  test("belongs to a session of its own, unless it is told", async () => {
+  test("belongs to a new session by default", async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => issuer.token()));
     const claims = made.map((token) => parseAccessToken(token).claims);
     for (const name of ["sub", "sid", "jti"] as const)
@@ -94,7 +94,7 @@ describe("a token", () => {
   });
 });
 
-test("tells of itself as Postern does", async () => {
+test("publishes metadata as Postern does", async () => {
   expect(await get("/.well-known/oauth-authorization-server")).toMatchObject({
     issuer: issuer.url,
     jwks_uri: `${issuer.url}/.well-known/jwks.json`,
@@ -103,7 +103,7 @@ test("tells of itself as Postern does", async () => {
   expect((await fetch(`${issuer.url}/constructor`)).status).toBe(404);
 });
 
-test("answers whether a token is active, to its own caller alone", async () => {
+test("answers Introspect, only to its own caller", async () => {
   const { introspect } = connectPostern(issuer.verifierOptions.revocations);
   const [token, revoked] = [await issuer.token(), await issuer.token()];
   issuer.revoke({ token: revoked });
@@ -112,12 +112,12 @@ test("answers whether a token is active, to its own caller alone", async () => {
   await using other = await createTestIssuer();
   const dead = [revoked, forged, "x", await other.token(), await issuer.token({ expiresIn: -60 })];
   for (const one of dead) expect(await introspect(one)).toBeUndefined();
-  const stranger = connectPostern({ ...issuer.verifierOptions.revocations, token: "stranger" });
-  await expect(stranger.introspect(token)).rejects.toThrow("unauthenticated");
-  await expect(firstOf(stranger, "")).rejects.toThrow("unauthenticated");
+  const outsider = connectPostern({ ...issuer.verifierOptions.revocations, token: "outsider" });
+  await expect(outsider.introspect(token)).rejects.toThrow("unauthenticated");
+  await expect(firstOf(outsider, "")).rejects.toThrow("unauthenticated");
 });
 
-test("refuses a cursor that is none of its own", async () => {
+test("refuses a cursor of another log", async () => {
   await using other = await createTestIssuer();
   const first = (from: TestIssuer, after: string) =>
     firstOf(connectPostern(from.verifierOptions.revocations), after);
@@ -135,7 +135,7 @@ describe("keys", () => {
   const kids = async () => (await get("/.well-known/jwks.json")).keys.map(({ kid }: { kid: string }) => kid);
   const kidOf = async () => parseAccessToken(await issuer.token()).header.kid;
 
-  test("turn: another one signs, and the one before stays", async () => {
+  test("rotate: a new key signs, and the old one stays", async () => {
     const before = await kidOf();
     const next = issuer.rotateKey();
     expect([await kidOf(), await kids()]).toEqual([next, [before, next]]);
@@ -151,13 +151,13 @@ describe("keys", () => {
     expect(await kidOf()).not.toBe(next);
   });
 
-  test("are tainted: the stolen one is gone, and another signs", async () => {
+  test("are tainted: the stolen key is removed, and a new one signs", async () => {
     const stolen = issuer.taintKey();
     expect(await kids()).toEqual([await kidOf()]);
     expect(await kidOf()).not.toBe(stolen);
   });
 
-  test("never hold a secret part when they are published", async () => {
+  test("are published without a private part", async () => {
     issuer.rotateKey();
     for (const key of (await get("/.well-known/jwks.json")).keys) {
       expect(Object.keys(key).sort()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
@@ -165,7 +165,7 @@ describe("keys", () => {
   });
 });
 
-test("what is no token cannot be revoked", () => {
+test("a text that is not a token cannot be revoked", () => {
   expect(() => issuer.revoke({ token: "x" })).toThrow(
     expect.objectContaining({ code: "ERR_TOKEN_MALFORMED" }),
   );
@@ -179,7 +179,7 @@ test("`synced` fails for a verifier that follows another issuer", async () => {
   await expect(waiting).rejects.toThrow("did not sync");
 });
 
-test("ends at once, with the streams that are open, and twice is as good as once", async () => {
+test("closes immediately, with its open streams, also if called twice", async () => {
   await using verifier = createVerifier(issuer.verifierOptions);
   await issuer.synced(verifier);
   await issuer.close();

@@ -4,7 +4,7 @@ import { keepToken } from "./cached-token.ts";
 import type { ObtainedToken } from "./token-source.ts";
 import { Unavailable } from "./unavailable.ts";
 
-/** A keeper with a clock that stands, and an origin whose every answer the test gives. */
+/** A source with a stopped clock, and a provider whose answers the test gives. */
 function setUp(random = 0) {
   let nowMs = 1_000_000;
   const asked: PromiseWithResolvers<ObtainedToken>[] = [];
@@ -40,7 +40,7 @@ const withCode = (code: string) => expect.objectContaining({ name: "PosternError
 const unavailable = new PosternError("ERR_UNAVAILABLE", "down");
 
 describe("a token is", () => {
-  test("asked for when it is first wanted, once for all who wait", async () => {
+  test("requested at the first use, once for all waiting callers", async () => {
     const { source, asked, answer } = setUp();
     expect(asked).toHaveLength(0);
     const both = Promise.all([source.token(), source.token()]);
@@ -71,7 +71,7 @@ describe("a token is", () => {
   test.each([
     ["5 s", 300_000, 295_000],
     ["a tenth of a short life", 10_000, 9_000],
-  ])("not given out %s before its end", async (_, lifeMs, deadAtMs) => {
+  ])("not returned %s before its end", async (_, lifeMs, deadAtMs) => {
     const { source, asked, answer, pass } = setUp();
     const first = source.token();
     pass(0);
@@ -85,7 +85,7 @@ describe("a token is", () => {
     expect(await second).toBe("b");
   });
 
-  test("as old as the request for it, however late the answer", async () => {
+  test("as old as its request, even if the answer is late", async () => {
     const { source, asked, answer, pass } = setUp();
     const first = source.token();
     pass(296_000);
@@ -98,8 +98,8 @@ describe("a token is", () => {
   });
 });
 
-describe("while the origin fails,", () => {
-  test("a living token is given out, and the origin left alone for longer each time", async () => {
+describe("while the provider fails,", () => {
+  test("an unexpired token is returned, and the retry delay grows", async () => {
     const { source, asked, answer, fail, pass } = setUp();
     const first = source.token();
     await answer("a");
@@ -121,11 +121,11 @@ describe("while the origin fails,", () => {
     expect(await source.token()).toBe("b");
   });
 
-  test("no call waits for nothing: the failure is told until the rest is over", async () => {
+  test("calls fail immediately until the retry delay is over", async () => {
     const { source, asked, answer, fail, pass } = setUp();
-    const told = expect(source.token()).rejects.toBe(unavailable);
+    const rejected = expect(source.token()).rejects.toBe(unavailable);
     await fail(unavailable);
-    await told;
+    await rejected;
     await expect(source.token()).rejects.toBe(unavailable);
     expect(asked).toHaveLength(1);
     pass(125);
@@ -134,11 +134,11 @@ describe("while the origin fails,", () => {
     expect(await second).toBe("a");
   });
 
-  test("the origin's word on how long to wait counts where it is the longer one", async () => {
+  test("the provider's retry delay is used if it is longer", async () => {
     const { source, asked, fail, pass } = setUp();
-    const told = expect(source.token()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
+    const rejected = expect(source.token()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
     await fail(new Unavailable("later", { retryAfterMs: 60_000 }));
-    await told;
+    await rejected;
     pass(59_999);
     await expect(source.token()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
     expect(asked).toHaveLength(1);
@@ -147,22 +147,22 @@ describe("while the origin fails,", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test("a refused login is tried again after half a minute or so, for each try counts as a failure", async () => {
+  test("a refused login is retried after about half a minute, because each attempt counts as a failure", async () => {
     const { source, asked, fail, pass } = setUp();
-    const told = expect(source.token()).rejects.toEqual(withCode("ERR_LOGIN_REFUSED"));
+    const rejected = expect(source.token()).rejects.toEqual(withCode("ERR_LOGIN_REFUSED"));
     await fail(new PosternError("ERR_LOGIN_REFUSED", "wrong"));
-    await told;
+    await rejected;
     pass(14_999);
     await expect(source.token()).rejects.toEqual(withCode("ERR_LOGIN_REFUSED"));
     expect(asked).toHaveLength(1);
   });
 
-  test("what is no error of ours is unavailable, with its cause", async () => {
+  test("any other error becomes ERR_UNAVAILABLE, with its cause", async () => {
     const { source, fail } = setUp();
-    const cause = new TypeError("whatever");
-    const told = expect(source.token()).rejects.toMatchObject({ code: "ERR_UNAVAILABLE", cause });
+    const cause = new TypeError("any");
+    const rejected = expect(source.token()).rejects.toMatchObject({ code: "ERR_UNAVAILABLE", cause });
     await fail(cause);
-    await told;
+    await rejected;
   });
 
   test.each([
@@ -187,7 +187,7 @@ describe("while the origin fails,", () => {
     },
   );
 
-  test("the token of a session that is over is not given out, however long it would live", async () => {
+  test("the token of an ended session is not returned, even if it has not expired", async () => {
     const { source, answer, fail, pass } = setUp();
     const first = source.token();
     await answer("a");
@@ -200,7 +200,7 @@ describe("while the origin fails,", () => {
 });
 
 describe("a caller that gives up", () => {
-  test("has its own reason, and the request goes on for the others", async () => {
+  test("gets its own reason, and the request continues for the others", async () => {
     const { source, asked, answer } = setUp();
     const giveUp = new AbortController();
     const [given, waiting] = [source.token({ signal: giveUp.signal }), source.token()];
@@ -212,7 +212,7 @@ describe("a caller that gives up", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test("alone leaves its token to the next", async () => {
+  test("leaves its token to the next caller", async () => {
     const { source, asked, answer } = setUp();
     const giveUp = new AbortController();
     const given = source.token({ signal: giveUp.signal });
@@ -223,7 +223,7 @@ describe("a caller that gives up", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test("before it began asks for nothing", async () => {
+  test("before the call causes no request", async () => {
     const { source, asked } = setUp();
     await expect(source.token({ signal: AbortSignal.abort() })).rejects.toThrow("aborted");
     expect(asked).toHaveLength(0);
@@ -242,7 +242,7 @@ describe("a token that was refused is", () => {
     expect(await other).toBe("b");
   });
 
-  test("given again when it was obtained just now", async () => {
+  test("returned again if it was obtained only now", async () => {
     const { source, asked, answer, pass } = setUp();
     const first = source.token();
     await answer("a");
@@ -252,7 +252,7 @@ describe("a token that was refused is", () => {
     expect(asked).toHaveLength(1);
   });
 
-  test("not renewed where there is another one already", async () => {
+  test("not renewed if there is another one already", async () => {
     const { source, asked, answer, pass } = setUp();
     const first = source.token();
     await answer("b");

@@ -31,8 +31,8 @@ test.each<[string, object]>([
   ["refreshToken", { refreshToken: "Bearer ptn_rt_hush" }],
   ["onRefreshToken", { onRefreshToken: "keep" }],
   ["refreshtoken", { refreshtoken: "ptn_rt_0" }],
-])("an invalid option is refused, and the error names it: %s %j", (name, slip) => {
-  const make = () => posternSession({ ...good, ...slip } as PosternSessionOptions);
+])("an invalid option is refused, and the error names it: %s %j", (name, fault) => {
+  const make = () => posternSession({ ...good, ...fault } as PosternSessionOptions);
   expect(make).toThrow(TypeError);
   expect(make).toThrow(new RegExp(`^\`${name}\``));
   expect(make).not.toThrow("hush");

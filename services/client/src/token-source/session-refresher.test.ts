@@ -53,7 +53,7 @@ test("logs in, and refreshes from then on", async () => {
   expect(await origin.obtain()).toEqual({ accessToken: "at1", expiresInMs: 300_000 });
   for (const accessToken of ["at2", "at2", "at3"])
     expect(await origin.obtain()).toMatchObject({ accessToken });
-  // One younger than the grace is answered as it is, and keeps its request id.
+  // A token younger than the grace is returned unchanged, and keeps its request ID.
   expect(asked).toEqual([
     ["login"],
     ["refresh", "rt1", "id1"],
@@ -62,14 +62,14 @@ test("logs in, and refreshes from then on", async () => {
   ]);
 });
 
-test("begins with the refresh token that is there", async () => {
+test("starts with the given refresh token", async () => {
   const { origin, asked } = setUp({ login, refreshToken: "rt0" }, tokens(1));
   expect(await origin.obtain()).toMatchObject({ accessToken: "at1" });
   expect(asked).toEqual([["refresh", "rt0", "id1"]]);
 });
 
 describe("when the answer is lost,", () => {
-  test("the same refresh token is shown with the same request id", async () => {
+  test("the same refresh token is sent with the same request ID", async () => {
     const lost = new ConnectError("reset", Code.Aborted);
     const { origin, asked, rests } = setUp({ refreshToken: "rt0" }, lost, lost, tokens(1));
     expect(await origin.obtain()).toMatchObject({ accessToken: "at1" });
@@ -77,7 +77,7 @@ describe("when the answer is lost,", () => {
     expect(rests).toEqual([100, 200]);
   });
 
-  test("also by a later try", async () => {
+  test("also by a later attempt", async () => {
     const lost = new ConnectError("too late", Code.DeadlineExceeded);
     const { origin, asked } = setUp({ refreshToken: "rt0" }, lost, lost, lost, tokens(1));
     await expect(origin.obtain()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
@@ -91,7 +91,7 @@ describe("Postern's refusals:", () => {
     [Reason.UNAVAILABLE, 500, [500]],
     [Reason.OVERLOADED, undefined, [100]],
     [Reason.INTERNAL, 10, [100]],
-  ])("%s may pass within a moment", async (reason, retryAfterMs, expected) => {
+  ])("%s is temporary", async (reason, retryAfterMs, expected) => {
     const { origin, rests } = setUp({ login }, refusal(reason, retryAfterMs), tokens(1));
     expect(await origin.obtain()).toMatchObject({ accessToken: "at1" });
     expect(rests).toEqual(expected);
@@ -119,7 +119,7 @@ describe("Postern's refusals:", () => {
   });
 
   const ends = [Reason.SESSION_ENDED, Reason.REFRESH_TOKEN_REUSED, Reason.INVALID_REFRESH_TOKEN];
-  test.each(ends)("%s ends the session, for good where there is no login", async (reason) => {
+  test.each(ends)("%s ends the session, permanently if there is no login", async (reason) => {
     const { origin, asked } = setUp({ refreshToken: "rt0" }, refusal(reason));
     await expect(origin.obtain()).rejects.toEqual(withCode("ERR_SESSION_ENDED"));
     await expect(origin.obtain()).rejects.toEqual(withCode("ERR_SESSION_ENDED"));
@@ -132,7 +132,7 @@ describe("Postern's refusals:", () => {
     expect(asked).toEqual([["refresh", "rt0", "id1"], ["login"]]);
   });
 
-  test("one that keeps the session does not make it log in", async () => {
+  test("an error that keeps the session does not cause a login", async () => {
     const { origin, asked } = setUp({ login, refreshToken: "rt0" }, refusal(Reason.NOT_PERMITTED), tokens(1));
     await expect(origin.obtain()).rejects.toEqual(withCode("ERR_LOGIN_REFUSED"));
     expect(await origin.obtain()).toMatchObject({ accessToken: "at1" });
@@ -146,11 +146,11 @@ test("an answer without tokens is a refused login", async () => {
 });
 
 describe("a new refresh token is handed over", () => {
-  test("before its access token is given out, and only once", async () => {
-    const told: string[] = [];
+  test("before its access token is returned, and only once", async () => {
+    const stored: string[] = [];
     const handing = Promise.withResolvers<void>();
     const onRefreshToken = (refreshToken: string) => {
-      told.push(refreshToken);
+      stored.push(refreshToken);
       return handing.promise;
     };
     const { origin } = setUp({ login, onRefreshToken }, tokens(1), tokens(1), tokens(2));
@@ -159,20 +159,20 @@ describe("a new refresh token is handed over", () => {
       isGiven = true;
     });
     await new Promise((resolve) => setImmediate(resolve));
-    expect([told, isGiven]).toEqual([["rt1"], false]);
+    expect([stored, isGiven]).toEqual([["rt1"], false]);
     handing.resolve();
     await first;
     await origin.obtain();
     await origin.obtain();
-    expect(told).toEqual(["rt1", "rt2"]);
+    expect(stored).toEqual(["rt1", "rt2"]);
   });
 
-  test("again, before it is used, where that failed", async () => {
-    const told: string[] = [];
+  test("again, before it is used, if that failed", async () => {
+    const stored: string[] = [];
     const cause = new Error("the disk is full");
     const onRefreshToken = async (refreshToken: string) => {
-      told.push(refreshToken);
-      if (told.length < 3) throw cause;
+      stored.push(refreshToken);
+      if (stored.length < 3) throw cause;
     };
     const { origin, asked } = setUp({ login, onRefreshToken }, tokens(1), tokens(2));
     for (let times = 0; times < 2; times++) {
@@ -180,6 +180,6 @@ describe("a new refresh token is handed over", () => {
     }
     expect(asked).toEqual([["login"]]);
     expect(await origin.obtain()).toMatchObject({ accessToken: "at2" });
-    expect(told).toEqual(["rt1", "rt1", "rt1", "rt2"]);
+    expect(stored).toEqual(["rt1", "rt1", "rt1", "rt2"]);
   });
 });

@@ -6,7 +6,7 @@ import { tokenFile } from "./token-file.ts";
 
 const folderOf = () => mkdtempDisposable(join(tmpdir(), "postern-token-file-"));
 
-test("a file's token is its text without the line's end, good for a second", async () => {
+test("a file's token is its text without the line break, valid for a second", async () => {
   await using folder = await folderOf();
   const path = join(folder.path, "token");
   await writeFile(path, "first\n");
@@ -16,7 +16,7 @@ test("a file's token is its text without the line's end, good for a second", asy
   expect(await origin.obtain()).toMatchObject({ accessToken: "second" });
 });
 
-test("a link that is put elsewhere, as in a projected volume, is followed", async () => {
+test("a symbolic link that changes, as in a projected volume, is followed", async () => {
   await using folder = await folderOf();
   const at = (name: string) => join(folder.path, name);
   await writeFile(at("one"), "first");
@@ -48,7 +48,7 @@ test.each(["secret\nsecond line", "secret\rx", "s\u00e9cret", "secret\0"])(
   },
 );
 
-test("one that is gone, or empty while it is written, leaves the token that it held", async () => {
+test("a file that is gone, or empty while it is written, leaves the last token in use", async () => {
   await using folder = await folderOf();
   const path = join(folder.path, "token");
   const origin = tokenFile(path);

@@ -5,7 +5,7 @@ const entry = (token: string) => ({ token });
 const numbered = (count: number) =>
   Array.from({ length: count }, (_, index) => entry(`h.p${index}.s${index}`));
 
-test("finds an entry by its whole text, and gives the same object", () => {
+test("finds an entry by its whole text, and returns the same object", () => {
   const cache = new TokenCache(10);
   const [one, other] = [entry("h.p.s1"), entry("h.p.s2")];
   cache.set(one);
@@ -28,7 +28,7 @@ test.each(["h.P.s", "x.h.p.s", "h.p.s ", "s", ".s", "h.p.", "", "h.p.s.s", "h.ps
   },
 );
 
-test("what stands under a name of Object.prototype is found by that alone", () => {
+test("an entry under a name of Object.prototype is found only by its own text", () => {
   const cache = new TokenCache(10);
   expect(cache.get("h.p.__proto__")).toBeUndefined();
   cache.set(entry("h.p.__proto__"));
@@ -36,7 +36,7 @@ test("what stands under a name of Object.prototype is found by that alone", () =
   expect(cache.get("h.p.constructor")).toBeUndefined();
 });
 
-test.each([1, 2, 3, 10, 1_000])("never holds more than its capacity: %i", (capacity) => {
+test.each([1, 2, 3, 10, 1_000])("never has more entries than its capacity: %i", (capacity) => {
   const cache = new TokenCache(capacity);
   let most = 0;
   for (const one of numbered(5 * capacity)) {
@@ -49,13 +49,13 @@ test.each([1, 2, 3, 10, 1_000])("never holds more than its capacity: %i", (capac
   expect(most).toBeGreaterThanOrEqual(capacity / 2);
 });
 
-test("holds nothing without capacity", () => {
+test("has no entries without capacity", () => {
   const cache = new TokenCache(0);
   cache.set(entry("h.p.s"));
   expect([cache.size, cache.get("h.p.s")]).toEqual([0, undefined]);
 });
 
-test("what is shown again and again stays, however many others come", () => {
+test("an entry that is used again stays, among any number of others", () => {
   const cache = new TokenCache(100);
   const often = entry("h.p.often");
   cache.set(often);

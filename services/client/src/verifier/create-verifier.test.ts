@@ -20,7 +20,7 @@ afterEach(async () => {
 const until = (verifier: Verifier, feed: Verifier["state"]["feed"]) =>
   poll(`the feed is ${feed}`, 20_000, async () => (verifier.state.feed === feed ? true : undefined));
 
-test("verifies a token, and says who shows it", async () => {
+test("verifies a token, and returns its owner", async () => {
   const { issuer, verifier } = await opened.pair();
   const wanted = { subject: issuer.newId("usr"), sessionId: issuer.newId("ses"), clientId: "shop" };
   const more = { scope: ["read", "write"], roles: ["admin"], audience: ["other", "test"] };
@@ -34,7 +34,7 @@ test("verifies a token, and says who shows it", async () => {
   expect([plain.scope, plain.roles, plain.audience]).toEqual([[], [], ["test"]]);
 });
 
-test("gives the same object again, which nobody can change", async () => {
+test("returns the same frozen object again", async () => {
   const { issuer, verifier } = await opened.pair();
   const token = await issuer.token({ scope: "read", roles: ["user"] });
   const verified = await verifier.verify(token);
@@ -46,7 +46,7 @@ test("gives the same object again, which nobody can change", async () => {
   expect(() => (verified.roles as string[]).push("admin")).toThrow(TypeError);
 });
 
-test("with the feed in step it asks for nothing else: no key set, no verdict", async () => {
+test("while the feed is synced it makes no other call: no key set, no introspection", async () => {
   const { issuer, relay, options } = await opened.site();
   const verifier = opened.verifier(options);
   await issuer.synced(verifier);
@@ -78,7 +78,7 @@ describe("a revocation", () => {
     ["everything", (issuer) => issuer.revoke({ everything: true }), "ERR_TOKEN_REVOKED", { othersToo: true }],
     // It is gone from the set as well.
     ["a key", (issuer) => void issuer.taintKey(), "ERR_KEY_UNKNOWN", { othersToo: true }],
-  ])("of %s hits what it has to, and nothing else", async (_, revoke, code, { othersToo, newOnesToo }) => {
+  ])("of %s revokes the right tokens and no others", async (_, revoke, code, { othersToo, newOnesToo }) => {
     const { issuer, verifier } = await opened.pair();
     const [token, other] = [await issuer.token(whose), await issuer.token()];
     await verifier.verify(token);
@@ -94,7 +94,7 @@ describe("a revocation", () => {
     }
   });
 
-  test("B09 of two marks the later counts", async () => {
+  test("B09 of two cutoffs the later one counts", async () => {
     const { issuer, verifier } = await opened.pair();
     issuer.revoke({ userId: whose.subject });
     const between = await issuer.token(whose);
@@ -159,7 +159,7 @@ describe("clocks", () => {
 });
 
 describe("keys", () => {
-  test("A29 a key that is gone: tokens that are remembered are refused as well", async () => {
+  test("A29 after a key is removed, cached tokens are refused too", async () => {
     const { issuer, verifier } = await opened.pair();
     const token = await issuer.token();
     await verifier.verify(token);
@@ -188,21 +188,21 @@ describe("keys", () => {
     await refuses(verifier, await (await opened.issuer()).token(), "ERR_KEY_UNKNOWN");
   });
 
-  test("that cannot be had are no verdict", async () => {
+  test("that cannot be fetched do not decide about a token", async () => {
     const { issuer, relay, options } = await opened.site();
     relay.refuse(jwksPath);
     const verifier = opened.verifier({ ...options, revocations: false });
     await expect(verifier.ready).rejects.toMatchObject({ code: "ERR_UNAVAILABLE" });
     const token = await issuer.token();
     await refuses(verifier, token, "ERR_UNAVAILABLE");
-    relay.mend();
+    relay.restore();
     pass(1_000);
     await verifier.verify(token);
   });
 });
 
 describe("state", () => {
-  test("tells how far the feed is", async () => {
+  test("shows the progress of the feed", async () => {
     const { issuer, verifier } = await opened.pair();
     expect(verifier.state).toMatchObject({ feed: "synced", sequence: 0, revocations: 0 });
     issuer.revoke({ userId: issuer.newId("usr") });
@@ -218,7 +218,7 @@ describe("state", () => {
 });
 
 describe("closing", () => {
-  test("ends the feed: in the end all is refused that nobody vouches for", async () => {
+  test("ends the feed: later every token is refused", async () => {
     const { issuer, relay, options } = await opened.site({ maxStaleness: 2_000 });
     const verifier = opened.verifier({ ...options, onStale: "refuse" });
     await issuer.synced(verifier);
@@ -231,7 +231,7 @@ describe("closing", () => {
     expect(relay.asked.length).toBe(before);
   });
 
-  test("at once, and twice, is no fault, and lets go who waits", async () => {
+  test("immediately, or twice, is allowed, and ends waiting calls", async () => {
     const { relay, options } = await opened.site();
     relay.refuse(watchPath);
     const verifier = createVerifier(options);
@@ -324,8 +324,8 @@ describe("options", () => {
     ["jwksURL", { jwksURL: "https://auth.example.com/keys" }],
     ["onstale", { onstale: "refuse" }],
     ["maxStalenes", { maxStalenes: 1_000 }],
-  ])("that are invalid are refused, and the error names the option: %s %j", (name, slip) => {
-    const made = { ...good, ...slip } as VerifierOptions;
+  ])("that are invalid are refused, and the error names the option: %s %j", (name, fault) => {
+    const made = { ...good, ...fault } as VerifierOptions;
     expect(() => createVerifier(made)).toThrow(TypeError);
     expect(() => createVerifier(made)).toThrow(new RegExp(`^\`${name}\``));
   });

@@ -5,15 +5,15 @@ import type { AddressInfo } from "node:net";
 /** An HTTP/1.1 proxy in front of a listener, at which single paths fail. */
 export interface HttpRelay extends AsyncDisposable {
   readonly url: string;
-  /** Paths that were asked for so far. */
+  /** Paths of the requests so far. */
   readonly asked: readonly string[];
   /** Breaks off what goes on at paths with these endings, and answers with 503 to those who come. */
   refuse(...endings: string[]): void;
   /** Ends `refuse`. */
-  mend(): void;
+  restore(): void;
 }
 
-/** @param target base URL of the listener, asked for at every request */
+/** @param target base URL of the listener, read for every request */
 export async function startHttpRelay(target: () => string): Promise<HttpRelay> {
   const asked: string[] = [];
   const open = new Map<ServerResponse, string>();
@@ -52,7 +52,7 @@ export async function startHttpRelay(target: () => string): Promise<HttpRelay> {
       refused = endings;
       for (const [response, path] of open) if (isRefused(path)) response.destroy();
     },
-    mend() {
+    restore() {
       refused = [];
     },
     async [Symbol.asyncDispose]() {

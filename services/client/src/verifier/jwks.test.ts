@@ -11,7 +11,7 @@ const metadataPath = "/.well-known/oauth-authorization-server";
 
 let server: Server;
 let url: string;
-/** Paths, in the order in which they were asked for. */
+/** Paths of the requests, in their order. */
 let asked: string[];
 let answer: RequestListener;
 let nowMs: number;
@@ -53,7 +53,7 @@ describe("the set is fetched", () => {
     answer = serve(jwksOf("one"));
   });
 
-  test("when it is first wanted, once for all who want it", async () => {
+  test("at the first use, once for all callers", async () => {
     const jwks = source();
     expect([jwks.keys, asked]).toEqual([undefined, []]);
     const found = await Promise.all(Array.from({ length: 50 }, () => jwks.find("one")));
@@ -83,7 +83,7 @@ describe("the set is fetched", () => {
     ["no-store", 300_000],
     ["s-maxage=60", 300_000],
     ["", 300_000],
-  ])("again when it is as old as it may be: %s", async (header, ageMs) => {
+  ])("again when it is too old: %s", async (header, ageMs) => {
     answer = serve(jwksOf("one"), { "cache-control": header });
     const jwks = source();
     await jwks.find("one");
@@ -97,7 +97,7 @@ describe("the set is fetched", () => {
     expect(asked).toHaveLength(2);
   });
 
-  test("with its keys as they were, where they are the same", async () => {
+  test("and equal keys stay the same objects", async () => {
     const jwks = source();
     const first = await jwks.find("one");
     answer = serve(jwksOf("one", "two"));
@@ -150,7 +150,7 @@ const faults: [string, RequestListener][] = [
   ["no answer", (request) => void request.destroy()],
 ];
 
-describe("A28 a set that cannot be had", () => {
+describe("A28 a set that cannot be fetched", () => {
   beforeEach(() => {
     answer = (request, response) =>
       request.url === "/evil"
@@ -158,7 +158,7 @@ describe("A28 a set that cannot be had", () => {
         : serve(jwksOf("one"))(request, response);
   });
 
-  test.each(faults)("leaves the last good one: %s", async (_, fault) => {
+  test.each(faults)("leaves the last valid one in use: %s", async (_, fault) => {
     const jwks = source();
     const key = await jwks.find("one");
     answer = fault;
@@ -172,7 +172,7 @@ describe("A28 a set that cannot be had", () => {
     expect(asked).toEqual(["/keys", "/keys"]);
   });
 
-  test.each(faults)("is no verdict, where there was none before: %s", async (_, fault) => {
+  test.each(faults)("does not decide about a token, if there was no set before: %s", async (_, fault) => {
     answer = fault;
     const jwks = source();
     await expect(jwks.find("one")).rejects.toEqual(unavailable);
@@ -183,7 +183,7 @@ describe("A28 a set that cannot be had", () => {
     expect((await jwks.find("one"))?.kid).toBe("one");
   });
 
-  test("is not read to its end, where it is too long", async () => {
+  test("is not read to its end, if it is too long", async () => {
     const endless = faults.find(([name]) => name.includes("do not end"))?.[1] as RequestListener;
     answer = endless;
     await expect(source().find("one")).rejects.toMatchObject({
@@ -191,7 +191,7 @@ describe("A28 a set that cannot be had", () => {
     });
   });
 
-  test("is tried for every 10 s, and nobody waits for it but the first", async () => {
+  test("is requested every 10 s, and only the first call waits", async () => {
     const jwks = source();
     await jwks.find("one");
     answer = faults[0]?.[1] as RequestListener;
@@ -205,13 +205,13 @@ describe("A28 a set that cannot be had", () => {
     answer = () => {};
     nowMs = 310_000;
     expect((await jwks.find("one"))?.kid).toBe("one");
-    await poll("it was asked for", 10_000, async () => (asked.length === 3 ? true : undefined));
+    await poll("it was requested", 10_000, async () => (asked.length === 3 ? true : undefined));
     nowMs = 400_000;
     expect((await jwks.find("one"))?.kid).toBe("one");
     expect(asked).toHaveLength(3);
   });
 
-  test("is given up when its text takes longer than 5 s", async () => {
+  test("is aborted when its text takes longer than 5 s", async () => {
     answer = (_, response) => {
       response.writeHead(200).write('{"keys":[');
     };
@@ -224,7 +224,7 @@ describe("A28 a set that cannot be had", () => {
     await Promise.all(handling);
   });
 
-  test("as nobody listens there", async () => {
+  test("because the server is down", async () => {
     const jwks = source({ jwksUri: "http://127.0.0.1:1/keys" });
     await expect(jwks.find("one")).rejects.toEqual(unavailable);
   });
@@ -241,7 +241,7 @@ describe("discovery", () => {
   });
   const discovering = (issuer = url) => source({ issuer, jwksUri: undefined });
 
-  test("asks the issuer where its keys are, once", async () => {
+  test("gets the URL of the keys from the issuer, once", async () => {
     const jwks = discovering();
     expect((await jwks.find("one"))?.kid).toBe("one");
     nowMs = 300_000;
@@ -254,7 +254,7 @@ describe("discovery", () => {
     ["/tenant", `${metadataPath}/tenant`],
     ["/tenant/", `${metadataPath}/tenant`],
     ["/a/b", `${metadataPath}/a/b`],
-  ])("puts the issuer's path behind the well-known name: %s", async (path, expected) => {
+  ])("puts the issuer's path after the well-known path: %s", async (path, expected) => {
     metadata = { issuer: url + path, jwks_uri: `${url}/found` };
     expect((await discovering(url + path).find("one"))?.kid).toBe("one");
     expect(asked).toEqual([expected, "/found"]);
@@ -269,13 +269,13 @@ describe("discovery", () => {
     ["a jwks_uri of another type", (issuer) => ({ issuer, jwks_uri: [`${url}/found`] })],
     ["null", () => null],
     ["a list", () => []],
-  ])("B05 believes nothing in metadata with %s", async (_, told) => {
-    metadata = told(url);
+  ])("B05 ignores metadata with %s", async (_, makeMetadata) => {
+    metadata = makeMetadata(url);
     await expect(discovering().find("one")).rejects.toEqual(unavailable);
     expect(asked).toEqual([metadataPath]);
   });
 
-  test("does not follow an issuer with TLS to keys without", async () => {
+  test("does not follow an issuer with TLS to a URL without", async () => {
     const issuer = "https://auth.example.com";
     const urls: unknown[] = [];
     const fetched: typeof fetch = async (input) => {
@@ -293,7 +293,7 @@ describe("discovery", () => {
     expect(asked).toEqual([metadataPath]);
   });
 
-  test("asks again, where the keys cannot be had any more", async () => {
+  test("runs again if the keys can no longer be fetched", async () => {
     const jwks = discovering();
     await jwks.find("one");
     metadata = { issuer: url, jwks_uri: `${url}/moved` };

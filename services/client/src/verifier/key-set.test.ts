@@ -19,7 +19,7 @@ const publicJwk = (alg: Alg, more: object = {}) => ({
   ...more,
 });
 const read = (...keys: unknown[]) => readKeySet(JSON.stringify({ keys }));
-/** What is left beside a key that is good. */
+/** IDs of the keys that are read from a set of a valid key and another one. */
 const leftOf = (key: unknown) => [...(read(key, publicJwk("ES256", { kid: "good" }))?.keys() ?? [])];
 
 const data = Buffer.from("signed");
@@ -27,7 +27,7 @@ function signed(alg: Alg, key: KeyObject = pairs[alg].privateKey): Buffer {
   return sign(alg === "EdDSA" ? null : "sha256", data, { key, dsaEncoding: "ieee-p1363" });
 }
 
-test("reads a key of each algorithm, which verifies by that one alone", () => {
+test("reads a key of each algorithm, which verifies only that algorithm", () => {
   const keys = read(...algs.map((alg) => publicJwk(alg)));
 
   expect([...(keys?.values() ?? [])].map(({ kid, alg }) => [kid, alg])).toEqual(
@@ -39,7 +39,7 @@ test("reads a key of each algorithm, which verifies by that one alone", () => {
   }
 });
 
-test("a signature in DER, which is another text of the same, is refused", () => {
+test("a signature in DER is refused", () => {
   const der = sign("sha256", data, pairs.ES256.privateKey);
   expect(read(publicJwk("ES256"))?.get("ES256")?.verify(data, der)).toBe(false);
 });
@@ -56,7 +56,7 @@ test("A17 a truncated, lengthened, empty or garbage signature is refused and not
   }
 });
 
-test.each(algs)("the algorithm that a key says must be that of its kind: %s", (alg) => {
+test.each(algs)("the algorithm of a key must match its type: %s", (alg) => {
   for (const other of [
     ...algs.filter((one) => one !== alg),
     "HS256",
@@ -73,7 +73,7 @@ test.each(algs)("the algorithm that a key says must be that of its kind: %s", (a
   expect(leftOf(without)).toEqual(["good"]);
 });
 
-test.each(algs)("a secret part is not looked at: %s", (alg) => {
+test.each(algs)("a private part is ignored: %s", (alg) => {
   const secret = { ...publicJwk(alg), ...jwkOf(pairs[alg].privateKey) };
   const key = read(secret)?.get(alg);
   expect(key?.verify(data, signed(alg))).toBe(true);
@@ -87,7 +87,7 @@ test.each(algs)("a secret part is not looked at: %s", (alg) => {
   ).toBe(true);
 });
 
-test("A10 two keys of one name: the set is refused", () => {
+test("A10 two keys with the same ID: the set is refused", () => {
   expect(read(publicJwk("ES256"), publicJwk("EdDSA"), publicJwk("RS256", { kid: "ES256" }))).toBeUndefined();
   expect(read(publicJwk("ES256"), publicJwk("ES256"))).toBeUndefined();
 });
@@ -132,7 +132,7 @@ describe("a weak or wrong key is left out:", () => {
   });
 });
 
-test("a key for verifying, without `use`, with members that nobody knows, is taken", () => {
+test("a key for verifying, without `use` and with unknown members, is accepted", () => {
   const key = publicJwk("ES256", { use: undefined, key_ops: ["verify"], x5u: "http://127.0.0.1", ext: true });
   expect(read(key)?.get("ES256")?.verify(data, signed("ES256"))).toBe(true);
 });
@@ -150,7 +150,7 @@ test("A07 names of Object.prototype are names like any other, and nothing is inh
   expect(read(publicJwk("ES256"))?.get("toString")).toBeUndefined();
 });
 
-test("what others have put on Object.prototype is no member of a key", () => {
+test("a member of Object.prototype is not a member of a key", () => {
   const prototype = Object.prototype as Record<string, unknown>;
   try {
     Object.assign(prototype, { ...publicJwk("ES256"), keys: [publicJwk("ES256")] });
@@ -161,7 +161,7 @@ test("what others have put on Object.prototype is no member of a key", () => {
   }
 });
 
-describe("no key set:", () => {
+describe("not a key set:", () => {
   const deep = `{"keys":[{"kid":"k","alg":"EdDSA","kty":"OKP","crv":"Ed25519","x":${"[".repeat(30_000)}${"]".repeat(30_000)}}]}`;
   test.each([
     ["nothing", ""],
@@ -196,7 +196,7 @@ describe("a set that follows another", () => {
     for (const alg of algs) expect(again?.get(alg)).toBe(first?.get(alg));
   });
 
-  test("A29 lacks the keys that are gone, and makes anew those that are others under the same name", () => {
+  test("A29 lacks removed keys, and replaces keys that changed under the same ID", () => {
     const other = {
       ...publicJwk("ES256"),
       ...jwkOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey),

@@ -11,11 +11,11 @@ const base: CheckedClaims = {
   sub: "usr_1",
   client_id: "shop",
   rev: 5,
-  // After all reads of the log that are told of.
+  // After all reads of the log in these tests.
   iat: 1_790_009_000,
 };
 
-/** The database's clock stands elsewhere than ours. */
+/** The database's clock differs from ours. */
 const databaseMs = 1_790_000_000_000;
 
 type Target =
@@ -24,7 +24,7 @@ type Target =
 
 const session = (value: string): Target => ({ case: "sessionId", value });
 
-interface Told {
+interface Content {
   readonly entries?: readonly (readonly [
     sequence: number,
     target: Target | undefined,
@@ -36,7 +36,7 @@ interface Told {
   readonly cursor?: string;
 }
 
-function message({ entries = [], asOf, sequence = 0, cursor = "c" }: Told) {
+function message({ entries = [], asOf, sequence = 0, cursor = "c" }: Content) {
   return create(WatchRevocationsResponseSchema, {
     revocations: entries.map(([number, target, forgetAfterMs = databaseMs + 1e9]) => ({
       sequence: BigInt(number),
@@ -57,17 +57,17 @@ function message({ entries = [], asOf, sequence = 0, cursor = "c" }: Told) {
 }
 
 /** A copy that was called at 100 and had its first checkpoint at 130. */
-function whole(told: Told = {}): LocalRevocationLog {
+function whole(content: Content = {}): LocalRevocationLog {
   const log = new LocalRevocationLog();
   log.begin(100);
-  log.add(message({ asOf: 0, ...told }), 130);
+  log.add(message({ asOf: 0, ...content }), 130);
   return log;
 }
 
 const isOver = (log: LocalRevocationLog, sid: string) => log.revokes({ ...base, sid });
 
 describe("what is known", () => {
-  test("nothing at first, and that is too old whatever is allowed", () => {
+  test("nothing at first, which is too old for any limit", () => {
     const log = new LocalRevocationLog();
     log.begin(0);
     expect([log.ageMs(0), log.maxStalenessMs, log.sequence, log.size, log.asOfMs]).toEqual([
@@ -80,7 +80,7 @@ describe("what is known", () => {
     expect(log.revokes(base)).toBe(false);
   });
 
-  test("is whole from the first checkpoint on", () => {
+  test("is complete from the first checkpoint on", () => {
     const log = new LocalRevocationLog();
     log.begin(0);
     expect(log.add(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 1)).toBe(false);
@@ -99,26 +99,26 @@ describe("what is known", () => {
     [{ case: "userId", value: "usr_1" }, { sub: "usr_2" }],
     [{ case: "clientId", value: "shop" }, { client_id: "other" }],
     [{ case: "everything", value: true }, { rev: 9 }],
-  ])("an entry hits what it names and no other: %j", (target, spared) => {
+  ])("an entry revokes its target and nothing else: %j", (target, spared) => {
     const log = whole({ entries: [[9, target]], sequence: 9 });
     expect([log.revokes(base), log.revokes({ ...base, ...spared })]).toEqual([true, false]);
   });
 
-  test("an entry that follows holds when it comes, not only at the next checkpoint", () => {
+  test("a later entry counts when it arrives, not only at the next checkpoint", () => {
     const log = whole({ sequence: 6 });
     expect(log.add(message({ entries: [[7, session("ses_1")]], cursor: "c7" }), 140)).toBe(false);
     expect([isOver(log, "ses_1"), log.sequence, log.cursor]).toEqual([true, 7, "c7"]);
     expect(log.ageMs(140)).toBe(whole().ageMs(140));
   });
 
-  test("a message twice is as good as once", () => {
+  test("a repeated message changes nothing", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1 });
     const before = [log.size, log.sequence];
     log.add(message({ entries: [[1, session("ses_1")]], asOf: 0, sequence: 1 }), 150);
     expect([log.size, log.sequence]).toEqual(before);
   });
 
-  test("a checkpoint without a time or without a limit is none", () => {
+  test("a checkpoint without a time or without a limit is ignored", () => {
     const log = new LocalRevocationLog();
     log.begin(0);
     const bare = create(WatchRevocationsResponseSchema, { checkpoint: { sequence: 1n }, cursor: "c" });
@@ -131,27 +131,27 @@ describe("what is known", () => {
 });
 
 describe("age", () => {
-  test("is counted from the call, for the server read the log at some time after it", () => {
+  test("is counted from the call, because the server read the log after it", () => {
     const log = whole();
     // A millisecond is for the rounding of times.
     expect(log.ageMs(130)).toBe(31);
     expect(log.ageMs(1_130)).toBe(1_031);
   });
 
-  test("is no younger for a first checkpoint that comes late", () => {
+  test("is not less if the first checkpoint is late", () => {
     const log = new LocalRevocationLog();
     log.begin(100);
     log.add(message({ asOf: 0 }), 60_100);
     expect(log.ageMs(60_100)).toBe(60_001);
   });
 
-  test("goes by the database's time from one checkpoint to the next", () => {
+  test("follows the database's time from one checkpoint to the next", () => {
     const log = whole();
     log.add(message({ asOf: 2_000 }), 2_131);
     expect(log.ageMs(2_131)).toBe(32);
   });
 
-  test("is no younger for a later checkpoint that is delayed, or comes again", () => {
+  test("is not less for a later checkpoint that is delayed or repeated", () => {
     const log = whole();
     log.add(message({ asOf: 2_000 }), 9_000);
     expect(log.ageMs(9_000)).toBe(6_901);
@@ -161,7 +161,7 @@ describe("age", () => {
     expect(log.ageMs(12_001)).toBe(11_902);
   });
 
-  test("is no younger for checkpoints of the stream before", () => {
+  test("is not less for checkpoints of the previous stream", () => {
     const log = whole();
     log.begin(5_000);
     // As if the new server were behind: what it says is taken for as old as the call, and no older.
@@ -171,16 +171,16 @@ describe("age", () => {
     expect(log.ageMs(5_020)).toBe(521);
   });
 
-  test("is no younger than the message, where the database's clock was put ahead", () => {
+  test("is not less than the message's, if the database's clock was set ahead", () => {
     const log = whole();
     log.add(message({ asOf: 3_600_000 }), 2_130);
     expect(log.ageMs(2_130)).toBe(0);
-    // From then on its time is ours anew: this one was 5 s on its way.
+    // The next stream maps the clocks again. This message was 5 s on its way.
     log.add(message({ asOf: 3_602_000 }), 9_130);
     expect(log.ageMs(9_130)).toBe(5_000);
   });
 
-  test("is older than it is, where the database's clock was put back, until the next stream", () => {
+  test("is too high if the database's clock was set back, until the next stream", () => {
     const log = whole();
     log.add(message({ asOf: -60_000 }), 2_130);
     expect(log.ageMs(2_130)).toBe(62_031);
@@ -197,7 +197,7 @@ describe("age", () => {
 });
 
 describe("starting over", () => {
-  test("begins at the start, and what was known holds until all is known anew", () => {
+  test("reads from the start, and uses the old copy until the new one is complete", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1, cursor: "old" });
     log.begin(1_000);
     expect(log.cursor).toBe("old");
@@ -212,7 +212,7 @@ describe("starting over", () => {
     expect(log.ageMs(2_020)).toBe(21);
   });
 
-  test("goes on where the stream before broke off", () => {
+  test("continues where the previous stream ended", () => {
     const log = new LocalRevocationLog();
     log.begin(0);
     log.add(message({ entries: [[1, session("ses_1")]], cursor: "c1" }), 1);
@@ -233,7 +233,7 @@ describe("starting over", () => {
     expect([isOver(log, "ses_1"), log.size]).toEqual([false, 0]);
   });
 
-  test("N11 a log that was put back replaces the longer one", () => {
+  test("N11 a restored log replaces the longer one", () => {
     const log = whole({ entries: [[8, session("ses_1")]], sequence: 8 });
     log.startOver();
     log.begin(200);
@@ -246,13 +246,13 @@ describe("N11 a history that the database has lost", () => {
   const rev = 9;
   const asOfSeconds = databaseMs / 1_000;
 
-  test("a token issued before the log was read, yet numbered above its end, is over", () => {
+  test("a token issued before the log was read, with a number above its end, is revoked", () => {
     const log = whole({ sequence: 8 });
     expect(log.revokes({ ...base, rev, iat: asOfSeconds - 1 })).toBe(true);
     expect(log.revokes({ ...base, rev: 8, iat: asOfSeconds - 1 })).toBe(false);
   });
 
-  test("one that may have been issued after the log was read is not", () => {
+  test("a token that may have been issued after the log was read is not", () => {
     const log = whole({ sequence: 8 });
     expect(log.revokes({ ...base, rev, iat: asOfSeconds })).toBe(false);
     // Until the log has been read later, and still ends there.
@@ -276,10 +276,10 @@ describe("N11 a history that the database has lost", () => {
 });
 
 describe("an entry of an unknown kind", () => {
-  test.each<[string, NonNullable<Told["entries"]>[number]]>([
+  test.each<[string, NonNullable<Content["entries"]>[number]]>([
     ["without a target that is known", [2, undefined]],
     ["without an end", [2, session("ses_2"), null]],
-  ])("makes it blind: %s", (_, entry) => {
+  ])("makes it stale: %s", (_, entry) => {
     const log = whole({ sequence: 1 });
     expect([log.hasUnknownEntry, log.ageMs(140)]).toEqual([false, 41]);
     log.add(message({ entries: [entry], asOf: 30, sequence: 2 }), 140);
@@ -288,7 +288,7 @@ describe("an entry of an unknown kind", () => {
     expect(log.ageMs(2_140)).toBe(Infinity);
   });
 
-  test("it goes on with what it understands", () => {
+  test("it continues with the entries that it knows", () => {
     const log = whole();
     log.add(
       message({
@@ -302,7 +302,7 @@ describe("an entry of an unknown kind", () => {
     expect(isOver(log, "ses_2")).toBe(true);
   });
 
-  test("the next stream is from the start, and what was known holds until that is whole, blind or not", () => {
+  test("the next stream reads from the start, and the old copy stays in use until then", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1 });
     log.add(message({ entries: [[2, undefined]], cursor: "c2" }), 140);
     log.begin(200);
@@ -325,7 +325,7 @@ describe("an entry of an unknown kind", () => {
     expect([log.ageMs(410), log.hasUnknownEntry, isOver(log, "ses_1")]).toEqual([11, false, true]);
   });
 
-  test("met while the log is read anew, it leaves the old copy as good as it is", () => {
+  test("during a second reading, it does not change the old copy", () => {
     const log = whole({ entries: [[1, session("ses_1")]], sequence: 1 });
     log.startOver();
     log.begin(200);
@@ -335,7 +335,7 @@ describe("an entry of an unknown kind", () => {
 });
 
 describe("forgetting", () => {
-  test("drops what can hit nothing any more by the database's time, and not before", () => {
+  test("drops entries whose tokens have expired by the database's time, and no others", () => {
     const log = whole({ entries: [[1, session("ses_1"), databaseMs + 100_000]], sequence: 1 });
     log.add(message({ asOf: 100_000, sequence: 1 }), 100_130);
     expect([log.size, isOver(log, "ses_1")]).toEqual([1, true]);
@@ -347,7 +347,7 @@ describe("forgetting", () => {
     expect(log.asOfMs).toBe(databaseMs + 3_800_000);
   });
 
-  test("is by the database's time alone, whatever ours is", () => {
+  test("uses only the database's time", () => {
     const log = whole({ entries: [[1, session("ses_1"), databaseMs + 100_000]], sequence: 1 });
     log.add(message({ asOf: 99_000, sequence: 1 }), 9e9);
     expect(log.size).toBe(1);

@@ -40,7 +40,7 @@ async function startServer(listener: RequestListener) {
 }
 
 describe("while the feed is stale", () => {
-  /** In step, then cut off from the stream for so long that it is stale. */
+  /** Synced, then cut off from the stream until it is stale. */
   async function cutOff(more: Partial<VerifierOptions>) {
     const site = await opened.site();
     const { issuer, relay, options } = site;
@@ -56,7 +56,7 @@ describe("while the feed is stale", () => {
     return { ...site, verifier, token, revoked };
   }
 
-  test.each(["introspect", undefined] as const)("%s: each token is asked about", async (onStale) => {
+  test.each(["introspect", undefined] as const)("%s: each token is introspected", async (onStale) => {
     const more = onStale === undefined ? {} : { onStale };
     const { issuer, relay, verifier, token, revoked } = await cutOff(more);
     const verified = await verifier.verify(token);
@@ -72,7 +72,7 @@ describe("while the feed is stale", () => {
     await verifier.verify(await issuer.token());
   });
 
-  test("introspect: what is forged is not worth a call", async () => {
+  test("introspect: a forged token causes no call", async () => {
     const { relay, verifier, token } = await cutOff({});
     const forged = `${token.slice(0, token.lastIndexOf("."))}.${Buffer.alloc(64, 1).toString("base64url")}`;
     await refuses(verifier, forged, "ERR_TOKEN_INVALID");
@@ -116,7 +116,7 @@ describe("while the feed is stale", () => {
     await verifier.verify(young);
   });
 
-  test("introspect: where the issuer cannot be asked, there is no verdict", async () => {
+  test("introspect: if the call fails, the result is ERR_UNAVAILABLE", async () => {
     const { issuer, relay, verifier, token, revoked } = await cutOff({});
     relay.refuse(watchPath, introspectPath);
     await refuses(verifier, token, "ERR_UNAVAILABLE");
@@ -125,7 +125,7 @@ describe("while the feed is stale", () => {
     await refuses(verifier, token, "ERR_UNAVAILABLE");
   });
 
-  test("introspect: a caller that may not ask has no verdict", async () => {
+  test("introspect: without the permission, the result is ERR_UNAVAILABLE", async () => {
     const { issuer, options } = await opened.site();
     const token = "not-the-token-of-any-caller-0123456789";
     const verifier = opened.verifier({ ...options, revocations: { ...options.revocations, token } });
@@ -134,7 +134,7 @@ describe("while the feed is stale", () => {
     expect(verifier.state.feed).toBe("starting");
   });
 
-  test("introspect: an answer that is about another token is none", async () => {
+  test("introspect: an answer about another token is not accepted", async () => {
     const { issuer, options } = await opened.site();
     const message = create(IntrospectResponseSchema, {
       active: true,
@@ -152,18 +152,18 @@ describe("while the feed is stale", () => {
     expect((await verifier.verify(token)).claims.jti).toBe(jti);
   });
 
-  test("refuse: each token is refused, without a word about it", async () => {
+  test("refuse: each token is refused with ERR_FEED_STALE", async () => {
     const { relay, verifier, token, revoked } = await cutOff({ onStale: "refuse" });
     await refuses(verifier, token, "ERR_FEED_STALE");
     await refuses(verifier, revoked, "ERR_FEED_STALE");
     expect(asks(relay.asked, introspectPath)).toBe(0);
-    relay.mend();
+    relay.restore();
     await until(verifier, "synced");
     await verifier.verify(token);
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
   });
 
-  test("accept: what is known counts, and keys that are not known are looked for", async () => {
+  test("accept: known revocations count, and unknown keys are fetched", async () => {
     const { issuer, relay, verifier, token, revoked } = await cutOff({ onStale: "accept" });
     await verifier.verify(token);
     await verifier.verify(revoked);
@@ -171,7 +171,7 @@ describe("while the feed is stale", () => {
     pass(10_001);
     await verifier.verify(await issuer.token());
     expect([asks(relay.asked, introspectPath), asks(relay.asked, jwksPath)]).toEqual([0, 2]);
-    relay.mend();
+    relay.restore();
     await issuer.synced(verifier);
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
     relay.refuse(watchPath);
@@ -180,7 +180,7 @@ describe("while the feed is stale", () => {
     await refuses(verifier, revoked, "ERR_TOKEN_REVOKED");
   });
 
-  test("accept: of a key that is not known nothing is said while no key set can be had", async () => {
+  test("accept: an unknown key is ERR_UNAVAILABLE while the key set cannot be fetched", async () => {
     const { issuer, relay, verifier, token } = await cutOff({ onStale: "accept" });
     relay.refuse(jwksPath);
     await verifier.verify(token);
@@ -189,7 +189,7 @@ describe("while the feed is stale", () => {
     await verifier.verify(token);
   });
 
-  test("A29 accept: a key that is gone from the key set is gone, though the feed had told it", async () => {
+  test("A29 accept: a key that is removed from the key set is not used, although the feed had sent it", async () => {
     const { issuer, verifier, token } = await cutOff({ onStale: "accept" });
     await verifier.verify(token);
     const [kid = ""] = verifier.state.kids;
@@ -199,7 +199,7 @@ describe("while the feed is stale", () => {
     await refuses(verifier, token, "ERR_KEY_UNKNOWN");
   });
 
-  test("a staleness of 0 has each token asked about", async () => {
+  test("with a maximum staleness of 0, each token is introspected", async () => {
     const { issuer, relay, options } = await opened.site();
     const verifier = opened.verifier({ ...options, maxStaleness: 0 });
     await verifier.ready;
@@ -210,7 +210,7 @@ describe("while the feed is stale", () => {
     expect(asks(relay.asked, introspectPath)).toBe(3);
   });
 
-  test("no more staleness is allowed than the issuer says", async () => {
+  test("the issuer's limit of staleness cannot be exceeded", async () => {
     const { issuer, relay, options } = await opened.site({ maxStaleness: 2_000 });
     const verifier = opened.verifier({ ...options, maxStaleness: Infinity, onStale: "refuse" });
     await issuer.synced(verifier);
@@ -223,7 +223,7 @@ describe("while the feed is stale", () => {
   });
 });
 
-test("A29 without a feed a key that is gone from the key set is gone for tokens that are remembered", async () => {
+test("A29 without a feed, a key that is removed from the key set is not used for cached tokens", async () => {
   const { issuer, options } = await opened.site();
   const verifier = opened.verifier({ ...options, revocations: false });
   const token = await issuer.token();
@@ -237,7 +237,7 @@ test("A29 without a feed a key that is gone from the key set is gone for tokens 
 });
 
 describe("at the start", () => {
-  test("nothing is accepted before the log is known, whatever staleness is allowed", async () => {
+  test("no token is accepted before the log is known, at any maximum staleness", async () => {
     const { issuer, relay, options } = await opened.site();
     relay.refuse(watchPath);
     const verifier = opened.verifier({ ...options, onStale: "refuse", maxStaleness: Infinity });
@@ -255,7 +255,7 @@ describe("at the start", () => {
     const token = await issuer.token();
     const verifying = Promise.all(Array.from({ length: 100 }, () => verifier.verify(token)));
     await poll("it was refused", 10_000, async () => (relay.asked.length > 0 ? true : undefined));
-    relay.mend();
+    relay.restore();
     // On a slow machine that may come too late for these.
     const outcome = await verifying.catch((error: unknown) => error);
     if (outcome instanceof PosternError) expect(outcome.code).toBe("ERR_FEED_STALE");
@@ -264,18 +264,18 @@ describe("at the start", () => {
     await verifier.verify(token);
   });
 
-  test("the issuer may be down, and is followed as soon as it is up", async () => {
+  test("the issuer can be down, and is followed as soon as it is up", async () => {
     const { issuer, relay, options } = await opened.site();
     relay.refuse(watchPath, introspectPath, jwksPath);
     const events: FeedEvent[] = [];
     const verifier = opened.verifier({ ...options, onEvent: (event) => events.push(event) });
     const token = await issuer.token();
-    // After 5 s nobody waits any longer.
+    // After 5 s, calls no longer wait.
     pass(5_000);
     await refuses(verifier, token, "ERR_UNAVAILABLE");
-    await poll("it was told", 20_000, async () => events[0]);
+    await poll("an event was reported", 20_000, async () => events[0]);
     expect(events[0]).toEqual({ kind: "disconnected", error: expect.any(Error) });
-    relay.mend();
+    relay.restore();
     await verifier.ready;
     await verifier.verify(token);
     expect(verifier.state.feed).toBe("synced");

@@ -68,7 +68,7 @@ const jwks = (kid: string) =>
   });
 
 describe("a stream", () => {
-  test("is asked for at once, from the start; its first checkpoint has it in step", async () => {
+  test("is opened immediately, from the start, and synced by its first checkpoint", async () => {
     expect(server.streams.map(({ cursor }) => cursor)).toEqual([""]);
     server.last.send(create(WatchRevocationsResponseSchema, { cursor: "c0" }));
     await pass(5);
@@ -80,7 +80,7 @@ describe("a stream", () => {
     expect(kinds()).toEqual(["synced"]);
   });
 
-  test("that ends as streams do is followed by another one, from the last cursor on", async () => {
+  test("that ends normally is followed by another one from the last cursor", async () => {
     await send(Date.now(), { cursor: "c1" });
     await send(Date.now(), { cursor: "c2" });
     server.last.end();
@@ -91,7 +91,7 @@ describe("a stream", () => {
     expect(kinds()).toEqual(["synced", "disconnected", "synced"]);
   });
 
-  test("that fails tells why", async () => {
+  test("that fails reports the reason", async () => {
     const error = new ConnectError("reset", Code.Unavailable);
     server.last.fail(error);
     await pass(0);
@@ -99,7 +99,7 @@ describe("a stream", () => {
   });
 });
 
-describe("the rest before the next call", () => {
+describe("the delay before the next call", () => {
   test("grows with streams that fail one after the other, up to 5 s", async () => {
     const rests: number[] = [];
     for (let round = 0; round < 12; round += 1) {
@@ -118,7 +118,7 @@ describe("the rest before the next call", () => {
     expect(rests).toEqual([500, 1_000, 2_000]);
   });
 
-  test("is short again after one that was in step, however it ended", async () => {
+  test("is short again after a stream that was synced", async () => {
     for (let round = 0; round < 5; round += 1) {
       server.last.fail(new Error("no"));
       await restMs();
@@ -128,7 +128,7 @@ describe("the rest before the next call", () => {
     expect(await restMs()).toBe(500);
   });
 
-  test("is at random", async () => {
+  test("is random", async () => {
     for (const [draw, expected] of [
       [0, 0],
       [0.5, 500],
@@ -141,7 +141,7 @@ describe("the rest before the next call", () => {
   });
 });
 
-describe("a server that sends nothing", () => {
+describe("a silent server", () => {
   test("is disconnected after 6 s, with the reason", async () => {
     await send(Date.now());
     await pass(5_999);
@@ -152,13 +152,13 @@ describe("a server that sends nothing", () => {
     expect(await restMs()).toBe(500);
   });
 
-  test("is given up while it connects, too", async () => {
+  test("is disconnected also while it connects", async () => {
     await pass(6_000);
     expect(kinds()).toEqual(["disconnected"]);
     expect(server.streams[0]?.signal.aborted).toBe(true);
   });
 
-  test("is not one that says anything", async () => {
+  test("is not one that sends messages without a checkpoint", async () => {
     for (let round = 0; round < 10; round += 1) {
       await pass(5_900);
       server.last.send(create(WatchRevocationsResponseSchema, { cursor: "c" }));
@@ -168,8 +168,8 @@ describe("a server that sends nothing", () => {
   });
 });
 
-describe("a checkpoint that is too old already when it comes", () => {
-  test("has it call again: reading the log took long, from where it is now it does not", async () => {
+describe("a checkpoint that is too old on arrival", () => {
+  test("causes another call: reading the rest of the log is faster", async () => {
     for (let round = 1; round <= 4; round += 1) {
       await pass(3_000);
       server.last.send(create(WatchRevocationsResponseSchema, { cursor: `c${round}` }));
@@ -183,7 +183,7 @@ describe("a checkpoint that is too old already when it comes", () => {
     expect([await hasStarted(), kinds(), age()]).toEqual([true, ["disconnected", "synced"], 1]);
   });
 
-  test("as when the database's clock was put back: the next stream goes by the new time", async () => {
+  test("after the database's clock was set back: the next stream uses the new time", async () => {
     await send(Date.now());
     await pass(2_000);
     await send(Date.now() - 3_600_000);
@@ -229,17 +229,20 @@ describe("time that the monotonic clock has not counted", () => {
   });
 });
 
-describe("a cursor that the server cannot go on from", () => {
-  test.each([Code.OutOfRange, Code.InvalidArgument])("has it begin anew: code %i", async (code) => {
-    await send(Date.now(), { cursor: "c1" });
-    server.last.fail(new ConnectError("no", code));
-    await restMs();
-    expect(server.last.cursor).toBe("");
-    expect(kinds()).toEqual(["synced", "disconnected", "started_over"]);
-    expect(age()).toBe(501);
-    await send(Date.now(), { cursor: "c2" });
-    expect(age()).toBe(1);
-  });
+describe("a cursor that the server does not accept", () => {
+  test.each([Code.OutOfRange, Code.InvalidArgument])(
+    "causes a start from the beginning: code %i",
+    async (code) => {
+      await send(Date.now(), { cursor: "c1" });
+      server.last.fail(new ConnectError("no", code));
+      await restMs();
+      expect(server.last.cursor).toBe("");
+      expect(kinds()).toEqual(["synced", "disconnected", "started_over"]);
+      expect(age()).toBe(501);
+      await send(Date.now(), { cursor: "c2" });
+      expect(age()).toBe(1);
+    },
+  );
 
   test.each([Code.Unavailable, Code.Unauthenticated, Code.PermissionDenied, Code.Internal])(
     "is not what another refusal says: code %i",
@@ -252,10 +255,10 @@ describe("a cursor that the server cannot go on from", () => {
   );
 });
 
-describe("an entry that it does not understand", () => {
+describe("an unknown kind of entry", () => {
   const strange = create(WatchRevocationsResponseSchema, { revocations: [{ sequence: 1n }], cursor: "c1" });
 
-  test("has it stale, and reading the log from the start when the stream has ended", async () => {
+  test("makes it stale, and the next stream reads from the start", async () => {
     await send(Date.now());
     server.last.send(strange);
     await pass(0);
@@ -268,7 +271,7 @@ describe("an entry that it does not understand", () => {
     expect([kinds(), age()]).toEqual([["synced", "not_understood", "disconnected", "synced"], 1]);
   });
 
-  test("keeps it from starting", async () => {
+  test("prevents the start", async () => {
     server.last.send(strange);
     await send(Date.now());
     expect([await hasStarted(), kinds(), age()]).toEqual([false, ["not_understood"], Infinity]);
@@ -276,7 +279,7 @@ describe("an entry that it does not understand", () => {
 });
 
 describe("keys", () => {
-  test("are told whole, and replace those before", async () => {
+  test("are sent completely, and replace the earlier ones", async () => {
     expect(feed.keys).toBeUndefined();
     await send(Date.now(), { jwks: jwks("one") });
     await send(Date.now());
@@ -290,15 +293,15 @@ describe("keys", () => {
   });
 
   test("that are the same stay the same objects", async () => {
-    const told = jwks("one");
-    await send(Date.now(), { jwks: told });
+    const keys = jwks("one");
+    await send(Date.now(), { jwks: keys });
     const before = feed.keys?.get("one");
-    await send(Date.now(), { jwks: told });
+    await send(Date.now(), { jwks: keys });
     expect(feed.keys?.get("one")).toBe(before);
     expect(kinds()).toEqual(["keys", "synced"]);
   });
 
-  test("that are others under the same names are news", async () => {
+  test("that changed under the same IDs are reported", async () => {
     await send(Date.now(), { jwks: jwks("one") });
     const before = feed.keys?.get("one");
     await send(Date.now(), { jwks: jwks("one") });
@@ -306,7 +309,7 @@ describe("keys", () => {
     expect(kinds()).toEqual(["keys", "synced", "keys"]);
   });
 
-  test("that cannot be read end the stream: those before hold until what is known is too old", async () => {
+  test("that cannot be read end the stream: the earlier ones are used until the data is too old", async () => {
     await send(Date.now(), { jwks: jwks("one") });
     await send(Date.now(), { jwks: "{}" });
     expect([...(feed.keys?.keys() ?? [])]).toEqual(["one"]);
@@ -317,7 +320,7 @@ describe("keys", () => {
 });
 
 describe("closing", () => {
-  test("ends the stream; nobody is told, and nothing follows", async () => {
+  test("ends the stream without an event, and no other stream follows", async () => {
     await send(Date.now());
     await feed[Symbol.asyncDispose]();
     expect(server.last.signal.aborted).toBe(true);
@@ -325,12 +328,12 @@ describe("closing", () => {
     expect([server.streams.length, kinds()]).toEqual([1, ["synced"]]);
   });
 
-  test("while it connects ends that, and lets go who waits for the start", async () => {
+  test("while it connects ends the connection attempt, and resolves `started`", async () => {
     await feed[Symbol.asyncDispose]();
     expect([await hasStarted(), server.last.signal.aborted, kinds()]).toEqual([true, true, []]);
   });
 
-  test("while it rests ends the rest", async () => {
+  test("during the delay ends the delay", async () => {
     server.last.fail(new Error("no"));
     await pass(100);
     await feed[Symbol.asyncDispose]();
@@ -356,7 +359,7 @@ describe("closing", () => {
     expect(server.streams.length).toBe(2);
   });
 
-  test("twice is as good as once", async () => {
+  test("twice is allowed", async () => {
     await feed[Symbol.asyncDispose]();
     await feed[Symbol.asyncDispose]();
   });

@@ -17,7 +17,7 @@ import type { Verifier } from "./verifier.ts";
 const opened = new Opened();
 let issuer: TestIssuer;
 let verifier: Verifier;
-/** A token that is accepted, before and after whatever is tried. */
+/** A token that is accepted before and after each attack. */
 let good: string;
 /** The issuer's public key. */
 let jwk: JsonWebKey & { readonly kid: string };
@@ -42,7 +42,7 @@ const signatureOf = (token: string) => Buffer.from(token.split(".")[2] ?? "", "b
 const withoutSignature = (token: string) => token.slice(0, token.lastIndexOf("."));
 const headerWith = (more: object) => ({ alg: "ES256", typ: "at+jwt", kid: jwk.kid, ...more });
 
-/** Signed by whoever holds the key; by the attacker, where it is absent. */
+/** Signed with the given key; by default with the attacker's. */
 function signed(header: object, claims: string, key?: KeyObject): string {
   const privateKey = key ?? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   const input = `${json(header)}.${claims}`;
@@ -105,7 +105,7 @@ describe("signature and header", () => {
     }
   });
 
-  test("A04 a header that brings its own key, and a key of the attacker's under a name of the issuer's", async () => {
+  test("A04 a header with its own key, and an attacker's key under an ID of the issuer's", async () => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const own = headerWith({ jwk: publicKey.export({ format: "jwk" }) });
     await refuses(verifier, signed(own, claimsOf(good), privateKey), "ERR_TOKEN_MALFORMED");
@@ -119,7 +119,7 @@ describe("signature and header", () => {
     expect(fetched).not.toHaveBeenCalled();
   });
 
-  test("A07 kid made to be looked up elsewhere", async () => {
+  test("A07 kid with a path, a URL or a query", async () => {
     const fetched = vi.spyOn(globalThis, "fetch");
     const named = (kid: unknown) => signed(headerWith({ kid }), claimsOf(good));
     await refusesAll(["__proto__", "constructor", "toString", "valueOf"].map(named), "ERR_KEY_UNKNOWN");
@@ -137,7 +137,7 @@ describe("signature and header", () => {
     expect(fetched).not.toHaveBeenCalled();
   });
 
-  test("A08 an unknown key is no empty one", async () => {
+  test("A08 an unknown key is not an empty key", async () => {
     await refuses(verifier, mac(claimsOf(good), "", "unknown"), "ERR_TOKEN_MALFORMED");
     await refuses(verifier, signed(headerWith({ kid: "unknown" }), claimsOf(good)), "ERR_KEY_UNKNOWN");
   });
@@ -196,7 +196,7 @@ describe("signature and header", () => {
     },
   );
 
-  test("A26 the first half of a token before the signature of another that is remembered", async () => {
+  test("A26 the payload of one token with the signature of a cached one", async () => {
     const other = await issuer.token({ roles: ["admin"] });
     await verifier.verify(other);
     const mixed = [`${withoutSignature(other)}.${base64url(signatureOf(good))}`];
@@ -238,7 +238,7 @@ describe("claims", () => {
     expect(parsed.mock.calls.filter(([text]) => text.startsWith("[["))).toEqual([]);
   });
 
-  test("A20 claims named __proto__ and constructor, signed by the issuer, reach nothing", async () => {
+  test("A20 claims named __proto__ and constructor, signed by the issuer, have no effect", async () => {
     const claims = JSON.parse('{"__proto__":{"roles":["admin"],"admin":true},"constructor":{"admin":true}}');
     const verified = await verifier.verify(await issuer.token({ claims }));
     expect([verified.roles, verified.claims.roles]).toEqual([[], undefined]);
@@ -259,7 +259,7 @@ describe("claims", () => {
     await refusesClaims({ iat: later, exp: later + 300 }, "ERR_TOKEN_INVALID");
   });
 
-  test("a life that is too long, none, or the wrong way round", async () => {
+  test("a lifetime that is too long, zero or negative", async () => {
     const now = Math.floor(Date.now() / 1_000);
     for (const exp of [now + 3_601, now, now - 1]) {
       await refusesClaims({ iat: now, exp }, "ERR_TOKEN_INVALID");
@@ -306,7 +306,7 @@ describe("claims", () => {
 });
 
 describe("time passes", () => {
-  test("A26 a token that is remembered expires all the same", async () => {
+  test("A26 a cached token expires too", async () => {
     const token = await issuer.token({ expiresIn: 60 });
     await verifier.verify(token);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 69_000 });
@@ -318,8 +318,8 @@ describe("time passes", () => {
     await refuses(verifier, token, "ERR_TOKEN_EXPIRED");
   });
 
-  test("what is over by the issuer's clock is over, however far behind this machine's is", async () => {
-    // The log forgets by the issuer's clock: what it has forgotten must not come to life again.
+  test("a token that has expired by the issuer's clock is refused, even if this machine's clock is behind", async () => {
+    // The log drops entries by the issuer's clock. Their tokens must stay refused.
     const token = await issuer.token({ expiresIn: -60 });
     await refuses(verifier, token, "ERR_TOKEN_EXPIRED");
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 90_000 });
@@ -379,11 +379,11 @@ describe("garbage", () => {
     await refusesAll(joined, "ERR_TOKEN_MALFORMED");
   });
 
-  test("errors hold nothing of the token", async () => {
+  test("errors contain no part of the token", async () => {
     const token = await issuer.token({ audience: "other", clientId: "a-secret-name" });
     const error = await verifier.verify(token).catch((thrown: Error) => thrown);
     expect(error).toBeInstanceOf(PosternError);
-    const told = `${(error as Error).stack} ${JSON.stringify(error)}`;
-    for (const part of [...token.split("."), "a-secret-name"]) expect(told).not.toContain(part);
+    const text = `${(error as Error).stack} ${JSON.stringify(error)}`;
+    for (const part of [...token.split("."), "a-secret-name"]) expect(text).not.toContain(part);
   });
 });

@@ -5,7 +5,7 @@ import {
   WatchRevocationsResponseSchema,
 } from "@postern/proto/postern/auth/v1/auth_service_pb.js";
 
-/** A stream that a reader has asked for. */
+/** A stream that a reader has opened. */
 export interface FakeStream {
   readonly cursor: string;
   readonly signal: AbortSignal;
@@ -16,13 +16,13 @@ export interface FakeStream {
 
 type Step = { readonly message: WatchRevocationsResponse } | { readonly error: unknown } | "end";
 
-/** Streams that do as they are told; aborted, each fails. */
+/** Streams whose messages the test sends. An aborted stream fails. */
 export class FakeServer {
   readonly streams: FakeStream[] = [];
 
   get last(): FakeStream {
     const last = this.streams.at(-1);
-    if (last === undefined) throw new Error("nobody has called");
+    if (last === undefined) throw new Error("there was no call");
     return last;
   }
 
