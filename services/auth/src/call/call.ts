@@ -1,7 +1,7 @@
 import type { Caller } from "../domain/caller/caller.ts";
 import { AuthError } from "../domain/errors.ts";
 
-/** One call, whatever transport it came by. */
+/** One call, of any transport. */
 export interface Call {
   /** The request ID: the call's name in the log, the audit and the answer's `x-request-id`. */
   readonly id: string;

@@ -86,6 +86,6 @@ export function createCalls(deps: CallsDeps): Calls {
 /** An operation without a rule is closed. The start refuses to serve one. */
 function requirePermission(rule: Exclude<AccessRule, "public"> | undefined, caller: Caller): void {
   if (rule?.some((permission) => permits(caller, permission))) return;
-  const wanted = rule?.map((permission) => `\`${permission}\``).join(" or ") ?? "";
-  throw new AuthError("NOT_PERMITTED", { message: `the caller lacks the permission ${wanted}` });
+  const required = rule?.map((permission) => `\`${permission}\``).join(" or ") ?? "";
+  throw new AuthError("NOT_PERMITTED", { message: `the caller lacks the permission ${required}` });
 }

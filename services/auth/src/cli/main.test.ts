@@ -45,7 +45,7 @@ describe("an answer", () => {
 });
 
 describe("help", () => {
-  test("of a command tells its usage and options, and runs nothing", async () => {
+  test("of a command prints its usage and options, and runs nothing", async () => {
     const { exitCode, stdout } = await runMain(["do", "it", "--help"], failing(new Error("ran")));
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^usage: postern do it \[--now\]\n\nDoes it\n\noptions:\n {2}--now +At once\n/);
@@ -78,10 +78,10 @@ describe("exit code 2, with nothing on stdout", () => {
     [["don"], "see postern --help"],
     [["do", "it", "--wrong"], "usage: postern do it [--now]"],
     [["do", "it", "surplus"], "usage: postern do it [--now]"],
-  ])("for %j", async (argv, told) => {
+  ])("for %j", async (argv, message) => {
     const { exitCode, stdout, stderr } = await runMain(argv);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
-    expect(stderr).toContain(told);
+    expect(stderr).toContain(message);
   });
 
   test.each([
@@ -92,10 +92,10 @@ describe("exit code 2, with nothing on stdout", () => {
       "\n  POSTERN_X: no\n",
     ],
     ["a malformed argument", new AuthError("INVALID_REQUEST", { message: "no address" }), "no address\n"],
-  ])("for %s", async (_, error, told) => {
+  ])("for %s", async (_, error, message) => {
     const { exitCode, stdout, stderr } = await runMain(["do", "it"], failing(error));
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
-    expect(stderr).toContain(told);
+    expect(stderr).toContain(message);
   });
 });
 
@@ -112,12 +112,12 @@ describe("exit code 1, with one line on stderr", () => {
     ],
     ["faults of several addresses", new AggregateError([refused]), "unexpected fault: connect ECONNREFUSED"],
     ["a fault without words", new Error(""), "unexpected fault: no reason given"],
-  ])("for %s", async (_, error, told) => {
+  ])("for %s", async (_, error, message) => {
     const { exitCode, stdout, stderr } = await runMain(["do", "it"], failing(error));
     expect({ exitCode, stdout, stderr }).toEqual({
       exitCode: 1,
       stdout: "",
-      stderr: `postern do it: ${told}\n`,
+      stderr: `postern do it: ${message}\n`,
     });
   });
 

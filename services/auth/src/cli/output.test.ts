@@ -26,7 +26,7 @@ test("columns without a cell end early", () => {
   expect(formatColumns([["a", "b"], ["long"]])).toBe("a     b\nlong\n");
 });
 
-test("an object's lists of objects stand below it, as tables", () => {
+test("lists of objects are printed below their object, as tables", () => {
   const answer = { id: "x", events: [{ at: 1, by: "a" }, { at: 22 }], roles: ["r"], none: [], after: 2 };
   expect(formatText(answer)).toBe(
     ["id     x", "roles  r", "none   -", "after  2", "", "events:", "at  by", "1   a", "22  -", ""].join(
@@ -39,7 +39,7 @@ test("JSON is one line", () => {
   expect(formatJson({ a: [1, "ü"], b: null })).toBe('{"a":[1,"ü"],"b":null}\n');
 });
 
-test("JSON stays the same value, whatever is in it", () => {
+test("any value survives the conversion to JSON", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       expect(JSON.parse(formatJson(value))).toEqual(JSON.parse(JSON.stringify(value)));

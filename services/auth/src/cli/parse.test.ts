@@ -66,12 +66,12 @@ describe("arguments", () => {
     [["hunter2"]],
     [["--", "hunter2"]],
     [["-x"]],
-  ])("%j is wrong use, told without the value", (argv) => {
+  ])("%j is wrong use, and the error does not repeat the value", (argv) => {
     expect(() => parseCommandArgs(create, argv)).toThrow(UsageError);
     expect(() => parseCommandArgs(create, argv)).not.toThrow(/hunter2/);
   });
 
-  test("as many arguments are taken as the command wants", () => {
+  test("a command gets as many arguments as it has", () => {
     const get = { ...create, maxPositionals: 1 };
     expect(parseCommandArgs(get, ["a@b"]).positionals).toEqual(["a@b"]);
     expect(() => parseCommandArgs(get, ["a@b", "c@d"])).toThrow(UsageError);

@@ -17,7 +17,7 @@ const database = (url: string) => ({
   POSTERN_MASTER_KEY: randomBytes(32).toString("base64"),
 });
 
-describe("wrong use is told, and how it is meant", () => {
+describe("wrong use is reported with the right use", () => {
   test.each<[string, string[], string]>([
     ["no session", ["session", "get"], "postern session list"],
     ["an id of something else", ["session", "end", `usr_${"0".repeat(26)}`], "`ses_` and 26 characters"],
@@ -30,9 +30,13 @@ describe("wrong use is told, and how it is meant", () => {
     ["a token in argv", ["revoke", "--token", "ptn_rt_secret"], "Unknown option"],
     ["a mistyped option", ["session", "list", "--usr", "x"], "did you mean `--user`?"],
     ["a mistyped command", ["sesion", "list"], "did you mean `session`?"],
-  ])("%s", async (_, argv, told) => {
+  ])("%s", async (_, argv, message) => {
     const { code, stdout, stderr } = await run(argv);
-    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: "", stderr: expect.stringContaining(told) });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining(message),
+    });
     expect(stderr).not.toContain("secret");
   });
 

@@ -101,13 +101,13 @@ describe("what proxies may let pass", () => {
   const whole = { host: undefined, path: "/*", methods: undefined, auth: "required", scopes: [] };
   const POSTERN_AUDIENCE = "api";
 
-  test("is nothing without a file and an audience, and whoever has a token for the audience without a file", () => {
+  test("is empty without a file and an audience, and requires a token for the audience without a file", () => {
     expect(parse(required).routes).toEqual([]);
     expect(parse({ ...required, POSTERN_AUDIENCE }).routes).toEqual([{ ...whole, audiences: ["api"] }]);
     expect(parse({}, true).routes).toEqual([{ ...whole, audiences: ["postern-demo"] }]);
   });
 
-  test("stands in the file, with the default audience where an entry names none", () => {
+  test("comes from the file, with the default audience for entries without one", () => {
     const text =
       "[{ path: /a, auth: required, audiences: [b] }, { path: /b, auth: optional }, { path: /c, auth: public }]";
     const POSTERN_ROUTES = routesFile(text);
@@ -133,7 +133,7 @@ describe("what proxies may let pass", () => {
   });
 });
 
-test("all faults are told together, each once", () => {
+test("all faults are reported together, each once", () => {
   const env = {
     POSTERN_ACCESS_TTL: "5",
     POSTERN_NOTHING: "1",

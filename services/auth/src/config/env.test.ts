@@ -116,7 +116,7 @@ describe("what Kubernetes injects for a Service", () => {
     });
   });
 
-  test("has the name of no setting of ours, nor of its file", () => {
+  test("has the name of no setting, nor of its file", () => {
     const names = settingNames.flatMap((name) => [name, `${name}_FILE`]);
     expect(names.filter(isKubernetesServiceVariable)).toEqual([]);
   });

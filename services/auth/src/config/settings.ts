@@ -16,7 +16,7 @@ import {
 } from "./parsers/text.ts";
 import { parseIssuer } from "./parsers/url.ts";
 
-/** One environment variable of ours. */
+/** One environment variable of Postern. */
 export interface Setting<T, D extends string | undefined = string | undefined> {
   /** For the reader of the documentation: what it does, its range, its unit. */
   readonly meaning: string;
@@ -221,5 +221,5 @@ export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(settings, name);
 }
 
-/** Names that later versions give a meaning: refused, since whoever sets one relies on it. */
+/** Names that later versions may define. They are refused, because an operator who sets one relies on it. */
 export const laterSettings = /^POSTERN_(TRUSTED_PROXIES|TRUSTED_ISSUERS|(TLS|POOL|HASH|LIMIT|MAIL|OTEL)_.+)$/;

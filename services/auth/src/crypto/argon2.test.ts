@@ -18,7 +18,7 @@ describe("hash", () => {
     expect(await hasher.verify("correct horsf", hash, never)).toBe(false);
   });
 
-  test("tells passwords apart that differ after 1,000 bytes or after a NUL", async () => {
+  test("distinguishes passwords that differ after 1,000 bytes or after a NUL", async () => {
     const hash = await hasher.hash(`${"a".repeat(1_000)}b`, never);
     expect(await hasher.verify(`${"a".repeat(1_000)}c`, hash, never)).toBe(false);
     const withNul = await hasher.hash("before\0after", never);

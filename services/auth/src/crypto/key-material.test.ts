@@ -105,7 +105,7 @@ describe.each(algs)("a signing key for %s", (alg) => {
     expect(keyOf(alg).publicJwk).toEqual(publicJwk);
   });
 
-  test("publishes what follows from its secret part, whatever the store says", () => {
+  test("publishes the public part of its private key, and ignores the store's", () => {
     const other = rowOf(alg === "ES256" ? "EdDSA" : "ES256");
     const opened = material.openSigningKey(
       stored(rowOf(alg), { publicJwk: other.publicJwk, alg: other.alg }),
@@ -154,7 +154,7 @@ describe("forged access tokens", () => {
     }
   });
 
-  test("A04 A07 a stranger's key is not found, whether embedded or by any kid", async () => {
+  test("A04 A07 an attacker's key is not found, embedded or by any kid", async () => {
     const { privateKey, publicKey } = await generateKeyPair("ES256");
     const jwk = await exportJWK(publicKey);
     const headers = [
@@ -250,7 +250,7 @@ describe("sealed keys", () => {
     expect(() => material.openSigningKey(refresh)).toThrow(MasterKeyError);
   });
 
-  test("open under the master key they were sealed with, wherever it stands, and under no other", () => {
+  test("open with the master key that sealed them, at any position, and with no other", () => {
     const added = createKeyMaterial({ masterKeys: [otherMasterKey, masterKey] });
     const wrong = createKeyMaterial({ masterKeys: [otherMasterKey] });
 

@@ -14,7 +14,7 @@ test("what was signed verifies, and nothing else does", () => {
   }
 });
 
-test("a purpose is a key of its own", () => {
+test("each purpose has its own key", () => {
   expect(createMac([old], "other").verify("text", createMac([old], "test").sign("text"))).toBe(false);
 });
 

@@ -13,7 +13,7 @@ describe("createSealer", () => {
     expect(sealer.open("p", "i", sealer.seal("p", "i", new Uint8Array()))).toEqual(new Uint8Array());
   });
 
-  test("seals the same secret differently each time and shows none of it", () => {
+  test("seals the same secret differently each time, and contains none of it", () => {
     expect(sealer.seal("signing key", "id-1", secret)).not.toEqual(blob);
     expect(Buffer.from(blob).includes(Buffer.from(secret))).toBe(false);
     expect(Buffer.from(blob).includes(Buffer.from(masterKey.subarray(0, 8)))).toBe(false);

@@ -16,10 +16,10 @@ function entry(name: string, token: string) {
   return { name, sha256: sha256Of(token), caller };
 }
 
-const [first, second, stranger] = ["a", "b", "c"].map((letter) => letter.repeat(32));
+const [first, second, third] = ["a", "b", "c"].map((letter) => letter.repeat(32));
 
 test("J16: while a token is changed both are valid, then the old one is not", () => {
-  const entries = [entry("other", stranger ?? ""), entry("web", first ?? ""), entry("web", second ?? "")];
+  const entries = [entry("other", third ?? ""), entry("web", first ?? ""), entry("web", second ?? "")];
   const during = createSecretTokenDirectory(entries);
   expect(during.find(first ?? "")?.name).toBe("web");
   expect(during.find(second ?? "")?.name).toBe("web");
@@ -30,7 +30,7 @@ test("J16: while a token is changed both are valid, then the old one is not", ()
 });
 
 test.each(["", "a", "a".repeat(31), "a".repeat(33), "A".repeat(32), "x".repeat(100_000)])(
-  "a credential of any length that is no token is nobody's (%#)",
+  "an unknown credential of any length has no caller (%#)",
   (credential) => {
     expect(createSecretTokenDirectory([entry("web", "a".repeat(32))]).find(credential)).toBeUndefined();
   },

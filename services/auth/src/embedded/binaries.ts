@@ -56,7 +56,7 @@ export async function usableBinaries(
   const own = user === undefined ? fault : await whyNot(installed, undefined);
   if (own !== undefined) {
     throw new EmbeddedError(
-      `the Postgres in ${installed} does not run here: ${own}. If npm was told to ignore install scripts, run npm rebuild; on another system than it is built for (glibc, macOS), start a Postgres of your own and set POSTERN_DATABASE_URL`,
+      `the Postgres in ${installed} does not run here: ${own}. If npm ignored install scripts, run npm rebuild; on another system than it is built for (glibc, macOS), start a Postgres of your own and set POSTERN_DATABASE_URL`,
     );
   }
   const copied = join(place, installation.name, "bin");

@@ -20,7 +20,7 @@ describe("the data folder", () => {
     expect(await openDataFolder(path)).toBe(path);
   });
 
-  test("is told by its real path", async () => {
+  test("is reported by its real path", async () => {
     await mkdir(join(parent, "data"), { mode: 0o700 });
     await symlink("data", join(parent, "link"));
     expect(await openDataFolder(join(parent, "link"))).toBe(join(parent, "data"));
@@ -49,7 +49,7 @@ describe("the data folder", () => {
     await expect(openDataFolder(join(parent, "data"))).rejects.toThrow("is not a folder");
   });
 
-  test("that the system refuses is told with its name", async () => {
+  test("that the system refuses is reported with its name", async () => {
     await writeFile(join(parent, "file"), "");
     const path = join(parent, "file", "data");
     const opened = tellSystemErrors(path, () => openDataFolder(path));

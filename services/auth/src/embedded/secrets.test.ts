@@ -62,7 +62,7 @@ describe("secrets", () => {
       (text: string) => text.replace(/"databasePassword": "/, "$&@host/"),
       "field databasePassword",
     ],
-  ])("malformed (%s) are refused, untouched and untold", async (_, spoil, told) => {
+  ])("malformed (%s) are refused, not changed and not repeated", async (_, spoil, reason) => {
     const made = await makeSecrets(folder, newSecretToken);
     const spoilt = spoil(await readFile(file, "utf8"));
     await writeFile(file, spoilt);
@@ -70,12 +70,12 @@ describe("secrets", () => {
     expect(fault).toBeInstanceOf(EmbeddedError);
     const message = String((fault as Error).message);
     expect(message).toContain(file);
-    expect(message).toContain(told);
+    expect(message).toContain(reason);
     expect((fault as Error).cause).toBeUndefined();
     for (const secret of ["sesame", made.masterKey, made.databasePassword, made.adminPassword]) {
       expect(message).not.toContain(secret);
     }
-    await expect(makeSecrets(folder, newSecretToken)).rejects.toThrow(told);
+    await expect(makeSecrets(folder, newSecretToken)).rejects.toThrow(reason);
     expect(await readFile(file, "utf8")).toBe(spoilt);
   });
 

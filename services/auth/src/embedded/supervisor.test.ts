@@ -18,7 +18,7 @@ describe("a supervisored program", () => {
     }
   }, 600_000);
 
-  test("gets the signals it is sent, and its lines and exit code are told", async () => {
+  test("gets its signals, and its lines and exit code are reported", async () => {
     const ready = Promise.withResolvers<string>();
     const program = `process.on("SIGTERM", () => process.exit(7)); console.error("ready"); ${waits}`;
     const guarded = await startSupervised([process.execPath, "-e", program], undefined, ready.resolve);
@@ -28,7 +28,7 @@ describe("a supervisored program", () => {
     expect(() => guarded.signal("INT")).not.toThrow();
   });
 
-  test("that cannot be run is told by the shell", async () => {
+  test("that cannot be run is reported by the shell", async () => {
     const lines: string[] = [];
     const guarded = await startSupervised(["/no/such/program"], undefined, (line) => lines.push(line));
     expect(await guarded.ended).toBe(127);

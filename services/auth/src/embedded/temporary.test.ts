@@ -14,7 +14,7 @@ test("only what ended processes left half made is swept", async () => {
     const own = basename(temporaryPath(folder));
     const other = own.replace(/[0-9a-f]{12}/, "0123456789ab");
     const kept = [own, other.replace(String(process.pid), String(process.ppid)), "database", ".newer"];
-    // A process of our id that is not us was our predecessor in a container that started anew.
+    // A process with our PID was our predecessor, in a container that was restarted.
     const left = [other, other.replace(String(process.pid), String(child.pid))];
     for (const name of kept) await writeFile(join(folder, name), "");
     for (const name of left) await mkdir(join(folder, name, "data"), { recursive: true });

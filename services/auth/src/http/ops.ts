@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isRead, refuse, refuseMethod } from "../lib/refuse.ts";
 
-/** `ready`: migrated, keys and revocations loaded; `draining`: told to stop, calls are still answered. */
+/** `ready`: migrated, keys and revocations loaded; `draining`: the server stops, and still answers calls. */
 export type Readiness = "not ready" | "ready" | "draining";
 
 export interface OpsDeps {
   readonly readiness: () => Readiness;
-  /** Whether Postgres answers at once; told, not decided on. */
+  /** Whether Postgres answers now. It is reported only, and does not change readiness. */
   readonly isPostgresUp: () => Promise<boolean>;
   /** The same of Redis; undefined: there is none. */
   readonly isRedisUp: () => Promise<boolean> | undefined;

@@ -20,7 +20,7 @@ describe("base62", () => {
     );
   });
 
-  test("has one text a value: whatever decodes is what would be encoded", () => {
+  test("has one text for each value: what decodes is what would be encoded", () => {
     const digit = fc.constantFrom(..."09AZaz");
     fc.assert(
       fc.property(fc.array(digit, { minLength: 6, maxLength: 6 }), (digits) => {

@@ -8,7 +8,7 @@ beforeEach(() => {
   breaker = createBreaker({ failures: 2, cooldownMs: 1_000, nowMs: () => now });
 });
 
-test("one silence is borne, two in a row open it, an answer between them starts anew", () => {
+test("one failure leaves it closed, two in a row open it, a success between them starts again", () => {
   expect(breaker.recordFailure()).toBe(false);
   breaker.recordSuccess();
   expect(breaker.recordFailure()).toBe(false);

@@ -37,7 +37,7 @@ test("all items of one key are taken at once, and those of others stay", () => {
   expect(takeAll(queue)).toEqual(["b1"]);
 });
 
-test("a deleted item is never taken, and counts no more", () => {
+test("a deleted item is never taken, and no longer counts", () => {
   const queue = createFairQueue<string>();
   const [one, other] = [{}, {}];
   queue.add(one, "a1");

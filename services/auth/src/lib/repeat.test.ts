@@ -24,7 +24,7 @@ test("works again and again, after a run that failed too, and never two at a tim
   expect(faults.slice(0, 1)).toEqual(["run 2"]);
 });
 
-test("an end aborts the run that goes on, waits for it, and tells nobody of its fault", async () => {
+test("an end aborts the current run, waits for it, and reports no fault of it", async () => {
   const faults: unknown[] = [];
   const begun = Promise.withResolvers<void>();
   let ended = false;

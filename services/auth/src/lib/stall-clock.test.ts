@@ -20,7 +20,7 @@ test("a writer counts as stalled since it last had nothing to write or made prog
   expect(clock.stalledMs(key, writer(0), 80)).toBe(0);
 });
 
-test("a complete response counts from the end of the writing, whatever the reader reads afterwards", () => {
+test("a complete response counts from the end of the writing, even if the client reads afterwards", () => {
   const clock = createStallClock();
   const key = {};
   clock.stalledMs(key, writer(500), 0);

@@ -28,8 +28,8 @@ test.each([
   ["Latin-1", Buffer.from("pässwort", "latin1"), "not UTF-8"],
   ["a character that is cut off", Buffer.from("ü").subarray(0, 1), "not UTF-8"],
   ["half of a surrogate pair", Buffer.of(0xed, 0xa0, 0x80), "not UTF-8"],
-])("%s is refused", (_, bytes, told) => {
+])("%s is refused", (_, bytes, reason) => {
   expect(() => textOfFile(bytes)).toThrow(TextFileError);
-  expect(() => textOfFile(bytes)).toThrow(told);
+  expect(() => textOfFile(bytes)).toThrow(reason);
   expect(() => textOfFile(bytes)).not.toThrow("passw");
 });

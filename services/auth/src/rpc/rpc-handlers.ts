@@ -8,7 +8,7 @@ import { type Method, operationOf } from "./methods/method.ts";
 import type { RpcHandler } from "./rpc-handler.ts";
 import { createValidate } from "./validate.ts";
 
-/** How long an HTTP/1.1 client may go on sending a body that nobody reads. */
+/** How long an HTTP/1.1 client may continue to send a body that is not read. */
 const lingerMs = 2_000;
 
 export interface RpcHandlersOptions {

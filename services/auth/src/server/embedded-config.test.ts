@@ -18,7 +18,7 @@ const embedded = {
 };
 const ready = (env: Env) => withEmbedded(parseConfig(readEnv(env), { embedded: true }), embedded);
 
-test("what was made for the embedded database stands in where nothing is set", () => {
+test("generated values are used for settings that are not set", () => {
   const config = ready({});
   expect(config).toMatchObject({
     databaseUrl: embedded.databaseUrl,

@@ -78,8 +78,8 @@ test("waits for a slow reader at the end", () => {
 });
 
 test.each([
-  ["a full disk, whatever its patience", full, 60_000],
-  ["a reader who never reads, after its patience", busy, 20],
+  ["a full disk, with any timeout", full, 60_000],
+  ["a reader that never reads, after the timeout", busy, 20],
 ])("its end gives up on %s", (_, fault, timeoutMs) => {
   const { put } = openTarget(0, fault);
   const sink = createLogSink({ put, limit: 100 });

@@ -100,7 +100,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     expect(await offered(...words)).toEqual(expected);
   });
 
-  test("offers files where a path is wanted", async () => {
+  test("offers files for a path", async () => {
     writeFileSync(join(folder, "a secret"), "");
     expect(await offered("key", "make", "--file", "a ")).toEqual(["a secret"]);
   });
@@ -143,7 +143,7 @@ test("nothing that a help says reaches a shell as more than text", async () => {
   expect(fish).toContain("-l file -r -F -d 'where it\\'s kept'");
 });
 
-test("a shell that nobody knows is wrong use", async () => {
+test("an unknown shell is wrong use", async () => {
   for (const args of [["completion"], ["completion", "tcsh"]]) {
     const { io, written } = fakeIo();
     expect(await main(args, io, commands)).toBe(2);

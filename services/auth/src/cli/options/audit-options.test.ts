@@ -9,14 +9,14 @@ import { parseAskedEvents, toFilter } from "./audit-options.ts";
 const now = new Date("2026-01-31T12:00:00Z");
 const session = "ses_01h45ctjrt78tbthvwqsp9x1vp";
 const users = {
-  find: () => Promise.reject(new Error("nobody is looked for")),
+  find: () => Promise.reject(new Error("no user is looked up")),
 };
 
 function filterOf(...argv: string[]) {
   return toFilter(parseAskedEvents(parseCommandArgs(audit, argv)), users, now);
 }
 
-describe("what is asked for", () => {
+describe("the filter", () => {
   test("is nothing, where nothing is", async () => {
     const filter = await filterOf();
     expect(filter.events).toEqual([]);

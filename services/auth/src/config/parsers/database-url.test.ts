@@ -100,10 +100,10 @@ describe("O14: an unsupported parameter is refused, and the message names it", (
     ["hostaddr=127.0.0.1", "`hostaddr`"],
     ["sslmode=disable&sslmode=verify-full", "`sslmode` occurs twice"],
     ["sslmode=disable&%73slmode=verify-full", "`sslmode` occurs twice"],
-  ])("%s", (query, told) => {
+  ])("%s", (query, message) => {
     const attempt = () => parseDatabaseUrl(`postgres://u:p@h/db?${query}`);
     expect(attempt).toThrow(SettingError);
-    expect(attempt).toThrow(told);
+    expect(attempt).toThrow(message);
   });
 });
 
@@ -121,9 +121,9 @@ describe("O14: TLS parameters that cannot work are refused, and the message says
     [`sslmode=no-verify&sslrootcert=${a.cert}`, "`sslrootcert`"],
     [`sslmode=verify-full&sslcert=${a.cert}`, "`sslkey`"],
     [`sslmode=verify-full&sslkey=${a.key}`, "`sslcert`"],
-  ])("%s", (query, told) => {
+  ])("%s", (query, message) => {
     expect(parse(query)).toThrow(SettingError);
-    expect(parse(query)).toThrow(told);
+    expect(parse(query)).toThrow(message);
   });
 
   test.each(["sslrootcert", "sslcert", "sslkey"])("%s must name a readable PEM file", (name) => {

@@ -33,7 +33,7 @@ describe("J15: no secret, or a poor one", () => {
     ["with a space after the comma", `${base64(key(1))}, ${base64(key(2))}`],
     ["one key twice", `${base64(key(1))},${base64(key(2))},${base64(key(1))}`],
     ["an empty key at the end", `${base64(key(1))},`],
-  ])("%s is refused, and not told", (_, text) => {
+  ])("%s is refused, and not repeated in the error", (_, text) => {
     const parse = () => parseMasterKeys(text);
     expect(parse).toThrow(SettingError);
     if (text !== "") expect(parse).not.toThrow(text);

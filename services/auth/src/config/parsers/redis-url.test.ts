@@ -206,7 +206,7 @@ test.each(Object.entries(refusals).flatMap(([what, texts]) => texts.map((text) =
 );
 
 test("a refusal says what to write", () => {
-  const told = {
+  const messages = {
     "redis://": /^host 1 is empty; write `redis:\/\//,
     "redis://a,b": /^name one host; several need `redis\+sentinel:\/\/` or `redis\+cluster:\/\/`$/,
     "redis+cluster://a,b,A": /^hosts 1 and 3 are the same; leave one out$/,
@@ -220,13 +220,13 @@ test("a refusal says what to write", () => {
       /^leave out the parameter `timeout`; there is only `sentinel_auth=same`/,
     "redis+sentinel://h/m?sentinel_auth=same": /^`sentinel_auth` needs /,
   };
-  for (const [text, message] of Object.entries(told)) expect(() => parseRedisUrl(text)).toThrow(message);
+  for (const [text, message] of Object.entries(messages)) expect(() => parseRedisUrl(text)).toThrow(message);
 });
 
 const schemes = fc.constantFrom("redis", "rediss", "redis+sentinel", "rediss+cluster");
 const ends = fc.constantFrom("", "/0", "/m", "/m/3", "/16", "?x=y", "/m?sentinel_auth=same");
 
-test("credentials are read back, whatever is in them", () => {
+test("credentials with any characters are read back", () => {
   const credential = fc.string({ unit: "grapheme", minLength: 1 });
   fc.assert(
     fc.property(credential, credential, (username, password) => {

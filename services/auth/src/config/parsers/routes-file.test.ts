@@ -19,7 +19,7 @@ test("a byte order mark before the routes is dropped", () => {
   expect(parseRoutesFile(path)).toMatchObject([{ path: "/a", auth: "public" }]);
 });
 
-test("O14: no file, a folder, one that is too long or no text: each is told, and its name is not", () => {
+test("O14: no file, a folder, a file that is too long or not text: each is reported, without the file's name", () => {
   expect(() => parseRoutesFile(`${folder}/none`)).toThrow("names a file that cannot be read (ENOENT)");
   mkdirSync(`${folder}/folder`);
   expect(() => parseRoutesFile(`${folder}/folder`)).toThrow("not a file");
@@ -34,6 +34,6 @@ test("O14: no file, a folder, one that is too long or no text: each is told, and
   expect(() => parseRoutesFile(`${folder}/none`)).not.toThrow(folder);
 });
 
-test("O14: the routes themselves in the place of their file's name are told apart", () => {
+test("O14: routes instead of their file's name are recognized", () => {
   expect(() => parseRoutesFile(one)).toThrow("write the path of the routes file");
 });

@@ -17,7 +17,7 @@ const faultOf = (text: string): string => {
 
 test("an entry with all its fields, and one with what it needs", () => {
   const text = `
-# Everything of the shop, for whoever may read it.
+# The whole shop, for callers with the scope.
 - host: shop.example.com
   path: /orders/*
   methods: [GET, M-SEARCH]
@@ -145,8 +145,8 @@ test.each([
   ["every audience", entry("audiences: ['*']"), "has `*` in `audiences`"],
   ["no audience", entry("audiences: []"), "has an empty list of `audiences`"],
   ["an audience that is a list", entry("audiences: [[a]]"), "has `audiences`"],
-  ["scopes of nobody", "- path: /a\n  auth: public\n  scopes: [a]", "is public"],
-  ["audiences of nobody", "- path: /a\n  auth: public\n  audiences: [a]", "is public"],
+  ["scopes on a public route", "- path: /a\n  auth: public\n  scopes: [a]", "is public"],
+  ["audiences on a public route", "- path: /a\n  auth: public\n  audiences: [a]", "is public"],
   ["scopes that one need not have", "- path: /a\n  auth: optional\n  scopes: [a]", "write `auth: required`"],
   ["a secret in the wrong place", "hunter2", "write a YAML list"],
 ])("O14: %s is refused", (_, text, fault) => {
@@ -254,7 +254,7 @@ test.each([
   expect(faultOf(JSON.stringify(list.map((fields) => ({ ...fields, auth: "public" }))))).toBe("none");
 });
 
-test("L11: whatever stands in the file is read fast or refused", () => {
+test("L11: any file is read fast or refused", () => {
   const many = (count: number, of: (index: number) => string) =>
     Array.from({ length: count }, (_, i) => of(i)).join("");
   expect(parseRoutes(many(1_000, (i) => `- {path: /a/${i}, auth: public}\n`))).toHaveLength(1_000);

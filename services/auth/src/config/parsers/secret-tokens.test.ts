@@ -47,7 +47,7 @@ describe("entries", () => {
     expect(parse({ ...web, permissions: ["*"] })[0]?.permissions).toEqual(permissions);
   });
 
-  test("may stand twice for one name with the same rights, in whatever order", () => {
+  test("may have two entries for one name with the same rights, in any order", () => {
     const rights = { permissions: ["login", "introspect"], scopes: ["a", "b"] };
     const swapped = { permissions: ["introspect", "login"], scopes: ["b", "a"] };
     expect(parse({ ...web, ...rights }, { ...web, ...swapped, token: other })).toHaveLength(2);
@@ -75,10 +75,10 @@ describe("J15: refused, with the place and without the token", () => {
     ],
     ["no permission", [{ ...web, permissions: [] }], /^\[0\]\.permissions/],
     ["permissions left out", [{ ...web, permissions: undefined }], /^\[0\]\.permissions/],
-    ["`*` beside a permission", [{ ...web, permissions: ["*", "login"] }], /^\[0\]\.permissions `\*`/],
-    ["`*` beside a scope", [{ ...web, scopes: ["a", "*"] }], /^\[0\]\.scopes `\*`/],
-    ["`*` beside an audience", [{ ...web, audiences: ["*", "a"] }], /^\[0\]\.audiences `\*`/],
-    ["`*` beside a client", [{ ...web, clients: ["*", "a"] }], /^\[0\]\.clients `\*`/],
+    ["`*` with a permission", [{ ...web, permissions: ["*", "login"] }], /^\[0\]\.permissions `\*`/],
+    ["`*` with a scope", [{ ...web, scopes: ["a", "*"] }], /^\[0\]\.scopes `\*`/],
+    ["`*` with an audience", [{ ...web, audiences: ["*", "a"] }], /^\[0\]\.audiences `\*`/],
+    ["`*` with a client", [{ ...web, clients: ["*", "a"] }], /^\[0\]\.clients `\*`/],
     ["a text for a list", [{ ...web, scopes: "a" }], /^\[0\]\.scopes write a list/],
     ["null for a list", [{ ...web, clients: null }], /^\[0\]\.clients write a list/],
     ["a scope with a space", [{ ...web, scopes: ["a b"] }], /^\[0\]\.scopes\[0\]/],

@@ -12,7 +12,7 @@ import {
 const integer = parseInteger(1, 100);
 const choice = parseChoice("on", "off");
 
-test("what fits is taken as it is", () => {
+test("a valid text is returned unchanged", () => {
   expect(integer("1")).toBe(1);
   expect(integer("100")).toBe(100);
   expect(choice("off")).toBe("off");

@@ -28,7 +28,7 @@ export interface FailedLogins {
   /**
    * Counts a login that was refused before its password was hashed. There can be thousands in a second.
    * @param budget the budget that was used up. A row has only what this budget counts by, so that there are no more rows
-   * than used-up budgets, whatever names and addresses an attacker makes up
+   * than used-up budgets, for any names and addresses that an attacker invents
    */
   count(login: FailedLogin, budget: BudgetName): void;
   /**

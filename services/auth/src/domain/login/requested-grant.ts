@@ -2,7 +2,7 @@ import { allows, type Caller } from "../caller/caller.ts";
 import { posternAudience } from "../caller/postern-audience.ts";
 import { AuthError } from "../errors.ts";
 
-/** Keeps an access token below the 8 KiB that its readers accept, whatever roles the user has. */
+/** Keeps an access token below the 8 KiB that its readers accept, for any number of roles. */
 const maxRequestedCharacters = 2_000;
 
 export interface GrantDeps {

@@ -235,7 +235,7 @@ describe("the log reader without a database", () => {
 
   test("passes on any other fault, even if staleness is allowed", async () => {
     const { log, reader } = await open({ stalenessMs: 5_000 });
-    log.answer = () => Promise.reject(new TypeError("a fault of ours"));
+    log.answer = () => Promise.reject(new TypeError("an internal fault"));
     await expect(reader.current()).rejects.toThrow(TypeError);
   });
 });

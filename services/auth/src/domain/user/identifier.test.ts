@@ -269,7 +269,7 @@ describe("identifierKey", () => {
     expect(identifierKey("Bob")).toEqual({ usernameKey: "bob" });
   });
 
-  test("E10 garbage and ids name nobody", () => {
+  test("E10 garbage and IDs name no user", () => {
     for (const text of [
       "",
       " ",
@@ -305,7 +305,7 @@ describe("identifierKey", () => {
   });
 });
 
-test("L11 hostile text is answered, whatever its length", () => {
+test("L11 hostile text of any length is answered", () => {
   const hostile = [
     "a.",
     "a-",

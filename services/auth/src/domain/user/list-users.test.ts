@@ -60,7 +60,7 @@ test.each([
   "AZCl8HwberyN7wEjRWeJqx",
   " AZCl8HwberyN7wEjRWeJqw",
   "é",
-])("E10 the page token %j is none of ours", async (token) => {
+])("E10 the page token %j is invalid", async (token) => {
   await expect(page(1, token)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
 });
 
@@ -68,8 +68,8 @@ test.each(["\0", "a\nb", "\ud800"])("E06 the query %j is refused", async (query)
   await expect(page(1, "", query)).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
 });
 
-test("wants the permission", async () => {
-  const stranger = { ...caller, permissions: new Set(["login"] as const) };
-  const listed = listUsers({ users: { list } }, { caller: stranger, pageSize: 0, pageToken: "", query: "" });
+test("requires the permission", async () => {
+  const other = { ...caller, permissions: new Set(["login"] as const) };
+  const listed = listUsers({ users: { list } }, { caller: other, pageSize: 0, pageToken: "", query: "" });
   await expect(listed).rejects.toMatchObject({ reason: "NOT_PERMITTED" });
 });

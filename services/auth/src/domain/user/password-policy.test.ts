@@ -74,7 +74,7 @@ describe("checkNewPassword", () => {
     expect(checkNewPassword("bobbobbobbob", { ...policy, forbidden })).toBe("bobbobbobbob");
   });
 
-  test("never tells the password", () => {
+  test("never repeats the password", () => {
     const error = caught(() => checkNewPassword("hunter2", policy));
     expect(String(error)).not.toContain("hunter2");
   });

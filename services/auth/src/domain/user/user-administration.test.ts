@@ -158,7 +158,7 @@ describe("changes of a user", () => {
     },
   );
 
-  test.each(Object.entries(changes))("%s of nobody is NOT_FOUND", async (_, attempt) => {
+  test.each(Object.entries(changes))("%s of an unknown user is NOT_FOUND", async (_, attempt) => {
     change.mockResolvedValueOnce({ kind: "unknown" });
     await expect(attempt("admin")).rejects.toMatchObject({ reason: "NOT_FOUND" });
   });
@@ -170,15 +170,15 @@ describe("changes of a user", () => {
     expect(change).not.toHaveBeenCalled();
   });
 
-  test("setPassword hashes nothing for nobody, nor a weak password", async () => {
+  test("setPassword hashes nothing for an unknown user or a weak password", async () => {
     const hash = vi.fn(passwords.passwordHasher.hash);
-    const nobody = {
+    const unknown = {
       ...deps,
       passwordHasher: { hash },
       users: { ...deps.users, find: async () => undefined },
     };
     const input = { userId: id, ...call("admin") };
-    await expect(setPassword(nobody, { ...input, password: good })).rejects.toMatchObject({
+    await expect(setPassword(unknown, { ...input, password: good })).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     const weak = setPassword({ ...deps, passwordHasher: { hash } }, { ...input, password: "commonplaces" });
@@ -202,7 +202,7 @@ describe("getUser", () => {
   });
 
   test.each([{ email: "alice" }, { username: "alice@x.example" }, { username: "\ud800" }, { email: "@" }])(
-    "E12 %j names nobody",
+    "E12 %j names no user",
     async (key) => {
       find.mockClear();
       await expect(get(key)).rejects.toMatchObject({ reason: "NOT_FOUND" });
@@ -214,7 +214,7 @@ describe("getUser", () => {
 describe("createFirstAdmin", () => {
   const input = { email: "Root@x.example", password: good, requestId: "start", signal: never };
 
-  test.each(["created", "exists"] as const)("tells what the store did: %s", async (kind) => {
+  test.each(["created", "exists"] as const)("returns the store's result: %s", async (kind) => {
     const create = vi.fn(async (_: NewUser) => ({ kind }));
     const deps = { ...passwords, users: { createFirstAdmin: create }, newId: () => id };
     expect(await createFirstAdmin(deps, input)).toBe(kind);

@@ -58,7 +58,7 @@ function call(headers: Record<string, string>, body = "{}"): Promise<Response> {
 }
 
 describe("a method", () => {
-  test("is closed to a caller without a credential, whatever the message is", async () => {
+  test("refuses a caller without a credential, with any message", async () => {
     for (const body of ["{}", "no JSON", '{"pageSize":-1}']) {
       const answer = await call({}, body);
       expect(answer.status).toBe(401);

@@ -57,7 +57,7 @@ function malformedMessage({ method: { input } }: UniversalHandler): AuthError {
   return new AuthError("INVALID_REQUEST", { message });
 }
 
-// biome-ignore lint/correctness/useYield: it stands for a body that cannot be read
+// biome-ignore lint/correctness/useYield: it replaces a body that cannot be read
 async function* failing(error: Error): AsyncGenerator<Uint8Array> {
   throw error;
 }

@@ -19,7 +19,7 @@ const targets: readonly RevocationTarget[] = [
   { kind: "token", id: formatId("tok", idOf(7)) },
   { kind: "session", id: known },
   { kind: "user", id: formatId("usr", idOf(7)) },
-  { kind: "client", id: "a client of ours, ünd 日本 🔑" },
+  { kind: "client", id: "a client, ünd 日本 🔑" },
   { kind: "key", id: formatId("key", idOf(7)) },
   { kind: "everything" },
 ];
@@ -49,7 +49,7 @@ function readBoth(update: WatchUpdate): Record<"binary" | "json", WatchRevocatio
 }
 
 describe("an update", () => {
-  test("comes to the same by binary and by JSON, with every kind of target", () => {
+  test("is the same in binary and in JSON, with every kind of target", () => {
     const { binary, json } = readBoth(
       update(
         targets.map((target, index) => entry(index + 1, target)),
@@ -64,7 +64,7 @@ describe("an update", () => {
       { case: "tokenId", value: formatId("tok", idOf(7)) },
       { case: "sessionId", value: known },
       { case: "userId", value: formatId("usr", idOf(7)) },
-      { case: "clientId", value: "a client of ours, ünd 日本 🔑" },
+      { case: "clientId", value: "a client, ünd 日本 🔑" },
       { case: "keyId", value: formatId("key", idOf(7)) },
       { case: "everything", value: true },
     ]);
@@ -110,7 +110,7 @@ describe("an update", () => {
     expect(seqs).toEqual(all.map(({ seq }) => BigInt(seq)));
   });
 
-  test("is the same whatever the entries hold", () => {
+  test("is the same for any entries", () => {
     const target = fc.oneof(
       fc.constantFrom(...targets),
       fc.record({
@@ -141,7 +141,7 @@ describe("an update", () => {
 });
 
 describe("a cursor", () => {
-  test("names an entry, whatever its number", () => {
+  test("names an entry of any number", () => {
     for (const seq of [0, 1, 12, 1_790_000_000_123_456, Number.MAX_SAFE_INTEGER]) {
       const head = { seq, tail: idOf(5) };
       const { cursor } = readBoth(update([], { head })).json;

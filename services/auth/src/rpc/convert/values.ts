@@ -18,7 +18,7 @@ import type { ActiveToken } from "../../domain/revocation/introspect.ts";
 import type { TokenSet } from "../../domain/token/mint-tokens.ts";
 import { formatId, type Id, parseId } from "../../lib/type-id.ts";
 
-/** proto3 has no absent strings. The empty string stands for it. */
+/** proto3 has no absent strings. The empty string means absent. */
 export function given(text: string): string | undefined {
   return text === "" ? undefined : text;
 }

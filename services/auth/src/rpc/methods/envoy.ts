@@ -30,7 +30,7 @@ type SetHeader = MessageInitShape<typeof HeaderValueOptionSchema>;
 
 /**
  * `envoy.service.auth.v3.Authorization`. A denial is an answer. An unknown verdict is an answer too, with status 503,
- * because Envoy tells its client nothing about a call that fails.
+ * because Envoy reports nothing to its client about a call that fails.
  */
 export function createEnvoyMethods(deps: AuthorizeDeps): Method[] {
   return [
@@ -77,18 +77,20 @@ function toAnswer(verdict: Verdict, headers: readonly Header[]): Answer {
     }[status];
     return deny(status, code, challenge === undefined ? [] : [["www-authenticate", challenge]]);
   }
-  const told = new Map(Object.entries(describeIdentity(verdict.claims)).filter(([, value]) => value !== ""));
+  const identity = new Map(
+    Object.entries(describeIdentity(verdict.claims)).filter(([, value]) => value !== ""),
+  );
   const spellings = new Set([
     ...identitySpellings,
     ...headers.map(([name]) => name).filter(looksLikeIdentity),
   ]);
   // Envoy removes after it has set: what is set must not be among them.
-  const removed = [...spellings].filter((name) => !told.has(name));
+  const removed = [...spellings].filter((name) => !identity.has(name));
   return {
     status: { code: 0 },
     httpResponse: {
       case: "okResponse",
-      value: { headers: [...told].map(toSetHeader), headersToRemove: removed },
+      value: { headers: [...identity].map(toSetHeader), headersToRemove: removed },
     },
   };
 }

@@ -110,7 +110,7 @@ const reasonOf = (error: unknown) =>
   Reason[ConnectError.from(error).findDetails(ErrorDetailSchema)[0]?.reason ?? 0];
 
 describe("WatchRevocations", () => {
-  test.each(["json", "binary", "grpc-web"] as const)("by %s tells of entries as they come", async (by) => {
+  test.each(["json", "binary", "grpc-web"] as const)("by %s sends entries as they come", async (by) => {
     const server = await open();
     server.revoke("before");
     const stream = server.watch(by);
@@ -139,7 +139,7 @@ describe("WatchRevocations", () => {
       await quiet.next();
       await written.next();
       server.breakConnections();
-      // Node has not told of it yet.
+      // Node has not reported it yet.
       server.revoke("one");
       await expect(quiet.next()).rejects.toThrow();
       await expect(written.next()).rejects.toThrow();
@@ -148,7 +148,7 @@ describe("WatchRevocations", () => {
     },
   );
 
-  test("of a caller whose credential is over ends with INVALID_CLIENT, and is told once", async () => {
+  test("of a caller whose credential has expired ends with INVALID_CLIENT, and is reported once", async () => {
     const server = await open();
     const stream = server.watch();
     await stream.next();
@@ -161,7 +161,7 @@ describe("WatchRevocations", () => {
     expect(outcomes(server.finished)).toEqual(["INVALID_CLIENT"]);
   });
 
-  test("of a caller that may watch no more ends with NOT_PERMITTED", async () => {
+  test("of a caller that has lost the permission ends with NOT_PERMITTED", async () => {
     const server = await open();
     const stream = server.watch();
     await stream.next();
@@ -171,7 +171,7 @@ describe("WatchRevocations", () => {
     expect(await stream.next().catch(reasonOf)).toBe("NOT_PERMITTED");
   });
 
-  test("goes on where nobody can tell whether its caller may", async () => {
+  test("continues while the caller's permission cannot be checked", async () => {
     const server = await open();
     const stream = server.watch();
     await stream.next();
@@ -181,7 +181,7 @@ describe("WatchRevocations", () => {
     expect((await stream.next()).value?.revocations).toHaveLength(1);
   });
 
-  test("refused is told once, with its reason", async () => {
+  test("that is refused is reported once, with its reason", async () => {
     const server = await open();
     server.caller.refusal = new AuthError("INVALID_CLIENT");
     expect(await server.watch().next().catch(reasonOf)).toBe("INVALID_CLIENT");
@@ -196,24 +196,27 @@ describe("WatchRevocations", () => {
     ["JSON of another type", "application/connect+json", '{"cursor":["s3cr3t"]}'],
     ["binary that ends early", "application/connect+proto", "\x0a\x32s3cr3t"],
     ["binary that is not UTF-8, by gRPC-Web", "application/grpc-web+proto", "\x0a\x02\xc3\x28"],
-  ])("of %s is INVALID_REQUEST, told once, and nothing of it comes back", async (_, type, message) => {
-    const server = await open();
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(message.length, 1);
-    const answer = await fetch(server.baseUrl + path, {
-      method: "POST",
-      headers: { "content-type": type, authorization: "Bearer watch" },
-      body: Buffer.concat([head, Buffer.from(message, "latin1")]),
-    });
-    const text = await answer.text();
-    expect(text).toMatch(/invalid_argument|grpc-status: 3/);
-    expect(text).toContain("WatchRevocationsRequest");
-    expect(text).not.toContain("s3cr3t");
-    expect(outcomes(server.finished)).toEqual(["INVALID_REQUEST"]);
-  });
+  ])(
+    "of %s is INVALID_REQUEST, reported once, and the answer repeats nothing of it",
+    async (_, type, message) => {
+      const server = await open();
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(message.length, 1);
+      const answer = await fetch(server.baseUrl + path, {
+        method: "POST",
+        headers: { "content-type": type, authorization: "Bearer watch" },
+        body: Buffer.concat([head, Buffer.from(message, "latin1")]),
+      });
+      const text = await answer.text();
+      expect(text).toMatch(/invalid_argument|grpc-status: 3/);
+      expect(text).toContain("WatchRevocationsRequest");
+      expect(text).not.toContain("s3cr3t");
+      expect(outcomes(server.finished)).toEqual(["INVALID_REQUEST"]);
+    },
+  );
 
   test.each([
-    ["none of ours", "x", "call again without one"],
+    ["of another server", "x", "call again without one"],
     ["too long", "x".repeat(129), "128 characters"],
     ["with a NUL", "\0", "U+0000"],
   ])("from a cursor that is %s is INVALID_REQUEST, and says why", async (_, cursor, why) => {

@@ -84,24 +84,27 @@ const passing: [string, Error][] = [
 ];
 
 const others: [string, Error][] = [
-  ["a statement of ours", faultWith("42601")],
+  ["a faulty statement", faultWith("42601")],
   ["a file that is not there", faultWith("ENOENT", "s3cret", { syscall: "open" })],
-  ["a fault of ours", new TypeError("s3cret")],
+  ["an internal fault", new TypeError("s3cret")],
 ];
 
-describe("a fault that only another configuration mends", () => {
-  test.each(lasting)("says what to do, and nothing of the URL: %s", (_, fault, told) => {
-    expect(lastingFault(fault)).toMatch(told);
+describe("a fault that only another configuration fixes", () => {
+  test.each(lasting)("says what to do, and repeats nothing of the URL: %s", (_, fault, advice) => {
+    expect(lastingFault(fault)).toMatch(advice);
     expect(lastingFault(fault)).not.toContain("s3cret");
     expect(mayPass(fault)).toBe(false);
   });
 
-  test.each(lasting)("is known behind UNAVAILABLE, and a caller hears no details: %s", (_, fault, told) => {
-    const error = new AuthError("UNAVAILABLE", { cause: fault });
-    expect(lastingFault(error)).toMatch(told);
-    expect(mayPass(error)).toBe(false);
-    expect(describeFault(error)).toBe("the database refuses Postern: see the server's log");
-  });
+  test.each(lasting)(
+    "is recognized behind UNAVAILABLE, and a caller gets no details: %s",
+    (_, fault, advice) => {
+      const error = new AuthError("UNAVAILABLE", { cause: fault });
+      expect(lastingFault(error)).toMatch(advice);
+      expect(mayPass(error)).toBe(false);
+      expect(describeFault(error)).toBe("the database refuses Postern: see the server's log");
+    },
+  );
 });
 
 describe("a fault that may pass", () => {
@@ -116,7 +119,7 @@ describe("a fault that may pass", () => {
     }
   });
 
-  test("is one of ours without a cause, and a lost connection", () => {
+  test("is an UNAVAILABLE without a cause, and a lost connection", () => {
     expect(mayPass(new AuthError("UNAVAILABLE"))).toBe(true);
     expect(mayPass(new AuthError("UNAVAILABLE", { cause: new Error("Connection terminated") }))).toBe(true);
   });
@@ -138,7 +141,7 @@ test("a read-only database is reported as read-only", () => {
 });
 
 test.each(["EPIPE", "EPERM", "EBADF", "ENXIO", "ECONNRESET"])(
-  "a fault of Node or the system is none of a statement, though some codes have the form of an SQLSTATE: %s",
+  "a fault of Node or the system is not a fault of a statement, although some codes have the form of an SQLSTATE: %s",
   (code) => {
     expect(isSqlError(faultWith(code))).toBe(false);
     expect(isOfTheMoment(faultWith(code))).toBe(true);

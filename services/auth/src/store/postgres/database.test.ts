@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => database?.drop());
 
-/** A pool of one connection, and the faults that it has told of. */
+/** A pool of one connection, and the faults that it has reported. */
 function open(options: Partial<DatabaseOptions> = {}): { db: Database; faults: unknown[] } {
   const faults: unknown[] = [];
   const onFault = (error: unknown) => faults.push(error);
@@ -36,7 +36,7 @@ async function hold(): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => client.end() };
 }
 
-/** Notes that it was carried out once nobody holds the lock. */
+/** Records that it ran, once the lock is free. */
 const stuck = "insert into public.sent select $1 from (select pg_advisory_xact_lock(1)) as locked";
 const note = "insert into public.sent values ($1)";
 const past = () => performance.now() - 1;
@@ -85,13 +85,13 @@ describe("a caller's deadline", () => {
     expect(await outcomeOf(late)).toBe("UNAVAILABLE");
     expect(before).toHaveLength(1);
     expect(await lastStatements()).toEqual(before);
-    // On the one connection, and so after whatever was sent before.
+    // On the only connection, so it runs after all earlier statements.
     expect(await outcomeOf(db.query(note, ["in time"]))).toBe("answered");
     expect([await sent("late"), await sent("in time")]).toEqual([0, 1]);
     expect(db.state()).toMatchObject({ used: 0, idle: 1, refused: 1 });
   });
 
-  test("passed while it waits for a connection: it is told so then, and none is sent afterwards", async () => {
+  test("passed while it waits for a connection: it fails then, and the statement is not sent", async () => {
     const { db } = open();
     await using _ = db;
     let first: Promise<string>;
@@ -107,7 +107,7 @@ describe("a caller's deadline", () => {
     expect([await sent("first"), await sent("gave up")]).toEqual([1, 0]);
   });
 
-  test("passed while the statement runs: the caller is told so, and what was sent is carried out", async () => {
+  test("passed while the statement runs: the caller gets an error, and the statement completes", async () => {
     const { db } = open();
     await using _ = db;
     {
@@ -195,7 +195,7 @@ describe("faults", () => {
   );
 
   test.each(["42601", "23505", "22023", "P0001"])(
-    "%s is of the statement, and left as it is",
+    "%s concerns the statement, and is passed on unchanged",
     async (code) => {
       const { db, faults } = open();
       await using _ = db;
@@ -213,7 +213,7 @@ describe("faults", () => {
     expect(faults).toMatchObject([{ code: "ENOENT" }]);
   });
 
-  test("a caller hears of a database that takes no writes, and that it refuses us, but no more", async () => {
+  test("a caller learns that the database accepts no writes, or refuses the connection, and nothing else", async () => {
     const messageOf = (db: Database, sql: string) =>
       db.query(sql).then(
         () => "answered",
@@ -238,14 +238,14 @@ describe("faults", () => {
     expect(await outcomeOf(db.query("select 1"))).toBe("answered");
   });
 
-  test("L14 one that it ends while idle is told of, and replaced", async () => {
+  test("L14 a connection that ends while it is idle is reported and replaced", async () => {
     const { db, faults } = open();
     await using _ = db;
     const [backend] = await db.query<{ pid: number }>("select pg_backend_pid() as pid");
     await withClient(database.url, (client) =>
       client.query("select pg_terminate_backend($1)", [backend?.pid]),
     );
-    await poll("the fault is told", 20_000, async () => faults.length > 0 || undefined);
+    await poll("the fault is reported", 20_000, async () => faults.length > 0 || undefined);
     expect(await outcomeOf(db.query("select 1"))).toBe("answered");
   });
 });

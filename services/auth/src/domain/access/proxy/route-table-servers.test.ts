@@ -139,8 +139,8 @@ describe("I04: an upstream server that reads a path differently never reaches a 
   const meet = (routes: readonly Route[], text: string, fold: (text: string) => string): string => {
     const found = routes.find(({ path, methods }) => {
       if (methods !== undefined) return false;
-      const wanted = fold(decoded(path));
-      return path.endsWith("*") ? text.startsWith(wanted.slice(0, -1)) : text === wanted;
+      const expected = fold(decoded(path));
+      return path.endsWith("*") ? text.startsWith(expected.slice(0, -1)) : text === expected;
     });
     return found?.auth ?? "none";
   };

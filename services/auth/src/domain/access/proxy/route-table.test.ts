@@ -129,7 +129,7 @@ test.each(["get", "Get", "", "GET ", "GET\0", "G\u00cbT", "*"])(
   },
 );
 
-describe("I04: a path that is not in its normal form meets nothing, whatever the routes", () => {
+describe("I04: a path that is not in its normal form matches no route", () => {
   test.each([
     ...["", "*", "a", "?", "http://api.example.com/a", "//", "//a", "/a//b", "/a//"],
     ...[
