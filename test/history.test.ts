@@ -155,8 +155,8 @@ function simulate(list: readonly Step[]): Operation[] {
     }
     const hit = tokens.filter((one) => opened.has(one.session) && one[what] === of[what]);
     if (fate !== "never") for (const { token } of hit) ended.add(token);
-    const told: Span = fate === "answered" ? span : [span[0], span[0] + after / 4];
-    return [...opening, revoke(what, of[what], told, fate === "answered" ? "answered" : "unknown")];
+    const result: Span = fate === "answered" ? span : [span[0], span[0] + after / 4];
+    return [...opening, revoke(what, of[what], result, fate === "answered" ? "answered" : "unknown")];
   });
 }
 

@@ -29,8 +29,8 @@ export async function asked(call: (options: CallOptions) => Promise<unknown>): P
 
 /** @throws where the refusal does not name the call as its caller does */
 function refusalOf(error: unknown, requestId: string): string {
-  const told = ConnectError.from(error).metadata.get("x-request-id");
-  if (told !== requestId) throw new Error(`the refusal is of the call ${told}`, { cause: error });
+  const result = ConnectError.from(error).metadata.get("x-request-id");
+  if (result !== requestId) throw new Error(`the refusal is of the call ${result}`, { cause: error });
   return reasonOf(error);
 }
 
@@ -47,11 +47,11 @@ export interface Shown {
  * @returns the oldest first
  */
 export function onceEach(events: readonly Shown[]): Shown[] {
-  const told = new Set<string>();
+  const result = new Set<string>();
   const last = events.filter(({ event, requestId }) => {
     const call = `${requestId} ${event}`;
-    if (requestId !== "" && told.has(call)) return false;
-    told.add(call);
+    if (requestId !== "" && result.has(call)) return false;
+    result.add(call);
     return true;
   });
   return last.toReversed();

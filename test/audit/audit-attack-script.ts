@@ -81,9 +81,9 @@ export async function attack(
     asked((options) => web.login({ identifier, password, clientAddress: attacker }, options));
   /** A guess that is judged, and whose refusal the audit has for that reason. */
   async function judged(identifier: string, password: string, userId: string | null, reason: string) {
-    const told = await guess(identifier, password);
-    expect(told.reason).toBe("INVALID_CREDENTIALS");
-    expected.push({ ...refused, requestId: told.requestId, userId, detail: { reason } });
+    const result = await guess(identifier, password);
+    expect(result.reason).toBe("INVALID_CREDENTIALS");
+    expected.push({ ...refused, requestId: result.requestId, userId, detail: { reason } });
   }
   /** The right password from elsewhere. */
   async function logIn({ email, id: userId }: { email: string; id: string }) {

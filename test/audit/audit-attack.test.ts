@@ -73,19 +73,19 @@ test("K03: the audit of an attack tells every step, and no secret", { timeout: 1
   await command("recover");
   expected.push({ event: "recovered", ...cli }, { event: "everything_revoked", ...cli });
 
-  const told = (await shown()).filter(
+  const result = (await shown()).filter(
     ({ at, event, detail }) =>
       new Date(at as string) > since &&
       detail["reason"] !== "rate_limited" &&
       !String(event).startsWith("key_"),
   );
-  expect(told.map(({ event }) => event)).toEqual(expected.map(({ event }) => event));
-  for (const [index, event] of told.entries()) {
+  expect(result.map(({ event }) => event)).toEqual(expected.map(({ event }) => event));
+  for (const [index, event] of result.entries()) {
     // Of an unknown account the mark stands beside the reason.
     const detail = Object.fromEntries(Object.entries(event.detail).filter(([name]) => name !== "account"));
     expect({ ...event, detail }).toMatchObject(expected[index] ?? {});
   }
-  const [first, second, third, again] = told.map(({ detail }) => detail["account"]);
+  const [first, second, third, again] = result.map(({ detail }) => detail["account"]);
   expect(first).toMatch(/^[\w-]{16}$/);
   expect(again).toBe(first);
   expect(new Set([first, second, third]).size).toBe(3);
@@ -102,7 +102,7 @@ test("K03: the audit of an attack tells every step, and no secret", { timeout: 1
 
   // Every call is found in the log by the audit's request id, and under its method.
   const methods = new Map(server.logs.map((line) => [line["request_id"], line["method"]]));
-  for (const { event, caller, requestId } of [...told, ...counted] as Record<string, unknown>[]) {
+  for (const { event, caller, requestId } of [...result, ...counted] as Record<string, unknown>[]) {
     if (caller !== "cli") expect(methods.get(requestId), String(event)).toMatch(methodOf(String(event)));
   }
 

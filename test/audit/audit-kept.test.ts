@@ -77,9 +77,9 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
     ];
     for (const call of calls) await answered<unknown>(call);
     const { events } = await answered(() => admin.listAuditEvents({ userId }));
-    const told = events.map(({ event }) => event);
+    const result = events.map(({ event }) => event);
     // A call that was made again for want of a verdict may be told twice.
-    expect(told.filter((event, index) => event !== told[index - 1])).toEqual([
+    expect(result.filter((event, index) => event !== result[index - 1])).toEqual([
       ...["user_enabled", "user_disabled", "password_set", "user_revoked", "session_revoked"],
       ...["token_revoked", "login_refused", "login", "user_created"],
     ]);
@@ -160,15 +160,15 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
   });
 
   test("is the only one beside the owner that may write to the audit", async () => {
-    const stranger = `stranger_${randomBytes(6).toString("hex")}`;
-    await query(database.url, `create role ${stranger}; grant usage on schema postern to ${stranger}`);
+    const outsider = `stranger_${randomBytes(6).toString("hex")}`;
+    await query(database.url, `create role ${outsider}; grant usage on schema postern to ${outsider}`);
     try {
       for (const call of ["record_audit('x', '', '', null, null, null)", "purge_audit(now(), 1)"]) {
-        const sql = `set role ${stranger}; select postern.${call}`;
+        const sql = `set role ${outsider}; select postern.${call}`;
         expect(await refusalOf(database.url, sql)).toMatch(/^42501 /);
       }
     } finally {
-      await query(database.url, `drop owned by ${stranger}; drop role ${stranger}`);
+      await query(database.url, `drop owned by ${outsider}; drop role ${outsider}`);
     }
   });
 });

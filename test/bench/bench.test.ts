@@ -23,12 +23,12 @@ async function runBench(...args: string[]): Promise<{ report: Report; shown: str
       [main, "--seconds", "0.01", "--rounds", "1", "--people", "40", "--out", out, ...args],
       { env: { PATH: process.env["PATH"] }, stdio: ["ignore", "pipe", "pipe"] },
     );
-    const [shown, told, [code]] = await Promise.all([
+    const [shown, result, [code]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
       once(child, "close"),
     ]);
-    expect(code, told).toBe(0);
+    expect(code, result).toBe(0);
     const report = JSON.parse(await readFile(`${out}/bench.json`, "utf8"));
     return { report, shown, chart: await readFile(`${out}/bench.svg`, "utf8") };
   } finally {

@@ -36,14 +36,14 @@ export async function startListening<Name extends string>(
   });
   closeSync(log);
   const exit = once(child, "exit");
-  const told = new Map<string, string>();
+  const result = new Map<string, string>();
   createInterface(child.stdout as NonNullable<typeof child.stdout>).on("line", (line) => {
     const [name = "", url = ""] = line.split(" ");
-    told.set(name, url);
+    result.set(name, url);
   });
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   await poll("it tells its URLs", 30_000, async () =>
-    hasEnded() || options.names.every((name) => told.has(name)) ? true : undefined,
+    hasEnded() || options.names.every((name) => result.has(name)) ? true : undefined,
   );
   if (hasEnded()) {
     throw new Error(`${options.args.join(" ")} did not start:\n${await readFile(options.logFile, "utf8")}`);
@@ -52,6 +52,6 @@ export async function startListening<Name extends string>(
     child.kill("SIGTERM");
     await exit;
   }
-  const urls = Object.fromEntries(told) as Record<Name, string>;
+  const urls = Object.fromEntries(result) as Record<Name, string>;
   return { pid: child.pid ?? 0, urls, stop, [Symbol.asyncDispose]: stop };
 }

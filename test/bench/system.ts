@@ -113,6 +113,6 @@ async function createDatabase(admin: string): Promise<string> {
 }
 
 async function pidOf(redis: RedisServer | undefined): Promise<number | undefined> {
-  const told = /^process_id:(\d+)/m.exec(String(await redis?.command("INFO", "server")));
-  return told ? Number(told[1]) : undefined;
+  const result = /^process_id:(\d+)/m.exec(String(await redis?.command("INFO", "server")));
+  return result ? Number(result[1]) : undefined;
 }

@@ -275,14 +275,14 @@ describe("a malformed request", () => {
     ].join("\r\n");
     const socket = connect({ port: Number(new URL(server.http).port), host: "127.0.0.1" });
     const pieces: Buffer[] = [];
-    const told = () => Buffer.concat(pieces).toString("latin1");
+    const result = () => Buffer.concat(pieces).toString("latin1");
     socket.on("data", (piece) => pieces.push(piece)).on("error", () => {});
     socket.write(`${watch}\r\n\r\n\0\0\0\0\0`, "latin1");
     await once(socket, "data");
     const closed = once(socket, "close");
     socket.write("no HTTP\r\n\r\n");
     await closed;
-    expect(told().match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200"]);
+    expect(result().match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200"]);
   });
 });
 

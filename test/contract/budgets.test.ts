@@ -167,7 +167,7 @@ describe("what stands in Redis", () => {
     await redis.store.reserve(budget, newId());
     for (const key of await redis.keys()) {
       for (const [index, score] of ["inf", "1e300", String(Date.now() + 86_400_000), "-inf"].entries()) {
-        await redis.command("ZADD", key, score, `stranger ${index}`);
+        await redis.command("ZADD", key, score, `outsider ${index}`);
       }
       await redis.command("PERSIST", key);
     }

@@ -87,7 +87,7 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       { ...login, id: newId(), clientId: "also searched" },
     ];
     for (const one of [a, b, c]) await bench.opened(one);
-    const stranger = await bench.opened(await bench.newLogin({ clientId: "searched" }));
+    const outsider = await bench.opened(await bench.newLogin({ clientId: "searched" }));
     await bench.stores.revocations.revokeSession(b.id, undefined, actor);
     const search = async (wanted: { userId?: string; clientId?: string; all?: boolean }, page = {}) =>
       (
@@ -106,8 +106,8 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
     expect(await search({ userId, all: true })).toEqual([c.id, b.id, a.id]);
     expect(await search({ userId, all: true }, { limit: 2 })).toEqual([c.id, b.id]);
     expect(await search({ userId, all: true }, { limit: 2, before: b.id })).toEqual([a.id]);
-    expect(await search({ clientId: "searched" })).toEqual([stranger.id, a.id]);
-    expect(await search({ clientId: "searched", all: true })).toEqual([stranger.id, b.id, a.id]);
+    expect(await search({ clientId: "searched" })).toEqual([outsider.id, a.id]);
+    expect(await search({ clientId: "searched", all: true })).toEqual([outsider.id, b.id, a.id]);
     expect(await search({ userId, clientId: "searched" })).toEqual([a.id]);
     expect(await search({ clientId: "nobody's" })).toEqual([]);
   });
@@ -165,9 +165,9 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       await pass(minute);
       await bench.stores.revocations.revokeUser(session.userId, { caller: "later", requestId: "" });
       await pass(suitePolicy.sessionTtlMs);
-      const told = await story(session.id);
-      expect(told).toMatchObject({ state, by: event, caller: "test", events: ["login", event] });
-      const tookMs = (told.endedAt?.getTime() ?? 0) - told.session.createdAt.getTime();
+      const result = await story(session.id);
+      expect(result).toMatchObject({ state, by: event, caller: "test", events: ["login", event] });
+      const tookMs = (result.endedAt?.getTime() ?? 0) - result.session.createdAt.getTime();
       expect(Math.floor(tookMs / minute)).toBe(1);
     });
 
@@ -218,9 +218,9 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       await set("reader");
       await pass(minute);
       await set("writer");
-      const told = await story(session.id);
-      expect(told).toMatchObject({ state: "revoked by user", by: "roles_set" });
-      const tookMs = (told.endedAt?.getTime() ?? 0) - told.session.createdAt.getTime();
+      const result = await story(session.id);
+      expect(result).toMatchObject({ state: "revoked by user", by: "roles_set" });
+      const tookMs = (result.endedAt?.getTime() ?? 0) - result.session.createdAt.getTime();
       expect(Math.floor(tookMs / minute)).toBe(1);
     });
 

@@ -94,14 +94,14 @@ export function sessionRotationSuite(open: () => Promise<SessionStoreFixture>): 
 
     test.each([{ caller: "stranger" }, { clientId: "stranger" }])(
       "by a stranger (%o) it is foreign, audited, not spent and not reuse",
-      async (stranger) => {
+      async (outsider) => {
         const session = await bench.opened();
         await passGrace();
         await bench.rotate(session, 0);
         await passGrace();
         const before = await bench.fixture.auditEvents();
         for (const generation of [0, 1]) {
-          expect(await bench.rotate(session, generation, stranger)).toEqual({ kind: "foreign" });
+          expect(await bench.rotate(session, generation, outsider)).toEqual({ kind: "foreign" });
         }
         const added = (await bench.fixture.auditEvents()).slice(before.length);
         expect(added).toEqual(["refresh_foreign"]);

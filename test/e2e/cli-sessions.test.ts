@@ -197,9 +197,9 @@ describe("what is not there is told, and where to look", () => {
     ["a user", ["session", "list", "--user", "nobody@example.com"], 1, "postern user list"],
     ["a user to revoke", ["revoke", "--user", "nobody"], 1, "postern user list"],
     ["a page", ["session", "list", "--client", "x", "--page-token", "x"], 2, "page_token"],
-  ])("%s", { timeout: slow }, async (_, args, code, told) => {
+  ])("%s", { timeout: slow }, async (_, args, code, result) => {
     const ended = await run(args);
-    expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(told) });
+    expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(result) });
     expect(ended.stderr).not.toContain("unexpected");
   });
 });

@@ -48,7 +48,7 @@ export async function makeRun(dataDir: string): Promise<MakeRun> {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const pid = child.pid ?? 0;
-  const told = text(child.stderr);
+  const result = text(child.stderr);
   const [lines, rest]: [string[], string[]] = [[], []];
   const stdout = createInterface(child.stdout).on("line", (line) => {
     const isDone = lines.at(-1)?.startsWith("curl ") ?? false;
@@ -79,7 +79,7 @@ export async function makeRun(dataDir: string): Promise<MakeRun> {
     };
   } catch (error) {
     for (const one of [...childrenOf(pid), pid]) signal(one, "SIGKILL");
-    throw new Error(`make run did not start:\n${lines.join("\n")}\n${await told}`, { cause: error });
+    throw new Error(`make run did not start:\n${lines.join("\n")}\n${await result}`, { cause: error });
   }
 }
 

@@ -223,13 +223,13 @@ async function introspect(url: string, agent: Agent): Promise<IncomingMessage> {
 /** An HTTP/2 session whose client can be kept from what the server says. */
 async function connectDeaf(url: string) {
   const socket = await connectTo(url);
-  const told = Promise.withResolvers<void>();
+  const result = Promise.withResolvers<void>();
   let gate = Promise.resolve();
   let open = () => {};
   let deaf = false;
   const heard = new Transform({
     transform(piece, _encoding, done) {
-      if (deaf) told.resolve();
+      if (deaf) result.resolve();
       gate.then(() => done(null, piece));
     },
   });
@@ -241,7 +241,7 @@ async function connectDeaf(url: string) {
   return {
     session,
     /** Resolves when the server has said something that the client does not hear. */
-    toldSomething: told.promise,
+    toldSomething: result.promise,
     /** Resolves when the client has sent something more. */
     saidSomething: () =>
       poll("something is sent", 20_000, async () => (socket.bytesWritten > before ? true : undefined)),

@@ -79,15 +79,15 @@ describe("an embedded database whose server is killed", () => {
     const { uid, gid } = await stat(database);
     // Postgres itself takes any process of its own user for the one that the file names.
     const as = process.getuid?.() === 0 ? { uid, gid } : {};
-    const stranger = spawn("/bin/sh", ["-c", "read -r line"], { ...as, cwd: "/", env: {} });
+    const outsider = spawn("/bin/sh", ["-c", "read -r line"], { ...as, cwd: "/", env: {} });
     try {
-      const lines = [stranger.pid, database, 1, 1, "", "127.0.0.1", "", "ready   ", ""];
+      const lines = [outsider.pid, database, 1, 1, "", "127.0.0.1", "", "ready   ", ""];
       await writeFile(join(database, "postmaster.pid"), lines.join("\n"));
       await using next = await startEmbedded(options);
       expect(await query(next.databaseUrl, "select 1 as one")).toEqual([{ one: 1 }]);
-      expect(stranger.exitCode).toBeNull();
+      expect(outsider.exitCode).toBeNull();
     } finally {
-      stranger.stdin.end();
+      outsider.stdin.end();
     }
   });
 });

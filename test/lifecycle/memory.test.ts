@@ -98,11 +98,11 @@ describe("K06: keys in memory", () => {
     const child = spawn(process.execPath, ["-e", "process.stdin.resume(); console.log('up')"]);
     const exit = once(child, "exit");
     await once(child.stdout, "data");
-    const [told] = await Promise.all([
+    const [result] = await Promise.all([
       once(createInterface(child.stderr), "line"),
       process.kill(child.pid ?? 0, "SIGUSR1"),
     ]);
-    expect(String(told)).toMatch(/inspector|debugger/i);
+    expect(String(result)).toMatch(/inspector|debugger/i);
     child.kill("SIGKILL");
     await exit;
   });

@@ -47,8 +47,8 @@ test("/metrics tells what docs/reference/metrics.md says, and each moves with wh
   const names = [...metrics.keys()]
     .map((name) => name.replace(/\{.*/, ""))
     .filter((name) => /^postern_/.test(name));
-  const told = new Set(names.filter((name) => !/_(bucket|sum)$/.test(name)));
-  expect([...told].sort()).toEqual((await documented()).sort());
+  const result = new Set(names.filter((name) => !/_(bucket|sum)$/.test(name)));
+  expect([...result].sort()).toEqual((await documented()).sort());
 
   const method = (name: string) => `method="postern.auth.v1.AuthService/${name}"`;
   expect(Object.fromEntries(metrics)).toMatchObject({

@@ -19,10 +19,10 @@ const bytesPerCall = 1_000;
 async function heapOf(server: ServerProcess): Promise<number> {
   const seen = server.logs.length;
   process.kill(server.pid, "SIGUSR2");
-  const told = await poll("the garbage is collected", 20_000, async () =>
+  const result = await poll("the garbage is collected", 20_000, async () =>
     server.logs.slice(seen).find(({ event }) => event === "collected"),
   );
-  return Number(told["heapUsed"]) + Number(told["external"]);
+  return Number(result["heapUsed"]) + Number(result["external"]);
 }
 
 test("L15 in a short soak at half load, calls leave nothing behind", { timeout: 90_000 }, async ({

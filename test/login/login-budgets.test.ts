@@ -92,19 +92,19 @@ describe("D05 nobody locks another out", () => {
     const clientAddress = newAddress();
     const deviceToken = await knownDevice(one.web, { identifier: email });
     const foreign = await knownDevice(one.web, { identifier: theirs.email });
-    const stranger = { identifier: email, clientAddress };
-    expect(await guessWrong(one.web, { ...stranger, deviceToken }, 4)).toEqual({
+    const outsider = { identifier: email, clientAddress };
+    expect(await guessWrong(one.web, { ...outsider, deviceToken }, 4)).toEqual({
       INVALID_CREDENTIALS: 3,
       RATE_LIMITED: 1,
     });
-    expect(await verdict(one.web, { ...stranger, deviceToken })).toBe("RATE_LIMITED");
+    expect(await verdict(one.web, { ...outsider, deviceToken })).toBe("RATE_LIMITED");
     // The three guesses were the device's own: the stranger has all of its.
     for (const token of [foreign, `${deviceToken.slice(0, -1)}0`, "ptn_dv_"]) {
-      expect(await guessWrong(one.web, { ...stranger, deviceToken: token }, 1)).toEqual({
+      expect(await guessWrong(one.web, { ...outsider, deviceToken: token }, 1)).toEqual({
         INVALID_CREDENTIALS: 1,
       });
     }
-    expect(await verdict(one.web, { ...stranger, deviceToken: foreign })).toBe("RATE_LIMITED");
+    expect(await verdict(one.web, { ...outsider, deviceToken: foreign })).toBe("RATE_LIMITED");
   });
 
   test("after a change of the password the devices from before share one budget, and lock out no known address", async () => {
@@ -336,9 +336,9 @@ describe("the setting", () => {
     await using server = await startServer({ databaseUrl: two.databaseUrl, env: { ...two.env, ...env } });
     using web = createClients({ baseUrl: server.http, credential: TOKENS.web });
     const { email: identifier } = await createUser(one.users);
-    const stranger = { identifier, clientAddress: newAddress() };
-    expect(await guessWrong(web.auth, stranger, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
-    const deviceToken = await knownDevice(web.auth, stranger);
-    expect(await guessWrong(web.auth, { ...stranger, deviceToken }, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
+    const outsider = { identifier, clientAddress: newAddress() };
+    expect(await guessWrong(web.auth, outsider, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
+    const deviceToken = await knownDevice(web.auth, outsider);
+    expect(await guessWrong(web.auth, { ...outsider, deviceToken }, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
   });
 });

@@ -247,7 +247,7 @@ describe("with Redis", () => {
     [
       "M08: more failures than anybody can have, for ever",
       (key: string) => [
-        ...Array.from({ length: 20 }, (_, index) => ["ZADD", key, 9e15 + index, `stranger ${index}`]),
+        ...Array.from({ length: 20 }, (_, index) => ["ZADD", key, 9e15 + index, `outsider ${index}`]),
         ["ZADD", key, "inf", "another"],
         ["PERSIST", key],
       ],

@@ -37,9 +37,9 @@ export async function startLoginStorm(options: StormOptions): Promise<LoginStorm
     async stop() {
       const report = once(worker, "message");
       worker.postMessage("stop");
-      const [told] = await report;
+      const [result] = await report;
       await worker.terminate();
-      return told as StormReport;
+      return result as StormReport;
     },
   };
 }

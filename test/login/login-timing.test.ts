@@ -106,7 +106,7 @@ test("the times of known, unknown and disabled accounts are of one distribution"
     const seen = resolution(times.get("known") ?? [], falseAlarm / pairs.length);
     await annotate(
       `${what}: quartiles ${describeTimes(times)}; distances ${distances.join("; ")}, of ${pairs[0]?.bound.toFixed(3)} ` +
-        `borne; ${seen.toFixed(2)} ms more would be seen`,
+        `allowed; ${seen.toFixed(2)} ms more would be seen`,
     );
     for (const { names, distance, bound } of pairs) expect(distance, `${what}: ${names}`).toBeLessThan(bound);
   }

@@ -79,12 +79,12 @@ async function total({ a, b }: TwoServers, name: string): Promise<number> {
 }
 
 /** Of what is borne, all was used; where Redis was missed each server may have borne as much. */
-function expectBounds({ guesses, missed }: Attack, borne: number): void {
+function expectBounds({ guesses, missed }: Attack, allowed: number): void {
   const { INVALID_CREDENTIALS = 0, RATE_LIMITED = 0, ...others } = guesses;
   const withoutVerdict = Object.values(others).reduce((sum, count) => sum + count, 0);
   // One that had no verdict may have been judged.
-  expect(INVALID_CREDENTIALS + withoutVerdict).toBeGreaterThanOrEqual(borne);
-  expect(INVALID_CREDENTIALS).toBeLessThanOrEqual(missed === 0 ? borne : 2 * borne);
+  expect(INVALID_CREDENTIALS + withoutVerdict).toBeGreaterThanOrEqual(allowed);
+  expect(INVALID_CREDENTIALS).toBeLessThanOrEqual(missed === 0 ? allowed : 2 * allowed);
   expect(RATE_LIMITED).toBeGreaterThan(0);
   expect(undecided).toEqual(expect.arrayContaining(Object.keys(others)));
 }

@@ -23,14 +23,14 @@ function urlWith(
 /** How a command ends that cannot use its database. */
 async function refusal(args: readonly string[], url: string) {
   const { code, stdout, stderr } = await runPostern(args, serveSettings(url, masterKey));
-  return { code, stdout, told: stderr.replaceAll(/^\{.*\}\n/gm, "") };
+  return { code, stdout, result: stderr.replaceAll(/^\{.*\}\n/gm, "") };
 }
 
 /** Expects no part of the URL in the output, and no warning of a library. */
-function expectTold(told: string, url: string, ...untold: string[]) {
-  expect(told).toContain("POSTERN_DATABASE_URL");
-  expect(told).not.toContain("Warning");
-  for (const text of [url, ...untold]) if (text !== "") expect(told).not.toContain(text);
+function expectTold(result: string, url: string, ...untold: string[]) {
+  expect(result).toContain("POSTERN_DATABASE_URL");
+  expect(result).not.toContain("Warning");
+  for (const text of [url, ...untold]) if (text !== "") expect(result).not.toContain(text);
 }
 
 describe("a database that another setting alone would open ends the start with exit code 2", () => {
@@ -48,7 +48,7 @@ describe("a database that another setting alone would open ends the start with e
       () => urlWith(shared(), { search: "sslmode=verify-full" }),
       /speaks no TLS/,
     ],
-  ])("%s", async (_, makeUrl, told) => {
+  ])("%s", async (_, makeUrl, result) => {
     const url = makeUrl();
     const { username, password } = new URL(url);
     const ended = await Promise.all(
@@ -56,8 +56,8 @@ describe("a database that another setting alone would open ends the start with e
     );
     for (const one of ended) {
       expect(one).toMatchObject({ code: 2, stdout: "" });
-      expect(one.told).toMatch(told);
-      expectTold(one.told, url, password, "ghost_database", username === "postgres" ? "" : username);
+      expect(one.result).toMatch(result);
+      expectTold(one.result, url, password, "ghost_database", username === "postgres" ? "" : username);
     }
   });
 
@@ -71,7 +71,7 @@ describe("a database that another setting alone would open ends the start with e
     ]) {
       const ended = await refusal(["migrate"], url);
       expect(ended).toMatchObject({ code: 2, stdout: "" });
-      expectTold(ended.told, url, "wr0ng-one", "ghost_role", "ghost_database");
+      expectTold(ended.result, url, "wr0ng-one", "ghost_role", "ghost_database");
     }
   });
 
@@ -89,12 +89,12 @@ describe.each([["check-config"], ["serve"], ["migrate"]])("O14: postern %s", (co
     ["sslmode=allow", "sslmode=verify-full"],
     ["sslmode=verify-full&sslrootcert=/nope.pem", "`sslrootcert`"],
     ["sslmod=verify-full", "`sslmode`"],
-  ])("refuses %s", async (search, told) => {
+  ])("refuses %s", async (search, result) => {
     const url = urlWith("postgres://u:p@127.0.0.1:1/db", { search });
     const ended = await refusal([command], url);
     expect(ended).toMatchObject({ code: 2, stdout: "" });
-    expect(ended.told).toContain(told);
-    expectTold(ended.told, url, "nope.pem");
+    expect(ended.result).toContain(result);
+    expectTold(ended.result, url, "nope.pem");
   });
 });
 
@@ -115,11 +115,11 @@ describe("a running server", () => {
       expect(await outcomeOf(introspect)).toBe("active");
       await asOwner(`alter role ${role} password 'the-second-one'`);
       await asOwner(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`);
-      const told = await poll("the log says what is wrong", 20_000, async () => {
+      const result = await poll("the log says what is wrong", 20_000, async () => {
         expect(["active", "UNAVAILABLE"]).toContain(await outcomeOf(introspect));
         return site.server.logs.find(({ msg }) => String(msg).startsWith("POSTERN_DATABASE_URL: "));
       });
-      expect(told).toMatchObject({ event: "store_fault", error: { code: "28P01" } });
+      expect(result).toMatchObject({ event: "store_fault", error: { code: "28P01" } });
       expect(JSON.stringify(site.server.logs)).not.toContain("the-first-one");
       expect(await site.web.auth.introspect({ token: session.accessToken }, inTime).catch(String)).toContain(
         "the database refuses Postern",
@@ -187,11 +187,11 @@ describe("a read-only database", () => {
       );
     });
     const refused = await poll("a call meets it", 20_000, async () => {
-      const told = await site.web.auth
+      const result = await site.web.auth
         .refresh({ refreshToken: session.refreshToken }, inTime)
         .then(() => "answered", String);
-      expect(told).not.toBe("answered");
-      return told.includes("read-only") ? told : undefined;
+      expect(result).not.toBe("answered");
+      return result.includes("read-only") ? result : undefined;
     });
     expect(refused).toContain("the database is read-only");
     expect(site.server.logs).toContainEqual(
@@ -242,12 +242,12 @@ describe.skipIf(!isLocal)("a database that speaks TLS", { timeout: 60_000 }, () 
     ["a role that may not log in", () => as(tlsRoles.barred), /may not log in/],
     ["a role that there is not", () => as(tlsRoles.nobody), /no such role/],
     ["a database that is closed to the role", () => as(tlsRoles.plain, "", "/closed"), /CONNECT/],
-  ])("refuses %s, and the start ends with exit code 2", async (_, makeUrl, told) => {
+  ])("refuses %s, and the start ends with exit code 2", async (_, makeUrl, result) => {
     const url = makeUrl();
     const ended = await refusal(["serve"], url);
     expect(ended).toMatchObject({ code: 2, stdout: "" });
-    expect(ended.told).toMatch(told);
-    expectTold(ended.told, url, tlsRoles.password, new URL(url).username);
+    expect(ended.result).toMatch(result);
+    expectTold(ended.result, url, tlsRoles.password, new URL(url).username);
   });
 
   test.each<[string, () => string]>([

@@ -70,7 +70,7 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
     replication.cutOff();
     // What the standby does not know: the end of a session, and a user.
     await site.web.auth.revoke({ target: { case: "sessionId", value: dead.sessionId } });
-    const stranger = await openSession(site);
+    const outsider = await openSession(site);
     expect(await isActive(site, dead.accessToken)).toBe(false);
     const id = parseId("ses", dead.sessionId);
     expect(await onStandby("select ended_at from postern.sessions where id = $1", [id])).toEqual([
@@ -78,9 +78,9 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
     ]);
 
     way.turn("standby");
-    for (const session of [living, dead, stranger]) {
+    for (const session of [living, dead, outsider]) {
       const calls = callsFor(site, session);
-      const names = namesOf(calls).filter((name) => session !== stranger || name !== "SetPassword");
+      const names = namesOf(calls).filter((name) => session !== outsider || name !== "SetPassword");
       // Once more: the first may have failed by the connections that broke.
       await outcomesOf(calls, names);
       expect(await outcomesOf(calls, names)).toEqual(allOf(names, "UNAVAILABLE"));
@@ -92,7 +92,7 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
     way.turn("primary");
     expect(await isActive(site, living.accessToken)).toBe(true);
     expect(await isActive(site, living.refreshToken)).toBe(true);
-    expect(await isActive(site, stranger.refreshToken)).toBe(true);
+    expect(await isActive(site, outsider.refreshToken)).toBe(true);
     expect(await isActive(site, dead.accessToken)).toBe(false);
     expect(await isActive(site, dead.refreshToken)).toBe(false);
     const { tokens } = await answered(() => site.web.auth.refresh({ refreshToken: living.refreshToken }));

@@ -259,19 +259,19 @@ test("a policy that throws counts away is told", async () => {
   const one = open(server.url);
   const { redis, clock } = one;
   await untilUp(redis, clock);
-  const told = new Set<string>();
-  const look = () => warnOfEviction(redis, (policy) => told.add(policy));
+  const result = new Set<string>();
+  const look = () => warnOfEviction(redis, (policy) => result.add(policy));
   await poll("the policy is told", 20_000, async () => {
     clock.ms += 1_000;
     look();
-    return told.size > 0 ? true : undefined;
+    return result.size > 0 ? true : undefined;
   });
-  expect(told).toEqual(new Set(["allkeys-lru"]));
+  expect(result).toEqual(new Set(["allkeys-lru"]));
   await server.command("CONFIG", "SET", "maxmemory-policy", "noeviction");
   // Those that looked before have been answered.
   await carriedOut(one, "PING");
-  told.clear();
+  result.clear();
   look();
   await carriedOut(one, "PING");
-  expect(told).toEqual(new Set());
+  expect(result).toEqual(new Set());
 });

@@ -78,10 +78,10 @@ async function keysOf(node: RedisNode): Promise<string[]> {
 
 async function untilUp({ a, b }: TwoServers): Promise<void> {
   await poll("both servers have their Redis", 60_000, async () => {
-    const told = await Promise.all(
+    const result = await Promise.all(
       [a, b].map(async ({ server }) => (await fetch(`${server.ops}/readyz`)).json()),
     );
-    return told.every((body) => (body as { stores: { redis: string } }).stores.redis === "up")
+    return result.every((body) => (body as { stores: { redis: string } }).stores.redis === "up")
       ? true
       : undefined;
   });

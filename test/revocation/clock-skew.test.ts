@@ -82,30 +82,30 @@ async function decisions(name: Name): Promise<unknown[]> {
   const { admin, web } = at(name);
   const { email, id } = await createUser(admin.admin);
   const guess = () => answered(() => web.auth.login({ identifier: email, password: "a guess" }));
-  const told: unknown[] = [await refusal(guess())];
+  const result: unknown[] = [await refusal(guess())];
   const first = await login(web.auth, email);
-  told.push(await isActive(name, first.accessToken));
-  told.push((await refresh(name, first.refreshToken)).refreshToken === first.refreshToken);
+  result.push(await isActive(name, first.accessToken));
+  result.push((await refresh(name, first.refreshToken)).refreshToken === first.refreshToken);
   await advanceClock(database.url, minute);
   const second = await refresh(name, first.refreshToken);
-  told.push(second.refreshToken === first.refreshToken);
-  told.push((await refresh(name, first.refreshToken)).refreshToken === second.refreshToken);
+  result.push(second.refreshToken === first.refreshToken);
+  result.push((await refresh(name, first.refreshToken)).refreshToken === second.refreshToken);
   await advanceClock(database.url, 4 * minute + 10_000);
   // The first has expired; services that bear a skew would take it a while longer.
-  told.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
+  result.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
   await advanceClock(database.url, 30_000);
-  told.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
-  told.push(await refusal(refresh(name, first.refreshToken)), await isActive(name, second.accessToken));
+  result.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
+  result.push(await refusal(refresh(name, first.refreshToken)), await isActive(name, second.accessToken));
   const other = await login(web.auth, email);
   await answered(() => web.auth.revoke({ target: { case: "token", value: other.accessToken } }));
-  told.push(await isActive(name, other.accessToken), await isActive(name, other.refreshToken));
+  result.push(await isActive(name, other.accessToken), await isActive(name, other.refreshToken));
   await answered(() => admin.auth.revoke({ target: { case: "userId", value: id } }));
-  told.push(await isActive(name, other.refreshToken), await refusal(refresh(name, other.refreshToken)));
+  result.push(await isActive(name, other.refreshToken), await refusal(refresh(name, other.refreshToken)));
   const last = await answered(() => web.auth.login({ identifier: email, password: PASSWORD }));
   const { tokens, session } = last.outcome.value ?? {};
-  told.push(await isActive(name, tokens?.accessToken ?? ""));
+  result.push(await isActive(name, tokens?.accessToken ?? ""));
   const lifeSeconds = Number(session?.expiresAt?.seconds) - Number(session?.createdAt?.seconds);
-  return [...told, lifeSeconds];
+  return [...result, lifeSeconds];
 }
 
 describe("O01: a replica whose clock is wrong by 10 minutes", () => {

@@ -125,7 +125,7 @@ describe("with two servers", () => {
     const setsTold = () =>
       Math.min(...readers.map(({ messages }) => messages.filter(({ keys }) => keys).length));
     /** Both readers have the set that both replicas publish: with these keys, and without those. */
-    const told = (these: readonly string[], those: readonly string[] = []) =>
+    const result = (these: readonly string[], those: readonly string[] = []) =>
       poll("the keys are told", 30_000, async () => {
         for (const { server } of [a, b]) {
           const kids = kidsIn(await (await fetch(`${server.http}/.well-known/jwks.json`)).text());
@@ -140,26 +140,26 @@ describe("with two servers", () => {
     const {
       keys: [{ id: first }],
     } = await key("list", "--purpose", "signing");
-    await told([first]);
+    await result([first]);
     const { id: second } = await key("prepare", "--purpose", "signing", "--alg", "EdDSA");
-    await told([first, second]);
+    await result([first, second]);
     const before = setsTold();
     await key("activate", second, "--now");
     // The same keys in other states are another set.
     await poll("the set is told again", 30_000, async () => (setsTold() > before ? true : undefined));
     const { accessToken } = await login(a.web, (await createUser(a.users)).email);
     expect(decodeProtectedHeader(accessToken).kid).toBe(second);
-    await told([first, second]);
+    await result([first, second]);
 
     const sequence = (await log()).length + 1;
     await key("taint", first);
     await Promise.all(readers.map((reader) => reader.until(sequence)));
-    await told([second], [first]);
+    await result([second], [first]);
     const { id: third } = await key("prepare", "--purpose", "signing");
     await key("activate", third, "--now");
-    await told([second, third], [first]);
+    await result([second, third], [first]);
     await key("remove", second, "--force");
-    await told([third], [first, second]);
+    await result([third], [first, second]);
     for (const { entries, end } of readers) {
       expect(entries.at(-1)).toMatchObject({ kind: "keyId", target: first, sequence });
       expect(end).toBeUndefined();

@@ -134,8 +134,8 @@ describe("A23 tokens that are too long", () => {
     );
     const code = length >= 64 * KIB ? "resource_exhausted" : "invalid_argument";
     expect(JSON.parse(refresh.body.toString()).code).toBe(code);
-    const told = await postJson(`${server.http}${INTROSPECT}`, TOKENS.web, JSON.stringify({ token }));
-    expect(told.body.toString()).not.toContain('"active"');
+    const result = await postJson(`${server.http}${INTROSPECT}`, TOKENS.web, JSON.stringify({ token }));
+    expect(result.body.toString()).not.toContain('"active"');
   });
 });
 

@@ -124,8 +124,8 @@ describe("J12 the owner that counts is the session's own", () => {
 
   test("a stranger, or another client's name, cannot refresh it, and spends nothing", async () => {
     const { refreshToken } = await login(as.web.auth, email);
-    const stranger = as.other.auth.refresh({ refreshToken, clientId: "web" });
-    expect(await stranger.then(() => "OK", reasonOf)).toBe("INVALID_REFRESH_TOKEN");
+    const outsider = as.other.auth.refresh({ refreshToken, clientId: "web" });
+    expect(await outsider.then(() => "OK", reasonOf)).toBe("INVALID_REFRESH_TOKEN");
     const misnamed = as.web.auth.refresh({ refreshToken, clientId: "other" });
     expect(await misnamed.then(() => "OK", reasonOf)).toBe("INVALID_REFRESH_TOKEN");
     expect(await refreshReason(refreshToken)).toBe("OK");

@@ -32,11 +32,11 @@ afterAll(async () => {
 
 async function setUp() {
   const { email, id } = await createUser(admin.admin);
-  const told: string[] = [];
-  const onRefreshToken = (refreshToken: string) => void told.push(refreshToken);
+  const result: string[] = [];
+  const onRefreshToken = (refreshToken: string) => void result.push(refreshToken);
   const login = { identifier: email, password: PASSWORD, scope: ["read"], device: "a test" };
   const options = { baseUrl: server.http, token: TOKENS.web, login, onRefreshToken };
-  return { id, email, told, options };
+  return { id, email, result, options };
 }
 
 const introspect = (token: string) => admin.auth.introspect({ token });
@@ -45,7 +45,7 @@ const withCode = (code: string) => expect.objectContaining({ name: "PosternError
 test.each(["1.1", "2"] as const)(
   "logs in, refreshes, and hands each new refresh token over: HTTP/%s",
   async (httpVersion) => {
-    const { id, told, options } = await setUp();
+    const { id, result, options } = await setUp();
     const baseUrl = httpVersion === "2" ? server.grpc : server.http;
     const origin = posternSession({ ...options, baseUrl, httpVersion });
     const first = await introspect(await createTokenSource(origin).token());
@@ -53,15 +53,15 @@ test.each(["1.1", "2"] as const)(
     const { accessToken, expiresInMs } = await origin.obtain();
     expect(expiresInMs).toBe(300_000);
     expect(await introspect(accessToken)).toMatchObject({ active: true, sessionId: first.sessionId });
-    expect(new Set(told).size).toBe(2);
+    expect(new Set(result).size).toBe(2);
   },
 );
 
 test("goes on from the refresh token that was handed over last", async () => {
-  const { told, options } = await setUp();
+  const { result, options } = await setUp();
   const before = await introspect(await createTokenSource(posternSession(options)).token());
   const { login: _, ...rest } = options;
-  const source = createTokenSource(posternSession({ ...rest, refreshToken: told.at(-1) ?? "" }));
+  const source = createTokenSource(posternSession({ ...rest, refreshToken: result.at(-1) ?? "" }));
   expect(await introspect(await source.token())).toMatchObject({ active: true, sessionId: before.sessionId });
 });
 
@@ -103,7 +103,7 @@ test.each([
   ["within one try", 1],
   ["by a later try", 3],
 ])("C08: a lost answer of a refresh costs no session, %s", async (_, lost) => {
-  const { told, options } = await setUp();
+  const { result, options } = await setUp();
   await using proxy = await startLossyProxy();
   const origin = posternSession({ ...options, baseUrl: proxy.url });
   const before = await introspect((await origin.obtain()).accessToken);
@@ -111,7 +111,7 @@ test.each([
   if (lost === 3) await expect(origin.obtain()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));
   const { accessToken } = await origin.obtain();
   expect(await introspect(accessToken)).toMatchObject({ active: true, sessionId: before.sessionId });
-  expect(told).toHaveLength(2);
+  expect(result).toHaveLength(2);
 });
 
 describe("when its session is revoked, a source", () => {
@@ -126,11 +126,11 @@ describe("when its session is revoked, a source", () => {
   });
 
   test("without one is at its end", async () => {
-    const { told, options } = await setUp();
+    const { result, options } = await setUp();
     const { sessionId } = await introspect((await posternSession(options).obtain()).accessToken);
     await admin.auth.revoke({ target: { case: "sessionId", value: sessionId } });
     const { login: _, ...rest } = options;
-    const source = createTokenSource(posternSession({ ...rest, refreshToken: told.at(-1) ?? "" }));
+    const source = createTokenSource(posternSession({ ...rest, refreshToken: result.at(-1) ?? "" }));
     await expect(source.token()).rejects.toEqual(withCode("ERR_SESSION_ENDED"));
   });
 });

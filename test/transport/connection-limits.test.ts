@@ -39,11 +39,11 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
     using sockets = new Sockets();
     const first = await sockets.open(server.http);
     await untilOpen("http", 1);
-    const told = first.toArray();
+    const result = first.toArray();
     for (let count = 1; count < max; count += 1) await sockets.open(server.http);
     await untilOpen("http", max);
     await sockets.open(server.http);
-    expect((await told).join("")).toMatch(unavailable);
+    expect((await result).join("")).toMatch(unavailable);
     expect(await metric('postern_connections_refused_total{listener="http"}')).toBe(1);
     expect(await open("http")).toBe(max);
     sockets[Symbol.dispose]();

@@ -83,20 +83,20 @@ async function expectUntoldBy(
   hasCome: () => boolean | Promise<boolean>,
 ): Promise<void> {
   const client = createClients({ baseUrl: server.http, credential: TOKENS.web });
-  const told: string[] = [];
+  const result: string[] = [];
   await poll(what, 20_000, async () => {
     const calls = [
       client.auth.login({ identifier: "nobody@people.test", password: PASSWORD }),
       client.auth.introspect({ token: TOKENS.other }),
     ];
     for (const call of calls)
-      told.push(await call.then(JSON.stringify, (error) => `${reasonOf(error)} ${error}`));
+      result.push(await call.then(JSON.stringify, (error) => `${reasonOf(error)} ${error}`));
     if (await hasCome()) return true;
     await delay(restMs);
     return undefined;
   });
-  for (const path of ["/metrics", "/readyz"]) told.push(await (await fetch(`${server.ops}${path}`)).text());
-  expectUntold(JSON.stringify(server.logs), ...told);
+  for (const path of ["/metrics", "/readyz"]) result.push(await (await fetch(`${server.ops}${path}`)).text());
+  expectUntold(JSON.stringify(server.logs), ...result);
 }
 
 function expectLogged(server: ServerProcess, event: string): Promise<void> {

@@ -75,11 +75,11 @@ describe("whatever is revoked on one server is refused by verifiers at both, and
     ["a user", ({ userId }) => ({ case: "userId", value: userId }), { sessionToo: true, userToo: true }],
   ])("%s", async (_, target, { sessionToo, userToo }) => {
     await using stations = await openStations([two.a, two.b]);
-    const [user, stranger] = [await createUser(two.a.users), await createUser(two.a.users)];
+    const [user, outsider] = [await createUser(two.a.users), await createUser(two.a.users)];
     const ended = { ...(await login(two.a.web, user.email)), userId: user.id };
     const sibling = (await refresh(two.b.web, ended.refreshToken)).accessToken;
     const other = (await login(two.b.web, user.email)).accessToken;
-    const strange = (await login(two.b.web, stranger.email)).accessToken;
+    const strange = (await login(two.b.web, outsider.email)).accessToken;
     const all = [ended.accessToken, sibling, other, strange];
     for (const station of stations) {
       for (const token of all) expect(await verdict(station, token)).toBe("accepted");

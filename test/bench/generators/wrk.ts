@@ -17,14 +17,14 @@ export async function wrk({ url, requests, calls }: Load): Promise<Seen> {
     const pieces = requests.flatMap((request) => [Buffer.from(`${request.length}\n`), request]);
     await writeFile(file, Buffer.concat(pieces), { mode: 0o600 });
     const connections = Math.min(inFlight, calls);
-    const told = await run([
+    const result = await run([
       ...["-t", "1", "-c", `${connections}`, "-d", `${patienceSeconds}s`, "--timeout", "30s", "-s", script],
       ...[url, "--", file, `${calls}`, `${connections}`],
     ]);
-    if (told.calls !== calls || told.faults > 0) {
-      throw new Error(`wrk made ${told.calls} of ${calls} calls, ${told.faults} of them failed`);
+    if (result.calls !== calls || result.faults > 0) {
+      throw new Error(`wrk made ${result.calls} of ${calls} calls, ${result.faults} of them failed`);
     }
-    return told;
+    return result;
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -38,14 +38,14 @@ interface Told extends Seen {
 async function run(args: readonly string[]): Promise<Told> {
   const child = spawn("wrk", args, { stdio: ["ignore", "pipe", "inherit"] });
   const closed = once(child, "close");
-  let told: Told | undefined;
+  let result: Told | undefined;
   let interrupting: NodeJS.Timeout | undefined;
   createInterface(child.stdout).on("line", (line) => {
     // wrk sleeps until its time is up, or a signal comes after it has begun to sleep.
     if (line === "parked") interrupting = setInterval(() => child.kill("SIGINT"), 10);
-    if (line.startsWith("{")) told = JSON.parse(line);
+    if (line.startsWith("{")) result = JSON.parse(line);
   });
   const [code] = await closed.finally(() => clearInterval(interrupting));
-  if (told === undefined) throw new Error(`wrk ended with ${code} and told nothing`);
-  return told;
+  if (result === undefined) throw new Error(`wrk ended with ${code} and result nothing`);
+  return result;
 }

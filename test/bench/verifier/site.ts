@@ -81,8 +81,8 @@ async function memoryOf({ pid, logs }: ServerProcess): Promise<Memory> {
   const before = logs.length;
   process.kill(pid, "SIGUSR2");
   const used = await poll("it has collected its garbage", 60_000, async () => {
-    const told = logs.slice(before).find(({ event }) => event === "collected");
-    return told && Number(told["heapUsed"]) + Number(told["external"]);
+    const result = logs.slice(before).find(({ event }) => event === "collected");
+    return result && Number(result["heapUsed"]) + Number(result["external"]);
   });
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return { rss: Number(kib) * 1_024, used };

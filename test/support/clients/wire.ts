@@ -113,9 +113,9 @@ export function frame(message: Uint8Array, compressed = false): Buffer {
 
 /** The gRPC status in an answer, from its headers, trailers or gRPC-Web's trailer frame; -1: none. */
 export function grpcStatus(answer: WireAnswer): number {
-  const told =
+  const result =
     answer.headers["grpc-status"] ?? /grpc-status: ?(\d+)/i.exec(answer.body.toString("latin1"))?.[1];
-  return told === undefined ? -1 : Number(told);
+  return result === undefined ? -1 : Number(result);
 }
 
 /** The code in a Connect error's body. */

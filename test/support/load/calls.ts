@@ -91,9 +91,9 @@ export function createCalls(record: LoadRecord) {
     const { kind, of, on, span } = call;
     const hasVerdict = isVerdict(outcome);
     record.finished({ kind, outcome, hasVerdict, ms: span.end - span.begin });
-    const told = `${kind} of ${of} on ${on.name} at ${span.begin.toFixed(2)} ms: ${outcome}`;
-    if (outcome === PAST_DEADLINE) record.pastDeadline.push(told);
-    if (hasVerdict) judge(outcome)?.push(told);
+    const result = `${kind} of ${of} on ${on.name} at ${span.begin.toFixed(2)} ms: ${outcome}`;
+    if (outcome === PAST_DEADLINE) record.pastDeadline.push(result);
+    if (hasVerdict) judge(outcome)?.push(result);
     else await delay(pauseMs);
   }
   const only =
@@ -125,21 +125,21 @@ export function createCalls(record: LoadRecord) {
       const isWhole = active
         ? rest.sessionId === session.id && rest.subject === session.user.id
         : Object.keys(rest).length === 0;
-      const told = !answer.ok ? answer.reason : isWhole ? outcome : `${outcome}, and more than that, or less`;
-      await settle({ kind: "introspect", of: name, on, span }, told, only("active", "inactive"));
-      return told;
+      const result = !answer.ok ? answer.reason : isWhole ? outcome : `${outcome}, and more than that, or less`;
+      await settle({ kind: "introspect", of: name, on, span }, result, only("active", "inactive"));
+      return result;
     },
 
     async revoke({ target, id, request }: RevokeTarget, on: LoadServer): Promise<Outcome> {
       const as = target === "user" ? "admin" : "web";
       const { answer, span } = await call(on, "Revoke", request, as);
-      const told = answer.ok ? "answered" : answer.reason;
-      if (told !== NEVER_SENT) {
+      const result = answer.ok ? "answered" : answer.reason;
+      if (result !== NEVER_SENT) {
         const outcome = answer.ok ? "answered" : "unknown";
         history.push({ kind: "revoke", target, id, outcome, on: on.name, ...span });
       }
-      await settle({ kind: `revoke ${target}`, of: id, on, span }, told, only("answered"));
-      return told;
+      await settle({ kind: `revoke ${target}`, of: id, on, span }, result, only("answered"));
+      return result;
     },
 
     /**
@@ -186,8 +186,8 @@ export function createCalls(record: LoadRecord) {
       const { answer, span } = await call<LoginResponse>(on, "Login", request);
       const found = answer.ok ? answer.message.loggedIn : undefined;
       const isOwn = found !== undefined && found.session.userId === user.id;
-      const told = !answer.ok ? answer.reason : isOwn ? "opened" : "no session of the user";
-      await settle({ kind: "login", of: user.id, on, span }, told, only("opened"));
+      const result = !answer.ok ? answer.reason : isOwn ? "opened" : "no session of the user";
+      await settle({ kind: "login", of: user.id, on, span }, result, only("opened"));
       if (found === undefined) return undefined;
       const { tokens, session } = found;
       return opened(user, { id: session.id, ...tokens }, span, Number.parseFloat(tokens.expiresIn));

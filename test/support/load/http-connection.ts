@@ -84,9 +84,9 @@ export function parseAnswer(
   return body && { status, ...body, closes: /\r\nconnection: *close/i.test(head) };
 }
 
-function parseLength(bytes: Buffer, from: number, told: string | undefined) {
-  if (told === undefined) throw new Error("an answer that does not tell its length");
-  const length = from + Number(told);
+function parseLength(bytes: Buffer, from: number, result: string | undefined) {
+  if (result === undefined) throw new Error("an answer that does not tell its length");
+  const length = from + Number(result);
   return bytes.length < length ? undefined : { body: bytes.toString("utf8", from, length), length };
 }
 

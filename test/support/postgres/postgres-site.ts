@@ -110,9 +110,9 @@ export async function outcomeOf(call: Call): Promise<string> {
   } catch (error) {
     const reason = reasonOf(error);
     if (!["UNAVAILABLE", "OVERLOADED"].includes(reason)) return reason;
-    const told = ConnectError.from(error);
-    const { seconds = 0n, nanos = 0 } = told.findDetails(ErrorDetailSchema)[0]?.retryAfter ?? {};
-    const saysWhen = (seconds > 0n || nanos > 0) && /^[1-9]\d*$/.test(told.metadata.get("retry-after") ?? "");
+    const result = ConnectError.from(error);
+    const { seconds = 0n, nanos = 0 } = result.findDetails(ErrorDetailSchema)[0]?.retryAfter ?? {};
+    const saysWhen = (seconds > 0n || nanos > 0) && /^[1-9]\d*$/.test(result.metadata.get("retry-after") ?? "");
     return saysWhen ? reason : `${reason} without a time`;
   }
 }

@@ -48,10 +48,10 @@ export async function startSentinel(): Promise<RedisSentinel> {
   );
 
   async function agreed(): Promise<RedisNode | undefined> {
-    const told = await Promise.allSettled(
+    const result = await Promise.allSettled(
       sentinels.map((one) => one.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)),
     );
-    const ports = told.filter((one) => one.status === "fulfilled").map(({ value }) => (value as string[])[1]);
+    const ports = result.filter((one) => one.status === "fulfilled").map(({ value }) => (value as string[])[1]);
     if (ports.length < 2 || new Set(ports).size > 1) return undefined;
     return nodes.find(({ port }) => String(port) === ports[0]);
   }

@@ -130,8 +130,8 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     };
   } catch (error) {
     await kill("SIGKILL");
-    const told = logs.map((line) => JSON.stringify(line)).join("\n");
-    throw new Error(`the server did not start:\n${told}`, { cause: error });
+    const result = logs.map((line) => JSON.stringify(line)).join("\n");
+    throw new Error(`the server did not start:\n${result}`, { cause: error });
   }
 }
 

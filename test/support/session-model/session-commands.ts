@@ -10,7 +10,7 @@ import {
   type Replica,
   reasonOf,
   stopClock,
-  stranger,
+  outsider,
 } from "./session-system.ts";
 
 /** The real thing, as its clients see it: replicas to ask, and the tokens that they have given. */
@@ -93,7 +93,7 @@ function refreshCommand(step: RefreshStep): Command {
     const shown = Math.max(0, refreshTokens.length - 1 - back);
     const answer = at(system.replicas, on).refresh(
       at(refreshTokens, shown),
-      foreign ? stranger : caller,
+      foreign ? outsider : caller,
       requestId,
     );
     const expected = model.refresh(session, shown, { requestId, foreign });

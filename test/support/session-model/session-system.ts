@@ -58,7 +58,7 @@ export const caller: Caller = {
   clients: everything,
   trustedAddress: true,
 };
-export const stranger: Caller = { ...caller, name: "stranger" };
+export const outsider: Caller = { ...caller, name: "stranger" };
 
 const policy = {
   accessTtlMs: lives.access * 1000,
