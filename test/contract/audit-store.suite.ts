@@ -29,7 +29,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   });
   afterAll(() => fixture[Symbol.asyncDispose]());
 
-  /** A record that no other test makes; `requestId` tells the record of a test apart. */
+  /** A record with a `requestId` that no other test uses. */
   function recordOf(overrides: Partial<AuditRecord> = {}): AuditRecord {
     return {
       event: "login_refused",
@@ -161,7 +161,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
       const [, b, c] = times;
       const next = new Date((b?.getTime() ?? 0) + 1);
       const found = async (filter: AuditFilter) => requests((await readAll({ caller, ...filter })).events);
-      // Times are kept to the microsecond, and told to the millisecond.
+      // Times are stored in microseconds and returned in milliseconds.
       expect(await found({ since: b })).toEqual(["b", "c"]);
       expect(await found({ since: next })).toEqual(["c"]);
       expect(await found({ until: b })).toEqual(["a"]);
@@ -172,7 +172,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
   });
 
   describe("purging", () => {
-    test("takes what is older than asked for, the oldest first, so many at once", async () => {
+    test("deletes records that are older than the limit, the oldest first, up to a number", async () => {
       const caller = newId();
       await recorded(4, { caller });
       await fixture.advanceClock(40 * day);
@@ -192,7 +192,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
       expect(requests((await readAll({ caller })).events)).toEqual(["0", "1"]);
     });
 
-    test("spares what is younger than 30 days, whatever is asked", async () => {
+    test("keeps records younger than 30 days, at any limit", async () => {
       const caller = newId();
       await recorded(1, { caller });
       await fixture.advanceClock(30 * day - 60_000);
@@ -203,7 +203,7 @@ export function auditStoreSuite(open: () => Promise<AuditStoreFixture>): void {
       expect((await readAll({ caller })).events).toHaveLength(0);
     });
 
-    test("takes a thousand at once at the most, and every row once, by however many replicas", async () => {
+    test("deletes at most a thousand at once, and each row once, on any number of replicas", async () => {
       const caller = newId();
       await one.record(Array.from({ length: 2_500 }, () => recordOf({ caller })));
       await fixture.advanceClock(31 * day);

@@ -64,7 +64,7 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
     }
   });
 
-  test("failures and places held stand in for one another", async () => {
+  test("failures and reserved places count together", async () => {
     const budget = newBudget(3);
     await fail(budget, 2);
     const [held = ""] = await hold(budget, 1);
@@ -75,7 +75,7 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
     expect(await kindOf(budget, other)).toBe("spent");
   });
 
-  test("a failure is forgotten after the window, when it is told that it is", async () => {
+  test("a failure expires after the window, also at a given time", async () => {
     const budget = newBudget(2);
     await fail(budget, 1);
     await fixture.advanceClock(200_000);
@@ -105,12 +105,12 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
     expect(retryAfterMs(spent)).toBeLessThanOrEqual(windowMs - 200_000);
   });
 
-  test("a place that nobody settles is free again in the end", async () => {
+  test("a place that is never settled is free again later", async () => {
     const budget = newBudget(2);
     const [lost = ""] = await hold(budget, 2);
     await fixture.advanceClock(reservationMs);
     await hold(budget, 2);
-    // Whoever comes back so late has nothing to give.
+    // A caller that settles this late changes nothing.
     await store.settle(budget, lost, false);
     expect(await kindOf(budget)).toBe("busy");
   });
@@ -131,7 +131,7 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
     expect(await kindOf(budget)).toBe("busy");
   });
 
-  test("budgets are told apart by name and by key", async () => {
+  test("budgets differ by name and by key", async () => {
     const budget = newBudget(1);
     const others: Budget[] = [
       { ...budget, name: "address" },
@@ -158,7 +158,7 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
         const got = await askAtOnce(budget);
         const held = got.filter(({ kind }) => kind === "reserved");
         expect(held.length).toBeLessThanOrEqual(10);
-        // Of one that was not answered nobody knows whether it has a place.
+        // An unanswered reservation may or may not have a place.
         if (got.some(({ kind }) => kind === "unanswered")) {
           expect(rounds).toBeLessThan(10);
           continue;
@@ -183,7 +183,7 @@ export function budgetStoreSuite(open: () => Promise<BudgetStoreFixture>): void 
   });
 }
 
-/** What a call comes to whose answer a machine with too much to do has lost. */
+/** The outcome of a call whose answer was lost on an overloaded machine. */
 function unanswered(error: unknown): "unanswered" {
   if (error instanceof AuthError && error.reason === "UNAVAILABLE") return "unanswered";
   throw error;

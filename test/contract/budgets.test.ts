@@ -84,7 +84,7 @@ describe("in a Cluster", () => {
   });
 });
 
-describe("what stands in Redis", () => {
+describe("data in Redis", () => {
   const budget: Budget = {
     name: "account",
     key: "alice@example.com\x00192.0.2.1",
@@ -115,7 +115,7 @@ describe("what stands in Redis", () => {
     await store.settle(budget, reservation, true);
   }
 
-  test("a place that is asked for again, because the answer was lost, is held once", async () => {
+  test("a retried reservation, after a lost answer, has one place", async () => {
     await using site = await open();
     for (const reservation of ["one", "one", "two", "two", "one"]) {
       expect(await site.store.reserve(budget, reservation)).toEqual({ kind: "reserved" });
@@ -123,7 +123,7 @@ describe("what stands in Redis", () => {
     expect(await site.store.reserve(budget, "three")).toEqual({ kind: "busy" });
   });
 
-  test("nothing that an outsider chose, and nothing for ever", async () => {
+  test("contains no text from clients, and every key expires", async () => {
     await using redis = await open();
     await failed(redis.store);
     await redis.store.reserve(budget, newId());
@@ -176,7 +176,7 @@ describe("what stands in Redis", () => {
     expect(sizes).toEqual([1, 1]);
   });
 
-  test("a server that was flushed counts anew", async () => {
+  test("a flushed server counts from zero", async () => {
     await using redis = await open();
     await failed(redis.store);
     await failed(redis.store);

@@ -43,7 +43,7 @@ export function cleanerSuite(open: () => Promise<CleanerFixture>): void {
   }
 
   describe("sessions", () => {
-    /** What a refresh is told: `unknown` once the row is gone. */
+    /** The outcome of a refresh: `unknown` after the row was deleted. */
     const asked = async (session: NewSession) => (await bench.rotate(session, 0)).kind;
 
     test("stay for a day after their end, ended before it or not, and go then", async () => {
@@ -72,7 +72,7 @@ export function cleanerSuite(open: () => Promise<CleanerFixture>): void {
       expect((await bench.rotate(session, 0)).kind).toBe("reused");
     });
 
-    test("go in the order of their ends, as many as asked for, on from where the last batch ended", async () => {
+    test("are deleted in the order of their ends, up to the limit, from where the last batch ended", async () => {
       await begin("sessions");
       const made: NewSession[] = [];
       for (let i = 0; i < 5; i++) {
@@ -121,7 +121,7 @@ export function cleanerSuite(open: () => Promise<CleanerFixture>): void {
       const second = await revocations.revokeUser((await bench.opened()).userId, actor);
       await fixture.advanceClock(minute);
       expect(await rows("revocations")).toBe(1);
-      // Whoever stood before the first one finds a gap, and no end of the log before its head.
+      // A reader before the first entry finds a gap, and not an end of the log before its head.
       const { head, entries } = await revocations.readAfter(known);
       expect([first, second].map((outcome) => "seq" in outcome && outcome.seq - known.seq)).toEqual([1, 2]);
       expect(head.seq).toBe(known.seq + 2);
@@ -169,7 +169,7 @@ export function cleanerSuite(open: () => Promise<CleanerFixture>): void {
     expect(await rows("addresses")).toBe(1);
     await fixture.advanceClock(2 * day);
     expect(await rows("addresses")).toBe(1);
-    // And are learned anew.
+    // And are learned again.
     await from("192.0.2.1");
     const user = await bench.stores.users.find({ id: login.userId });
     const key = { emailKey: user?.email ?? "" };

@@ -93,7 +93,7 @@ export function keyStoreSuite(open: () => Promise<KeyStoreFixture>): void {
   });
 
   describe("prepare", () => {
-    test("adds a key of any algorithm beside the others", async () => {
+    test("adds a key of any algorithm", async () => {
       await using fixture = await open();
       const [keys] = fixture.stores;
       await keys.addFirst(newKey("signing"), actor);
@@ -127,7 +127,7 @@ export function keyStoreSuite(open: () => Promise<KeyStoreFixture>): void {
       expect(await keys.prepare(newKey("signing"), unlessPrepared, actor)).toBe("already");
     });
 
-    test("no more than `most`, at once too; removed ones and those of the other purpose do not count", async () => {
+    test("at most `most`, also concurrently; removed keys and those of the other purpose do not count", async () => {
       await using fixture = await open();
       const [keys, other] = fixture.stores;
       await keys.addFirst(newKey("refresh"), actor);

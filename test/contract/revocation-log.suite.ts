@@ -163,7 +163,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
       expect(entries).toHaveLength(1);
     });
 
-    test("a session of none of the clients named is foreign, and lives on", async () => {
+    test("a session of another client is foreign, and stays open", async () => {
       const sessionId = await newSession("web");
       const entries = await added(async () => {
         for (const clients of [new Set(["app", "web2"]), new Set<string>()]) {
@@ -180,7 +180,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
       expect(await log.revokeUser(newId(), actor)).toEqual({ kind: "already", seq });
     });
 
-    test("a user, a client and everything are revoked anew each time: logins may have come between", async () => {
+    test("a user, a client and everything are revoked again each time, because of logins in between", async () => {
       const userId = await newUser();
       const entries = await added(async () => {
         for (let i = 0; i < 2; i++) {
@@ -202,7 +202,7 @@ export function revocationLogSuite(open: () => Promise<SessionStoreFixture>): vo
     });
   });
 
-  test("many concurrent revocations on two replicas: gap-free, linked, each with a number of its own", async () => {
+  test("many concurrent revocations on two replicas: without gaps, linked, each with its own number", async () => {
     const [userId, sessionIds] = [await newUser(), await Promise.all(Array.from({ length: 20 }, newIdle))];
     const known = (await log.readAll()).head;
     const acts = sessionIds.flatMap((sessionId, i) => {

@@ -31,7 +31,7 @@ const admin: Caller = {
   clients: none,
 };
 
-/** What a store tells of sessions that are over, and what the audit makes of it. */
+/** Ended sessions: the store's record, and its description from the audit. */
 export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>): void {
   let fixture: SessionRecordsFixture;
   const bench = useSessions(async () => {
@@ -156,7 +156,7 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
         () => bench.stores.revocations.revokeEverything(actor),
       ],
     ];
-    test.each(ends)("%s: %s by %s, whatever happened later", async (_, state, event, end) => {
+    test.each(ends)("%s: %s by %s, whatever happens later", async (_, state, event, end) => {
       const session = await bench.opened();
       await pass(minute);
       await end(session);
@@ -193,7 +193,7 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       expect(await story(made[0]?.id ?? "")).toMatchObject({ state: "ended", by: "session_ended" });
     });
 
-    test("that nobody refreshed, or whose time was over, though its user was revoked after that", async () => {
+    test("that was idle or expired before its user was revoked", async () => {
       const idle = await bench.opened();
       const { idleAt } = (await find(idle.id)) ?? {};
       await pass(suitePolicy.idleTtlMs);
@@ -224,7 +224,7 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       expect(Math.floor(tookMs / minute)).toBe(1);
     });
 
-    test("that nobody knows: NOT_FOUND", async () => {
+    test("that is unknown: NOT_FOUND", async () => {
       await expect(story(newId())).rejects.toMatchObject({ reason: "NOT_FOUND" });
     });
   });

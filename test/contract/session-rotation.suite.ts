@@ -92,8 +92,8 @@ export function sessionRotationSuite(open: () => Promise<SessionStoreFixture>): 
       expect(await bench.rotate(session, 0, { refreshKey: 8 })).toEqual({ kind: "unknown" });
     });
 
-    test.each([{ caller: "stranger" }, { clientId: "stranger" }])(
-      "by a stranger (%o) it is foreign, audited, not spent and not reuse",
+    test.each([{ caller: "outsider" }, { clientId: "outsider" }])(
+      "by another caller (%o) it is foreign, audited, not spent and not reuse",
       async (outsider) => {
         const session = await bench.opened();
         await passGrace();

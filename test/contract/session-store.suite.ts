@@ -136,7 +136,7 @@ export function sessionStoreSuite(open: () => Promise<SessionStoreFixture>): voi
       expect(await known(login, here, there)).toEqual([true, false]);
     });
 
-    test("are not learned where no session opens, nor where nobody has told one", async () => {
+    test("are not learned without a session, or without an address", async () => {
       const login = await bench.newLogin();
       await bench.opened({ ...login, id: newId() });
       await bench.stores.users.setPassword(login.userId, "new", change);

@@ -65,7 +65,7 @@ export function userStoreSuite(open: () => Promise<UserStoreFixture>): void {
       await added(nameless);
     });
 
-    test("a taken address or name is told, and nothing is kept", async () => {
+    test("a taken address or name is reported, and nothing is stored", async () => {
       const user = await added();
       const sameEmail = newUser({ emailKey: user.emailKey });
       const sameName = newUser({ usernameKey: user.usernameKey });
@@ -108,7 +108,7 @@ export function userStoreSuite(open: () => Promise<UserStoreFixture>): void {
       );
     });
 
-    test("an address that nobody has logged in from is not known, whether there is such a user or not", async () => {
+    test("an address without a login is not known, for known and unknown users", async () => {
       const { emailKey } = await added({ passwordHash: "hash" });
       for (const address of [undefined, "", "192.0.2.1", "2001:db8:0:0::/64", "' or true --"]) {
         expect(await users.readForLogin({ emailKey }, address)).toMatchObject({ knowsAddress: false });
@@ -134,7 +134,7 @@ export function userStoreSuite(open: () => Promise<UserStoreFixture>): void {
       expect(third).toHaveLength(1);
     });
 
-    test("the prefix matches addresses too, and stands for itself alone", async () => {
+    test("the prefix also matches addresses, and has no wildcards", async () => {
       const { id } = await added({ emailKey: "50%_off@example.com" });
       expect((await users.list({ after: undefined, limit: 9, prefix: "50%_" })).map((u) => u.id)).toEqual([
         id,

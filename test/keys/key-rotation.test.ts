@@ -53,7 +53,7 @@ function expiryMs(token: string): number {
   return (decodeJwt(token).exp ?? 0) * 1_000;
 }
 
-/** Has both servers' key sets tell of these keys and no others. */
+/** Waits until the key sets of both servers have exactly these keys. */
 async function published(kids: readonly string[]): Promise<void> {
   for (const { server } of [two.a, two.b]) {
     await poll("the keys are published", 20_000, async () => {
@@ -197,7 +197,7 @@ test("a tainted key's tokens are over, and an already published key signs, from 
   expect((await keys()).filter(({ state }) => state === "prepared")).toHaveLength(1);
 });
 
-test("keys of three algorithms stand side by side, and each signs in its turn", {
+test("keys of three algorithms are published together, and each signs in turn", {
   timeout: 90_000,
 }, async () => {
   const user = await createUser(two.a.users);

@@ -154,7 +154,7 @@ async function expectEnded({ accessToken, refreshToken }: Session, isEnded: bool
   expect([await isActive(accessToken), await isActive(refreshToken)]).toEqual([!isEnded, !isEnded]);
 }
 
-/** The log links up from its first entry to its head, and the audit has one row for every change and none beside. */
+/** The log is linked from its first entry to its head, and the audit has exactly one row for every change. */
 async function expectWhole(): Promise<void> {
   expect(
     await query(`
@@ -194,7 +194,7 @@ async function expectWhole(): Promise<void> {
 }
 
 /**
- * Makes the call, and kills the server where it stands at its `nth` statement.
+ * Makes the call, and kills the server at its `nth` statement.
  * @returns the statements up to there; undefined where the call came to an answer before
  */
 async function killAt(
@@ -226,7 +226,7 @@ describe("O08: a server killed at any statement of", () => {
       /** Whether there was such a statement. */
       async function killedAt(nth: number, side: Side): Promise<boolean> {
         const session = await openSession(site);
-        // A refresh token younger than the grace is answered as it is.
+        // A refresh token younger than the grace is returned unchanged.
         await advanceClock(database.url, 60_000);
         const statements = await killAt(nth, side, () => call(session));
         if (statements === undefined) return false;

@@ -79,7 +79,7 @@ async function call<T>(work: (clients: Clients) => Promise<T>): Promise<T> {
   return outcome.value;
 }
 
-test("O05: another master key, in three steps under load: nobody is logged out, and the old key opens nothing", {
+test("O05: a new master key, in three steps under load: no session ends, and the old key opens nothing", {
   timeout: 120_000,
 }, async ({ annotate }) => {
   const people = await Promise.all(Array.from({ length: 4 }, () => call(({ admin }) => createUser(admin))));

@@ -84,7 +84,7 @@ describe("clients without a credential do not lock others out", { timeout: 120_0
     for (let stream = 1; stream < 2 * streams; stream += 2) raw.write(grpcCall(stream, path));
   }
 
-  /** Connections of an honest client with a credential, one to each listener, and of one that wants the public keys. */
+  /** Connections of an honest client with a credential, one to each listener, and of one that requests the public keys. */
   async function newcomersAreAnswered(): Promise<void> {
     using grpc = connectKnown("grpc");
     await isAnswered(grpc);
@@ -206,7 +206,7 @@ function isLast({ type, flags }: Http2Frame): boolean {
   return type === FRAME.headers && (flags & END_STREAM) !== 0;
 }
 
-/** Whether a watch was told that the server is serving. */
+/** Whether a watch has received SERVING. */
 function isServing(raw: RawHttp2, stream: number): boolean {
   return raw.frames.some((frame) => frame.stream === stream && frame.type === FRAME.data);
 }

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => two[Symbol.asyncDispose]());
 
-/** Whom nobody may tell apart from outside, by what they are. */
+/** Kinds of accounts that a client must not be able to distinguish. */
 async function makePeople(name: string): Promise<ReadonlyMap<string, string>> {
   const disabled = await createUser(one.users);
   await one.users.disableUser({ userId: disabled.id });
@@ -43,7 +43,7 @@ async function makePeople(name: string): Promise<ReadonlyMap<string, string>> {
     ["without a password", without.email],
     ["known by name", `${name}-known`],
     ["unknown by name", `${name}-knows`],
-    ["what nobody can be called", `${name}\u202e`],
+    ["an impossible name", `${name}\u202e`],
   ]);
 }
 
@@ -73,7 +73,7 @@ function exact({ status, headers, body }: WireAnswer): string {
   return text.replace(/(x-request-id[":\s]+)[0-9a-f-]{36}/, "$1");
 }
 
-/** The same, but for the numbers that say when to come again, and what their lengths change. */
+/** Without the retry delays, and what depends on their lengths. */
 function blurred(answer: WireAnswer): string {
   return exact(answer)
     .replace(/(retry-?after\W+)[\d.]+/gi, "$1")
@@ -81,18 +81,18 @@ function blurred(answer: WireAnswer): string {
     .replace(encodedDetail, (_, name: string, encoded: string) => {
       const { at, detail } = detailIn(encoded);
       const before = Buffer.from(encoded, "base64").subarray(0, at).toString("latin1");
-      // Text alone: between it stand the lengths of what holds the detail.
+      // Only the text: the detail's lengths are between.
       const texts = before.match(/[ -~]{6,}/g) ?? [];
       return [name, ...texts, Reason[detail.reason], detail.retryAfter !== undefined].join(" ");
     })
     .replace(frameLength, "$1");
 }
 
-/** Of gRPC-Web's trailers: it stands before the first of them. */
+/** Of gRPC-Web's trailers: it comes before the first of them. */
 const frameLength = /("body":")[^"]{1,30}?(?=grpc-)/;
 const encodedDetail = /(value\\":\\"|grpc-status-details-bin[":\s]+)([\w+/]+=*)/;
 
-/** The error's detail, and where it begins: in a `google.rpc.Status` it stands last. */
+/** The error's detail, and its start: it is the last field of a `google.rpc.Status`. */
 function detailIn(encoded: string): { at: number; detail: ErrorDetail } {
   const bytes = Buffer.from(encoded, "base64");
   for (let at = 0; at < bytes.length; at++) {
@@ -106,7 +106,7 @@ function detailIn(encoded: string): { at: number; detail: ErrorDetail } {
   throw new Error(`there is no detail in ${encoded}`);
 }
 
-/** After how many seconds to come again, as header and detail say. */
+/** The retry delay in seconds, in header and detail. */
 function retryAfter(answer: WireAnswer): [header: number, detail: number] {
   const text = exact(answer);
   const { retryAfter: span } = detailIn(encodedDetail.exec(text)?.[2] ?? "").detail;

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => two[Symbol.asyncDispose]());
 
-describe("D05 nobody locks another out", () => {
+describe("D05 no client locks another one out", () => {
   test("from many addresses: the victim's device and the victim's address are let in all the while", async () => {
     const { email } = await createUser(one.users);
     const home = newAddress();
@@ -41,7 +41,7 @@ describe("D05 nobody locks another out", () => {
       });
       expect(await verdict(one.web, { identifier: email, clientAddress: home })).toBe("answered");
     }
-    // Of all addresses together no more than `account_all` bears.
+    // All addresses together get at most `account_all`.
     expect(counted).toEqual({ INVALID_CREDENTIALS: 9, RATE_LIMITED: 39 });
     for (const password of [PASSWORD, WRONG]) {
       expect(await verdict(one.web, { identifier: email, clientAddress: newAddress(), password })).toBe(
@@ -61,7 +61,7 @@ describe("D05 nobody locks another out", () => {
     expect(await verdict(one.web, { ...home, clientAddress: newAddress() })).toBe("answered");
   });
 
-  test("through a back end that tells no address: the device is let in", async () => {
+  test("through a back end that sends no address: the device may log in", async () => {
     const { email: identifier } = await createUser(one.users);
     const deviceToken = await knownDevice(one.other, { identifier });
     for (let attack = 0; attack < 5; attack++) {
@@ -86,7 +86,7 @@ describe("D05 nobody locks another out", () => {
     expect(await verdict(one.web, { identifier: email, clientAddress })).toBe("answered");
   });
 
-  test("a spent device is refused by itself, and one that is forged or another user's is a stranger", async () => {
+  test("a device with a used-up budget is refused alone, and a forged or foreign device token counts as unknown", async () => {
     const [mine, theirs] = [await createUser(one.users), await createUser(one.users)];
     const { email } = mine;
     const clientAddress = newAddress();
@@ -98,7 +98,7 @@ describe("D05 nobody locks another out", () => {
       RATE_LIMITED: 1,
     });
     expect(await verdict(one.web, { ...outsider, deviceToken })).toBe("RATE_LIMITED");
-    // The three guesses were the device's own: the stranger has all of its.
+    // The three guesses used the device's budget, so the unknown client has its whole budget.
     for (const token of [foreign, `${deviceToken.slice(0, -1)}0`, "ptn_dv_"]) {
       expect(await guessWrong(one.web, { ...outsider, deviceToken: token }, 1)).toEqual({
         INVALID_CREDENTIALS: 1,
@@ -137,7 +137,7 @@ describe("D05 nobody locks another out", () => {
   });
 });
 
-describe("a refusal tells when to come again", () => {
+describe("a refusal has the retry delay", () => {
   test("by Connect: 429 with Retry-After, in whole seconds", async () => {
     const { email: identifier } = await createUser(one.users);
     const clientAddress = newAddress();
@@ -153,7 +153,7 @@ describe("a refusal tells when to come again", () => {
     }
   });
 
-  test("by gRPC: RESOURCE_EXHAUSTED, with the span beside the reason", async () => {
+  test("by gRPC: RESOURCE_EXHAUSTED, with the delay and the reason", async () => {
     const { email: identifier } = await createUser(one.users);
     await guessWrong(one.other, { identifier }, 3);
     const error = ConnectError.from(
@@ -195,7 +195,7 @@ describe("D08 one household is one bucket", () => {
     expect(await verdict(one.web, { identifier, clientAddress: "2001:db8:7:9::1" })).toBe("RATE_LIMITED");
   });
 
-  test("whatever headers say of an address, nobody reads them", async () => {
+  test("headers with addresses are ignored", async () => {
     const { email: identifier } = await createUser(one.users);
     const address = newAddress();
     const statuses: number[] = [];
@@ -214,7 +214,7 @@ describe("D08 one household is one bucket", () => {
     expect(statuses).toEqual([401, 401, 401, 429, 429]);
   });
 
-  test("of a caller that is not trusted to tell it, the address is nothing", async () => {
+  test("the address from an untrusted caller is ignored", async () => {
     const { email: identifier } = await createUser(one.users);
     const home = newAddress();
     const deviceToken = await knownDevice(one.web, { identifier, clientAddress: home });
@@ -236,7 +236,7 @@ describe("D08 one household is one bucket", () => {
     expect(await verdict(one.web, { identifier, clientAddress: home })).toBe("answered");
   });
 
-  test("a caller that tells no address spends none, its own least of all", async () => {
+  test("a caller that sends no address uses no address budget, nor its own", async () => {
     for (const auth of [one.other, one.web]) {
       for (let user = 0; user < 15; user++) {
         const { email: identifier } = { email: `nobody${newAddress()}@postern.test` };
@@ -244,7 +244,7 @@ describe("D08 one household is one bucket", () => {
       }
     }
     const json = JSON.stringify({
-      identifier: "somebody@postern.test",
+      identifier: "someone@postern.test",
       password: WRONG,
       clientAddress: "127.0.0.1",
     });
@@ -288,7 +288,7 @@ describe("D09 every door counts", () => {
     expect(verdicts).toEqual([...Array(3).fill({ INVALID_CREDENTIALS: 1 }), { RATE_LIMITED: 1 }]);
   });
 
-  test("no other method tells whether a password is right", async () => {
+  test("no other method reveals whether a password is right", async () => {
     const taking = [...AuthService.methods, ...AdminService.methods]
       .filter(({ input }) => input.fields.some(({ name }) => name.includes("password")))
       .map(({ name }) => name);
@@ -331,7 +331,7 @@ describe("the setting", () => {
     expect(await guessWrong(web.auth, { identifier }, 12)).toEqual({ INVALID_CREDENTIALS: 12 });
   });
 
-  test("all switched off: nobody is refused", async () => {
+  test("all switched off: no login is refused", async () => {
     const env = limitedTo("account=off");
     await using server = await startServer({ databaseUrl: two.databaseUrl, env: { ...two.env, ...env } });
     using web = createClients({ baseUrl: server.http, credential: TOKENS.web });

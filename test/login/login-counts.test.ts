@@ -89,7 +89,7 @@ describe("without Redis", () => {
       });
     }));
 
-  test("D06: of right and wrong ones at once, no more wrong ones are judged than are borne", () =>
+  test("D06: of concurrent right and wrong passwords, at most the allowed number of wrong ones is checked", () =>
     whereDecided(async () => {
       const guess = await firstLoginWithUsualHash(two);
       const kinds = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? PASSWORD : WRONG));
@@ -105,7 +105,7 @@ describe("without Redis", () => {
       expect(others).toEqual({});
     }));
 
-  test("each replica bears as many by itself", () =>
+  test("each replica allows as many alone", () =>
     whereDecided(async () => {
       const guess = await firstLogin(two);
       for (const { web } of [two.a, two.b]) {
@@ -183,7 +183,7 @@ describe("with Redis", () => {
     expect(counts).toEqual([{ [wrong]: 10 }, { [refused]: 2 }]);
   });
 
-  test("M03: flushed, it gives back no more than the other replicas counted", { timeout }, async () => {
+  test("M03: flushed, it returns at most what the other replicas had counted", { timeout }, async () => {
     const counts = await unmissed(two, async () => {
       const guess = await firstLogin(two);
       const before = [
@@ -200,7 +200,7 @@ describe("with Redis", () => {
   });
 
   test(
-    "M05: full, it ends no login, and gives nobody more guesses than a replica by itself",
+    "M05: full, it fails no login, and allows no more guesses than one replica",
     {
       timeout,
     },
@@ -245,7 +245,7 @@ describe("with Redis", () => {
       ],
     ],
     [
-      "M08: more failures than anybody can have, for ever",
+      "M08: more failures than possible, without an expiry",
       (key: string) => [
         ...Array.from({ length: 20 }, (_, index) => ["ZADD", key, 9e15 + index, `outsider ${index}`]),
         ["ZADD", key, "inf", "another"],
@@ -264,7 +264,7 @@ describe("with Redis", () => {
       for (const { web } of [two.b, two.a]) {
         expect(await verdict(web, { ...guess, clientAddress: newAddress() })).toBe("answered");
       }
-      // The replica's own count stands.
+      // The replica's own count stays.
       expect(await guessWrong(two.a.web, guess, 8)).toMatchObject({ [wrong]: 6, [refused]: 2 });
       await redis.command("FLUSHALL");
     }),
@@ -292,7 +292,7 @@ describe("with Redis", () => {
   );
 
   test(
-    "M02: frozen, it holds up no login for long, and thawed it leaves nobody out",
+    "M02: frozen, it delays no login for long, and thawed it locks no user out",
     {
       timeout,
     },

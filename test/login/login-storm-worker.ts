@@ -1,4 +1,4 @@
-// The thread of a storm of logins. Says so when the first one is refused, and reports when it is told to stop.
+// The thread of a storm of logins. It posts a message at the first refusal, and the report when it must stop.
 import { parentPort, workerData } from "node:worker_threads";
 import { fromBinary } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";

@@ -122,7 +122,7 @@ async function attempts() {
   ]);
 }
 
-test("N05: 500 logins in flight refuse nobody who introspects, refreshes or revokes", {
+test("N05: 500 logins in flight do not prevent introspection, refresh and revocation", {
   timeout: 600_000,
 }, async ({ annotate }) => {
   const streams = await openStreams();

@@ -15,7 +15,7 @@ export interface StormOptions {
 export interface StormReport {
   /**
    * How often each outcome was met: `ok`, a reason, or the fault of the transport. A reason that comes with a time
-   * after which to try again stands with it: `OVERLOADED, retry after 1 s`.
+   * delay before a retry is part of it: `OVERLOADED, retry after 1 s`.
    */
   readonly outcomes: Readonly<Record<string, number>>;
   /** Milliseconds from sending to answer, of those that were hashed, and of those that were refused. */
@@ -25,11 +25,11 @@ export interface StormReport {
 }
 
 export interface LoginStorm {
-  /** Starts no more logins; resolves when all are answered. */
+  /** Starts no further logins; resolves when all are answered. */
   stop(): Promise<StormReport>;
 }
 
-/** Starts logins from a thread of its own, and resolves once one of them has been refused. */
+/** Starts logins in a separate thread, and resolves once one of them was refused. */
 export async function startLoginStorm(options: StormOptions): Promise<LoginStorm> {
   const worker = new Worker(new URL("./login-storm-worker.ts", import.meta.url), { workerData: options });
   await once(worker, "message");

@@ -19,7 +19,7 @@ interface Account {
   readonly password: string;
 }
 
-/** Accounts of each kind that nobody may tell from the others, by what they are. */
+/** Accounts of each kind that a client must not be able to distinguish. */
 async function makeAccounts(two: TwoServers): Promise<ReadonlyMap<string, readonly Account[]>> {
   const count = samples + warmUp;
   const copies = await copyUsers(two, await createUser(two.a.users), 3 * count);

@@ -78,7 +78,7 @@ async function total({ a, b }: TwoServers, name: string): Promise<number> {
   return both.reduce((sum, metrics) => sum + (metrics.get(name) ?? 0), 0);
 }
 
-/** Of what is borne, all was used; where Redis was missed each server may have borne as much. */
+/** The whole budget was used; without Redis, each server may have allowed as much. */
 function expectBounds({ guesses, missed }: Attack, allowed: number): void {
   const { INVALID_CREDENTIALS = 0, RATE_LIMITED = 0, ...others } = guesses;
   const withoutVerdict = Object.values(others).reduce((sum, count) => sum + count, 0);
@@ -168,7 +168,7 @@ test("many accounts by one password from 200 addresses", { timeout }, async ({ a
   expectLetIn(result);
   for (const one of refused) expect(one).toBeGreaterThan(0);
 
-  // Whoever is unknown is told when to come again, right password or wrong.
+  // An unknown client gets the retry delay, with a right or wrong password.
   for (const [index, password] of [PASSWORD, WRONG].entries()) {
     const json = JSON.stringify({ identifier: users[index]?.email, password, clientAddress: newAddress() });
     const { http } = pair(two, index)[0].server;

@@ -91,7 +91,7 @@ async function decisions(name: Name): Promise<unknown[]> {
   result.push(second.refreshToken === first.refreshToken);
   result.push((await refresh(name, first.refreshToken)).refreshToken === second.refreshToken);
   await advanceClock(database.url, 4 * minute + 10_000);
-  // The first has expired; services that bear a skew would take it a while longer.
+  // The first has expired; services that allow for clock skew would accept it a while longer.
   result.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
   await advanceClock(database.url, 30_000);
   result.push(await isActive(name, first.accessToken), await isActive(name, second.accessToken));
@@ -109,7 +109,7 @@ async function decisions(name: Name): Promise<unknown[]> {
 }
 
 describe("O01: a replica whose clock is wrong by 10 minutes", () => {
-  test("really tells another time than the others", () => {
+  test("really has another time than the others", () => {
     for (const name of names) {
       const [line] = at(name).server.logs.filter(({ event }) => event === "ready");
       const aheadMs = Date.parse(String(line?.["time"])) - Date.now();

@@ -35,7 +35,7 @@ async function cleanRevocations({ databaseUrl }: TwoServers): Promise<number> {
   return cleaned;
 }
 
-/** Stops the process as it is; it goes on where it was. */
+/** Suspends the process. */
 function freeze({ server }: Replica): Disposable {
   process.kill(server.pid, "SIGSTOP");
   return { [Symbol.dispose]: () => void process.kill(server.pid, "SIGCONT") };

@@ -50,7 +50,7 @@ async function newSession(): Promise<string> {
   return id;
 }
 
-test("a read of the head that somebody began who has given up is answered to those that share it", async () => {
+test("a head read whose first caller has given up is answered to the other callers", async () => {
   const reader = await openRevocationLogReader({
     log: stores.revocations,
     stalenessMs: 0,
@@ -94,7 +94,7 @@ test("so are refreshes, and the batches that come after them", async () => {
   expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(Array(6).fill("granted"));
 });
 
-test("on a server, calls that give up after a millisecond or two leave those beside them their answers", async () => {
+test("on a server, calls that give up after a few milliseconds do not affect the other callers", async () => {
   await using site = await openSite(database.url, { POSTERN_ACCESS_TTL: "1h" });
   const { accessToken, refreshToken } = await openSession(site);
   const requests = [
@@ -116,7 +116,7 @@ test("on a server, calls that give up after a millisecond or two leave those bes
       return reason;
     });
   };
-  // A machine that stands still for a second makes all calls in flight UNAVAILABLE, and not those that come again. A
+  // If the machine stalls for a second, all calls in flight are UNAVAILABLE, but not their retries. A
   // hasty caller who took the others' answers away would do so at every try.
   const [patient, ...hasty] = await Promise.all([
     outcomes(9_000, 120, 3),

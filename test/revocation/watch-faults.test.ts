@@ -48,7 +48,7 @@ function proxyTo(url: string): Promise<TcpProxy> {
   return startTcpProxy({ host, port: Number(port) });
 }
 
-test("L14: what is revoked while 20 readers are cut off again and again comes to each of them, once", {
+test("L14: 20 readers that are disconnected again and again get every revocation, once", {
   timeout: 180_000,
 }, async ({ annotate }) => {
   await using two = await startTwoServers();
@@ -106,7 +106,7 @@ test("L14: what is revoked while 20 readers are cut off again and again comes to
   await Promise.all(replicas.map((replica) => untilWatchers(replica, 0)));
 });
 
-test("M01 M03: Redis is flushed, killed and back again while somebody watches: every entry comes, once", {
+test("M01 M03: Redis is flushed, killed and restarted during a watch: every entry arrives, once", {
   timeout: 120_000,
 }, async () => {
   await using redis = await startRedis();
@@ -129,7 +129,7 @@ test("M01 M03: Redis is flushed, killed and back again while somebody watches: e
   for (const { entries, end } of readers) expect([shown(entries), end]).toEqual([all, undefined]);
 });
 
-test("N11: a database put back: CURSOR_TOO_OLD to who was told of what was lost, in mid-stream too; others go on", {
+test("N11: a restored database: CURSOR_TOO_OLD for readers of lost entries, also within a stream; others continue", {
   timeout: 120_000,
 }, async () => {
   await using two = await startTwoServers();
@@ -150,18 +150,18 @@ test("N11: a database put back: CURSOR_TOO_OLD to who was told of what was lost,
   const cursor = open[0]?.cursor ?? "";
   for (const replica of [a, b]) expect(await watch(replica, { cursor }).ended).toBe("CURSOR_TOO_OLD");
   // Also once the log has grown past it.
-  const sequence = await revokeClient(b, "anew");
+  const sequence = await revokeClient(b, "again");
   expect(sequence).toBe(lost);
   for (const replica of [a, b]) {
     expect(await watch(replica, { cursor, protocol: "connect" }).ended).toBe("CURSOR_TOO_OLD");
     const [resumed, begun] = [watch(replica, { cursor: early.cursor }), watch(replica)];
     await Promise.all([resumed, begun].map((reader) => reader.until(sequence)));
-    expect(shown(resumed.entries)).toEqual([[sequence, "anew"]]);
+    expect(shown(resumed.entries)).toEqual([[sequence, "again"]]);
     expect(shown(begun.entries)).toEqual(await log(two));
   }
 });
 
-/** One server with a database of its own, reached at `through` where that is given. */
+/** One server with its own database, reached at `through` if given. */
 async function startOne(env: Readonly<Record<string, string>> = {}, through = (url: string) => url) {
   await using opened = new AsyncDisposableStack();
   const database = opened.use(await createDatabase());
@@ -249,7 +249,7 @@ test("L06: as many streams as a connection may have hear alike, and are gone wit
 
 const isLinux = process.platform === "linux";
 test.runIf(isLinux)(
-  "L15: readers that never read hold up nobody, and take no memory of the server's; SIGTERM ends it with 0",
+  "L15: readers that never read delay no one and use no memory of the server; SIGTERM ends it with 0",
   { timeout: 180_000 },
   async ({ annotate }) => {
     await using one = await startOne({ POSTERN_DRAIN_TIMEOUT: "500ms" });
@@ -289,7 +289,7 @@ test.runIf(isLinux)(
       expect(entries.map(({ sequence }) => sequence)).toEqual(Array.from({ length: total }, (_, i) => i + 1));
     }
     const growth = (await memory(one, "VmHWM")) - before;
-    await annotate(`grown by ${mib(growth)} at the most; each of 105 has not taken most of ${mib(bytes)}`);
+    await annotate(`grown by at most ${mib(growth)}; each of 105 has not read most of ${mib(bytes)}`);
     // What is kept once for all, what is garbage, and a message for each; not what they have not taken.
     expect(growth).toBeLessThan((105 * bytes) / 3);
     // Half of them go, the others are there when the server ends.

@@ -52,7 +52,7 @@ describe.each([
   });
   afterAll(() => two?.[Symbol.asyncDispose]());
 
-  test("every kind of entry is told on both replicas and by every protocol, as Postgres has it", {
+  test("every kind of entry is sent by both replicas and every protocol, as in Postgres", {
     timeout: 90_000,
   }, async () => {
     const { a, b } = two;
@@ -67,7 +67,7 @@ describe.each([
     await revoke({ case: "sessionId", value: one.sessionId });
     await revoke({ case: "token", value: other.accessToken });
     await revoke({ case: "userId", value: user.id });
-    await answered(() => a.users.setPassword({ userId: user.id, password: `${PASSWORD} anew` }));
+    await answered(() => a.users.setPassword({ userId: user.id, password: `${PASSWORD} again` }));
     await revokeClient(a, "ein Client, ünd 日本 🔑");
     const sequence = Number((await revoke({ case: "everything", value: true })).sequence);
 
@@ -108,7 +108,7 @@ describe("with two servers", () => {
     expect(times.at(-1)).toBeLessThanOrEqual(await databaseMs());
   });
 
-  test("keys are told as they change by command, and a tainted one as an entry besides", {
+  test("changed keys are sent, and a tainted key also as an entry", {
     timeout: 120_000,
   }, async () => {
     const { a, b } = two;
@@ -126,7 +126,7 @@ describe("with two servers", () => {
       Math.min(...readers.map(({ messages }) => messages.filter(({ keys }) => keys).length));
     /** Both readers have the set that both replicas publish: with these keys, and without those. */
     const result = (these: readonly string[], those: readonly string[] = []) =>
-      poll("the keys are told", 30_000, async () => {
+      poll("the keys are sent", 30_000, async () => {
         for (const { server } of [a, b]) {
           const kids = kidsIn(await (await fetch(`${server.http}/.well-known/jwks.json`)).text());
           for (const reader of readers) expect(reader.kids).toEqual(kids);
@@ -136,7 +136,7 @@ describe("with two servers", () => {
         return true;
       });
 
-    // A server prepares keys of its own besides.
+    // A server also prepares keys itself.
     const {
       keys: [{ id: first }],
     } = await key("list", "--purpose", "signing");
@@ -146,7 +146,7 @@ describe("with two servers", () => {
     const before = setsTold();
     await key("activate", second, "--now");
     // The same keys in other states are another set.
-    await poll("the set is told again", 30_000, async () => (setsTold() > before ? true : undefined));
+    await poll("the set is sent again", 30_000, async () => (setsTold() > before ? true : undefined));
     const { accessToken } = await login(a.web, (await createUser(a.users)).email);
     expect(decodeProtectedHeader(accessToken).kid).toBe(second);
     await result([first, second]);
@@ -166,7 +166,7 @@ describe("with two servers", () => {
     }
   });
 
-  test("an administrator's access token may watch; when it is revoked, no more", async () => {
+  test("an administrator's access token may watch until it is revoked", async () => {
     const identifier = "root@postern.test";
     const { user } = await answered(() =>
       two.a.users.createUser({ email: identifier, password: PASSWORD, roles: ["admin"] }),

@@ -34,7 +34,7 @@ const counts = () =>
     (select count(*)::int from postern.revocations) as entries,
     (select count(*)::int from postern.user_addresses where address like '198.51.100.%') as addresses`);
 
-/** A replica's cleaning, on connections of its own. */
+/** A replica's cleaning, on its own connections. */
 async function cleanAsReplica(): Promise<Record<string, number>> {
   await using stores = openStores(database.url, suitePolicy);
   const cleaned: Record<string, number> = {};
@@ -211,8 +211,8 @@ test("a rotation updates no index, so the index of ends costs it nothing", { tim
     const { tokens } = await answered(() => site.web.auth.refresh({ refreshToken }));
     refreshToken = tokens?.refreshToken ?? "";
   }
-  // A connection tells of its work a while after it.
-  const { all, hot } = await poll("the server has told Postgres's statistics", 30_000, async () => {
+  // A connection reports its statistics with a delay.
+  const { all, hot } = await poll("Postgres has the server's statistics", 30_000, async () => {
     const [after] = await updates();
     const [all = 0, hot = 0] = ["all", "hot"].map((name) => Number(after?.[name]) - Number(before?.[name]));
     return all < 20 ? undefined : { all, hot };
@@ -227,7 +227,7 @@ function updates(): Promise<Record<string, unknown>[]> {
   );
 }
 
-test("a server has cleaning among its work beside the calls", async () => {
+test("a server cleans as one of its background jobs", async () => {
   const metrics = await readMetrics(site.server.ops);
   for (const outcome of ["done", "failed"]) {
     expect(metrics.has(`postern_job_runs_total{job="clean",outcome="${outcome}"}`)).toBe(true);

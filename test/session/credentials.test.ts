@@ -116,7 +116,7 @@ describe("J01 Introspect without a caller", () => {
 describe("A23 tokens that are too long", () => {
   test.each([8 * KIB + 1, 64 * KIB, KIB * KIB])("%d characters", async (length) => {
     const good = await credentialOfAdministrator();
-    // Right but for its length: nobody may cut it and take the rest.
+    // Right except for its length: a server must not truncate it.
     for (const long of [good.padEnd(length, "A"), TOKENS.web.padEnd(length, " x"), "a".repeat(length)]) {
       const credential = [
         ["content-type", "application/json"] as const,

@@ -7,7 +7,7 @@ import { startPostgres } from "../support/postgres/postgres.ts";
 import { suitePolicy } from "../support/postgres/session-bench.ts";
 import { newId, openStores } from "../support/postgres/stores.ts";
 
-test("a refresh that a frozen Postgres carries out after its caller was told UNAVAILABLE spends nothing", async () => {
+test("a refresh that a frozen Postgres runs after its caller got UNAVAILABLE spends nothing", async () => {
   await using postgres = await startPostgres();
   await migrate(postgres.url);
   const states: unknown[] = [];

@@ -34,7 +34,7 @@ test("C02: 200 concurrent refreshes of one token over two servers rotate it once
     expect(successors.size).toBe(1);
     expect(successors).not.toContain(shown);
     expect(new Set(answers.map((tokens) => tokens.accessToken)).size).toBe(crowd);
-    // The session lives: each of the access tokens is good on the server that did not make it.
+    // The session is active: each access token is valid on the other server.
     const active = await Promise.all(
       answers.map(({ accessToken }, index) => isActive((index % 2 === 0 ? b : a).web, accessToken)),
     );

@@ -39,7 +39,7 @@ async function generationOf(sessionId: string): Promise<unknown> {
   return row?.["generation"];
 }
 
-/** The scope that a resource server is told of. */
+/** The scope that a resource server sees. */
 async function scopeOf({ web }: Replica, accessToken: string): Promise<string[]> {
   return (await web.introspect({ token: accessToken })).scope;
 }
@@ -78,7 +78,7 @@ describe("a refresh token that was spent before", { timeout: 90_000 }, () => {
     expect(await refresh(two.a.web, bystander.refreshToken)).toBeDefined();
   });
 
-  test("C08: a lost answer, asked for again within the grace, is the same successor", async () => {
+  test("C08: a retry within the grace, after a lost answer, returns the same successor", async () => {
     const first = await login(two.a.web, user.email);
     await advance(pastTheGrace);
     const lost = await refresh(two.a.web, first.refreshToken);
@@ -89,7 +89,7 @@ describe("a refresh token that was spent before", { timeout: 90_000 }, () => {
     expect(await generationOf(first.sessionId)).toBe(1);
   });
 
-  test("C08: a lost answer, asked for again with its request_id after the grace, is the same successor", async () => {
+  test("C08: a retry with the request_id after the grace, after a lost answer, returns the same successor", async () => {
     const first = await login(two.a.web, user.email);
     await advance(pastTheGrace);
     const lost = await refresh(two.a.web, first.refreshToken, { requestId: "try-1" });
@@ -98,7 +98,7 @@ describe("a refresh token that was spent before", { timeout: 90_000 }, () => {
     const again = await refresh(two.b.web, first.refreshToken, { requestId: "try-1" });
     expect(again.refreshToken).toBe(lost.refreshToken);
     expect(await isActive(two.a.web, again.accessToken)).toBe(true);
-    // Once the successor has been used, nobody can still be waiting for it.
+    // After the successor was used, no client can still wait for it.
     await refresh(two.a.web, again.refreshToken);
     expect(await refusal(refresh(two.b.web, first.refreshToken, { requestId: "try-1" }))).toBe(
       "REFRESH_TOKEN_REUSED",
@@ -148,7 +148,7 @@ describe("a refresh token that was spent before", { timeout: 90_000 }, () => {
 describe("with a grace of 0", () => {
   servers({ POSTERN_REFRESH_GRACE: "0s" });
 
-  test("C01: a refresh token is good once, and its second use ends the session", async () => {
+  test("C01: a refresh token is valid once, and its second use ends the session", async () => {
     const first = await login(two.a.web, user.email);
     const successor = await refresh(two.a.web, first.refreshToken);
     expect(successor.refreshToken).not.toBe(first.refreshToken);
@@ -240,7 +240,7 @@ describe("a refresh token's bounds", () => {
     }
     await advance(18 * minute);
     const last = await two.a.web.refresh({ refreshToken });
-    // Two minutes are left of the two hours, of which an access token may take no more.
+    // Two minutes of the two hours are left, and an access token may not outlive them.
     expect(last.tokens?.expiresIn).toBeLessThanOrEqual(120);
     expect(last.tokens?.refreshExpiresIn).toBeLessThanOrEqual(120);
     const { accessToken = "", refreshToken: current = "" } = last.tokens ?? {};

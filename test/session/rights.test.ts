@@ -64,7 +64,7 @@ test("J13 what a caller may no longer ask for is not renewed", async () => {
   }
 });
 
-test("an administrator that is one no more cannot undo it by an old access token", async () => {
+test("a former administrator cannot get the role back with an old access token", async () => {
   const { email } = await createUser(admin.admin, ["admin"]);
   const { accessToken } = await login(admin.auth, email, { audience: [`${ISSUER}/postern`] });
   const own = createClients({ baseUrl: server.http, credential: accessToken });
@@ -78,7 +78,7 @@ test("an administrator that is one no more cannot undo it by an old access token
   expect(await own.admin.listUsers({}).catch(reasonOf)).toBe("INVALID_CLIENT");
 });
 
-test("K03 where the audit cannot be written, what it would tell of does not happen", async () => {
+test("K03 a change whose audit record cannot be written does not happen", async () => {
   const { email, id } = await createUser(admin.admin);
   const { refreshToken, sessionId } = await login(web.auth, email);
   await withClient(database.url, (client) => client.query("alter table postern.audit rename to lost"));

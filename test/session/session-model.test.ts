@@ -14,7 +14,7 @@ let pool: Pool;
 beforeAll(async () => {
   database = await createDatabase();
   pool = new Pool({ connectionString: database.url, max: 2 });
-  // The database may be dropped while they still say goodbye.
+  // The database may be dropped while connections still close.
   pool.on("connect", (client) => client.on("error", () => {}));
 });
 
@@ -84,7 +84,7 @@ test("histories of logins, refreshes, replays, revocations, lost answers and res
 }, 600_000);
 
 describe("a planted fault is found:", () => {
-  /** With a seed that comes to it soon; another one takes up to a hundred histories. */
+  /** With a seed that finds it soon; other seeds need up to a hundred histories. */
   const planted: [string, number, Faults][] = [
     ["a store that grants a reused token", 2, { stores: grantReused }],
     ["a log reader that misses revocations", 1, { logReader: blind }],

@@ -104,7 +104,7 @@ test("J03 every token that is not active is answered with the same bytes", async
 });
 
 describe("J12 the owner that counts is the session's own", () => {
-  test("a stranger with `revoke` cannot end it by its id", async () => {
+  test("another caller with `revoke` cannot end it by its ID", async () => {
     const mine = await login(as.web.auth, email);
     const target = { case: "sessionId", value: mine.sessionId } as const;
     expect(await as.other.auth.revoke({ target }).then(() => "OK", reasonOf)).toBe("NOT_PERMITTED");
@@ -122,7 +122,7 @@ describe("J12 the owner that counts is the session's own", () => {
     expect((await postJson(`${server.http}${AUTH}/Revoke`, TOKENS.web, body)).status).toBe(400);
   });
 
-  test("a stranger, or another client's name, cannot refresh it, and spends nothing", async () => {
+  test("another caller or client cannot refresh it, and spends nothing", async () => {
     const { refreshToken } = await login(as.web.auth, email);
     const outsider = as.other.auth.refresh({ refreshToken, clientId: "web" });
     expect(await outsider.then(() => "OK", reasonOf)).toBe("INVALID_REFRESH_TOKEN");

@@ -65,7 +65,7 @@ test("goes on from the refresh token that was handed over last", async () => {
   expect(await introspect(await source.token())).toMatchObject({ active: true, sessionId: before.sessionId });
 });
 
-/** Hands calls on to the server, but for the answers that it is told to lose. */
+/** Forwards calls to the server, and loses answers that the test selects. */
 async function startLossyProxy() {
   let lose = 0;
   const proxy = createServer(async (request, response) => {
@@ -149,7 +149,7 @@ test.each([
   for (const secret of [wrong.login.password, wrong.token]) expect(error.message).not.toContain(secret);
 });
 
-test("where nobody listens it is unavailable", async () => {
+test("without a server it is unavailable", async () => {
   const { options } = await setUp();
   const source = createTokenSource(posternSession({ ...options, baseUrl: "http://127.0.0.1:1" }));
   await expect(source.token()).rejects.toEqual(withCode("ERR_UNAVAILABLE"));

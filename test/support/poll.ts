@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** A loaded machine must not fail a test that waits for a condition, however little time it takes on an idle one. */
+/** Minimum timeout, so that a wait for a condition does not fail on a loaded machine. */
 const leastTimeoutMs = 90_000;
 /** A call that begins at the deadline still gets this much time. */
 const leastAskMs = 10_000;

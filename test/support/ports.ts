@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /**
- * A port of 127.0.0.1 that nobody listens on. It lies below the range from which systems take the ports
+ * A free port of 127.0.0.1. It is below the range from which systems take the ports
  * of outgoing connections, so that a server ended and started again finds it free.
  */
 export async function freePort(): Promise<number> {

@@ -2,7 +2,7 @@
 export interface TwoSamples {
   /** The greatest distance between their distribution functions, 0 to 1. */
   readonly distance: number;
-  /** Samples of one distribution are further apart with the given probability at the most. */
+  /** Samples of one distribution are further apart with at most the given probability. */
   readonly bound: number;
 }
 
@@ -26,7 +26,7 @@ export function quantile(sample: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
-/** The smallest difference, added to every value of a copy, that tells the copy from its sample. */
+/** The smallest difference, added to every value of a copy, that distinguishes the copy from its sample. */
 export function resolution(sample: readonly number[], falseAlarm: number): number {
   let [seen, unseen] = [quantile(sample, 1) - quantile(sample, 0) + 1, 0];
   for (let step = 0; step < 40; step++) {

@@ -47,7 +47,7 @@ async function openStation(two: TwoServers, index: number, random: () => number)
   const isHttp2 = index % 5 === 0;
   const proxy = await startTcpProxy({
     host: "127.0.0.1",
-    // Looked at for every connection: either server, wherever it listens by then.
+    // Chosen for every connection: either server, at its current port.
     get port() {
       const { server } = random() < 0.5 ? two.a : two.b;
       return Number(new URL(isHttp2 ? server.grpc : server.http).port);
@@ -75,7 +75,7 @@ async function openStation(two: TwoServers, index: number, random: () => number)
   };
 }
 
-/** One fault after the other, until it is told to stop; then the network is whole. */
+/** One fault after the other, until it is stopped; then the network works again. */
 async function trouble({ proxy }: Station, random: () => number, stopping: AbortSignal): Promise<void> {
   const rest = (ms: number) => wait(ms, undefined, { signal: stopping }).catch(() => {});
   while (!stopping.aborted) {

@@ -25,7 +25,7 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Calls until there is an answer, whatever becomes of the server in between. */
+/** Retries until there is an answer, also while the server restarts. */
 export async function eventually<T>(what: string, call: () => Promise<T>): Promise<T> {
   const { value } = await poll(what, 90_000, async () => ({ value: await call() }));
   return value;
@@ -43,7 +43,7 @@ export async function startLoad(two: TwoServers, users: number, random: () => nu
   const tokens: KnownToken[] = [];
   let sequence = 0;
   let isOver = false;
-  /** Either server, by HTTP/1.1: Connect's HTTP/2 client does not always bear that a server goes. */
+  /** Either server, by HTTP/1.1: Connect's HTTP/2 client does not always survive the end of a server. */
   function replica(): Replica {
     const one = random() < 0.5 ? two.a : two.b;
     const as = (credential: string) => createClients({ baseUrl: one.server.http, credential }).auth;
@@ -107,7 +107,7 @@ export async function startLoad(two: TwoServers, users: number, random: () => nu
 
   const everybody = await Promise.all(Array.from({ length: users }, () => createUser(two.a.users)));
   const lives = Promise.all(everybody.map(live));
-  // A fault is told at the end.
+  // A fault is reported at the end.
   lives.catch(() => {});
   return {
     tokens,

@@ -85,7 +85,7 @@ export function verdict({ verifier }: Pick<Station, "verifier">, token: string):
   });
 }
 
-/** The same, whatever the verdict is. */
+/** The same, for any verdict. */
 export async function onceAsked(verifier: Verifier, token: string): Promise<string> {
   try {
     await verifier.verify(token);

@@ -51,7 +51,7 @@ interface Key {
   readonly state: string;
 }
 
-describe("whatever is revoked on one server is refused by verifiers at both, and nothing else is", () => {
+describe("verifiers of both servers refuse what is revoked on one of them, and nothing else", () => {
   type Ended = Awaited<ReturnType<typeof login>> & { readonly userId: string };
   type Revoke = Parameters<TwoServers["a"]["admin"]["revoke"]>[0]["target"];
   test.each<
@@ -117,7 +117,7 @@ describe("whatever is revoked on one server is refused by verifiers at both, and
   });
 });
 
-test("a tainted key: every verifier refuses what it signed, and nobody asks for the key set", async () => {
+test("a tainted key: every verifier refuses its tokens, and none fetches the key set", async () => {
   await using stations = await openStations([two.a, two.b]);
   const user = await createUser(two.a.users);
   const before = await Promise.all([login(two.a.web, user.email), login(two.b.web, user.email)]);
@@ -248,7 +248,7 @@ test("O07: two servers restarted one after the other: no verifier refuses a livi
           const found = await onceAsked(verifier, token);
           verified += 1;
           if (found === "accepted") continue;
-          // A machine that stood still is no fault, as long as it is rare.
+          // A stalled machine is not a fault, if it is rare.
           if (found === "ERR_FEED_STALE") slow += 1;
           else faults.push(`${name}: ${found}, ${verifier.state.lagMs} ms behind`);
         }
@@ -279,7 +279,7 @@ test("O07: two servers restarted one after the other: no verifier refuses a livi
   expect(ends.length).toBeGreaterThanOrEqual(stations.length);
 });
 
-// Concurrent with the next one: they wait for timers, and touch nobody else's tokens.
+// Concurrent with the next test: both wait for timers, and use their own tokens.
 test.concurrent.each(["1.1", "2"] as const)(
   "a connection that is dead without a word is given up, by HTTP/%s, and another one made",
   { timeout: 90_000 },
@@ -322,7 +322,7 @@ test.concurrent("a caller that may ask but not watch has each token judged by th
   expect(station.verifier.state.feed).toBe("starting");
 });
 
-test("N11: a database put back: verifiers read the log anew, and refuse what is of the history that was lost", {
+test("N11: a restored database: verifiers read the log again, and refuse tokens of the lost history", {
   timeout: 120_000,
 }, async () => {
   await using stations = await openStations([two.a, two.b]);
@@ -342,7 +342,7 @@ test("N11: a database put back: verifiers read the log anew, and refuse what is 
   await state.putBack();
   await Promise.all([two.a, two.b].map(reconnected));
   for (const station of stations) {
-    await poll("the log was read anew", 60_000, async () =>
+    await poll("the log was read again", 60_000, async () =>
       station.events.some(({ kind }) => kind === "started_over") && station.verifier.state.feed === "synced"
         ? true
         : undefined,
@@ -352,7 +352,7 @@ test("N11: a database put back: verifiers read the log anew, and refuse what is 
       (await verdict(station, lost.accessToken)) === "ERR_TOKEN_REVOKED" ? true : undefined,
     );
     expect(await verdict(station, ended.accessToken)).toBe("ERR_TOKEN_REVOKED");
-    // What the database does not know any more nobody knows: `postern recover` is for that.
+    // The database has forgotten them, so only `postern recover` can revoke them.
     expect(await verdict(station, kept.accessToken)).toBe("accepted");
   }
 });

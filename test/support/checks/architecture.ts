@@ -66,7 +66,7 @@ const DOMAIN_VALUES = /^services\/auth\/src\/domain\/(errors\.ts$|ports\/)/;
 const TEST_PACKAGES = /^(vitest|fast-check|node:.+)$/;
 const MAX_LINES = 400;
 
-/** Every breach of the architecture's rules among these files, each told in one line. */
+/** Every violation of the architecture's rules in these files, one line each. */
 export function violations(files: readonly SourceFile[]): string[] {
   return [...files.flatMap(violationsIn), ...cycles(files)];
 }

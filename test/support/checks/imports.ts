@@ -54,7 +54,7 @@ const WORKSPACE: readonly (readonly [prefix: string, folder: string])[] = [
   ["@postern/proto/", "gen/src/"],
 ];
 
-/** The path, from the top, of the file of ours that an import means; `undefined` for a package or a builtin. */
+/** The path of the imported file from the top of the repository; `undefined` for a package or a built-in module. */
 export function resolveOwn(from: string, specifier: string): string | undefined {
   if (specifier.startsWith(".")) return posix.join(posix.dirname(from), specifier);
   const own = WORKSPACE.find(([prefix]) => specifier.startsWith(prefix));

@@ -54,7 +54,7 @@ export function createClients(options: ClientOptions): Clients {
   };
 }
 
-/** The reason an error carries, without its prefix: `INVALID_CREDENTIALS`; where there is none, what was thrown. */
+/** The reason of an error without its prefix, such as `INVALID_CREDENTIALS`; without a reason, the error itself. */
 export function reasonOf(error: unknown): string {
   const detail = ConnectError.from(error).findDetails(ErrorDetailSchema)[0];
   return detail ? Reason[detail.reason] : `no reason: ${error}`;

@@ -33,7 +33,7 @@ export interface Checked {
   readonly removed: readonly string[];
 }
 
-/** Envoy's side of external authorization: a client of gRPC that knows nothing of ours. */
+/** Envoy's side of external authorization: a gRPC client without Postern's code. */
 export interface Envoy extends Disposable {
   /** @throws {ServiceError} where the call itself fails */
   check(message: unknown, deadlineMs?: number): Promise<Checked>;
@@ -113,7 +113,7 @@ export function connectEnvoy(baseUrl: string): Envoy {
   };
 }
 
-/** @throws {Error} where a header would be put beside one that the client has sent */
+/** @throws {Error} if a header would be added to one that the client has sent */
 function overwritten(options: readonly HeaderOption[]): Record<string, string> {
   return Object.fromEntries(
     options.map(({ header, append_action }) => {

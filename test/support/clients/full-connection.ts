@@ -38,7 +38,7 @@ export async function connectStuck(url: string, unanswered: number): Promise<Raw
   for (let stream = 2 * unanswered + 1; ; stream += 2) {
     client.write(get(stream, "/2000000"));
     const seen: number[] = [];
-    await until("the queue grows no more", () => {
+    await until("the queue stops growing", () => {
       seen.push(peerSendQueue(client.socket));
       return (seen.at(-1) ?? 0) > 0 && new Set(seen.slice(-4)).size === 1 && seen.length >= 4;
     });

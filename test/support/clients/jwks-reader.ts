@@ -1,7 +1,7 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { AUDIENCE, ISSUER } from "../servers/server-process.ts";
 
-/** A service that verifies access tokens by the published keys, and keeps these for as long as it is told it may. */
+/** A service that verifies access tokens by the published keys, and caches these as long as it may. */
 export interface JwksReader {
   /**
    * Fetches the keys where what it has is too old; never because a token names an unknown one.

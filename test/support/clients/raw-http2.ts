@@ -121,7 +121,7 @@ export interface RawHttp2 extends Disposable {
   /** Reads nothing more until `read` is called. */
   stopReading(): void;
   read(): void;
-  /** Resolves when the connection has ended, in whatever way. */
+  /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
   readonly isClosed: () => boolean;
 }

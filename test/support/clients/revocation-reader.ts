@@ -9,7 +9,7 @@ export interface SeenEntry {
   readonly target: string;
 }
 
-/** A reader of `WatchRevocations` that keeps everything it was told, in the order in which it came. */
+/** A reader of `WatchRevocations` that keeps everything that it received, in order. */
 export interface RevocationReader {
   readonly messages: readonly WatchRevocationsResponse[];
   readonly entries: readonly SeenEntry[];

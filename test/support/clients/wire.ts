@@ -2,7 +2,7 @@ import { once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
 
-/** What came back, by HTTP/1.1 or HTTP/2; trailers stand with the headers. */
+/** A response by HTTP/1.1 or HTTP/2; headers include trailers. */
 export interface WireAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export async function post(
   return { status: response.statusCode ?? 0, headers: flat(response.headers), body: Buffer.concat(pieces) };
 }
 
-/** One Connect unary call by JSON over HTTP/1.1; `json` goes out as it is. */
+/** One Connect unary call by JSON over HTTP/1.1; `json` is sent unchanged. */
 export async function postJson(
   url: string,
   credential: string | undefined,
@@ -47,7 +47,7 @@ export async function postJson(
   return post(url, [["content-type", "application/json"], ...authorization, ...more], json);
 }
 
-/** One gRPC call over a connection of its own; `body` is everything that is sent, frames and all. */
+/** One gRPC call over its own connection; `body` is sent unchanged, with its frames. */
 export async function grpc(
   baseUrl: string,
   path: string,

@@ -13,7 +13,7 @@ export interface KillPoint extends AsyncDisposable {
    * `nth`: there all connections stop, for good. `reached` resolves to the texts of all that were counted once they have.
    */
   arm(pools: ReadonlySet<string>, nth: number, side: Side): { readonly reached: Promise<readonly string[]> };
-  /** Counts no more, and stops nothing that comes from now on. */
+  /** Stops counting. Later statements pass. */
   disarm(): void;
 }
 

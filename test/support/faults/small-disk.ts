@@ -29,7 +29,7 @@ export async function canMount(): Promise<boolean> {
 /** Mounts a file system in memory; it goes with the process that mounted it, even if that is killed. */
 export async function mountSmallDisk(mebibytes: number): Promise<SmallDisk> {
   const path = await mkdtemp("/tmp/postern-test-disk-");
-  // Waits for the end of the pipe on its stdin; `-l`: also while somebody works in it.
+  // Waits for the end of the pipe on its stdin; `-l`: also while a process uses it.
   const script = 'cat >/dev/null; umount -l "$1"; rmdir "$1"';
   const guard = spawn("sh", ["-c", script, "sh", path], {
     detached: true,

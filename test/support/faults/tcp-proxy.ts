@@ -15,7 +15,7 @@ export interface TcpProxy extends AsyncDisposable {
   hold(): void;
   /** Hands every piece on so many milliseconds later, in both directions. */
   delay(ms: number): void;
-  /** Ends one direction of every connection, as who will say no more does; the other one goes on. */
+  /** Ends one direction of every connection; the other one continues. */
   halfClose(towards: "client" | "server"): void;
   /** Ends `cut`, `hold` and `delay`; what was held goes on. */
   restore(): void;

@@ -41,7 +41,7 @@ export interface Actions extends Readonly<Record<ActionName, Action>> {
   readonly settleDoubt: Action;
   /** How many Revokes have had none. */
   readonly doubts: number;
-  /** A refresh of a session that the caller holds; one that is refused is known no more. */
+  /** Refreshes a session that the caller holds. A refused session is forgotten. */
   refreshHeld(session: PooledSession, on: LoadServer): Promise<string>;
 }
 

@@ -20,7 +20,7 @@ export interface RevokeTarget {
   readonly target: Revocation["target"];
   /** Its name in the history. */
   readonly id: string;
-  /** As the RPC wants it. */
+  /** As in the RPC's request. */
   readonly request: { readonly [field in "token" | "sessionId" | "userId"]?: string };
 }
 
@@ -53,7 +53,7 @@ export const NEVER_SENT = "ECONNREFUSED";
 const refusesSession = /^(REFRESH_TOKEN_REUSED|SESSION_ENDED|INVALID_REFRESH_TOKEN)$/;
 /** A client that has had no verdict waits for a moment. */
 const pauseMs = 25;
-/** Tokens tell whole seconds, and the clocks are read at different moments. */
+/** Tokens have whole seconds, and the clocks are read at different times. */
 const expirySlackMs = 2_000;
 /** Of the session source's access tokens, in seconds. */
 const sourceLife = 3_600;
@@ -125,7 +125,11 @@ export function createCalls(record: LoadRecord) {
       const isWhole = active
         ? rest.sessionId === session.id && rest.subject === session.user.id
         : Object.keys(rest).length === 0;
-      const result = !answer.ok ? answer.reason : isWhole ? outcome : `${outcome}, and more than that, or less`;
+      const result = !answer.ok
+        ? answer.reason
+        : isWhole
+          ? outcome
+          : `${outcome}, and more than that, or less`;
       await settle({ kind: "introspect", of: name, on, span }, result, only("active", "inactive"));
       return result;
     },
@@ -143,7 +147,7 @@ export function createCalls(record: LoadRecord) {
     },
 
     /**
-     * Refreshes a session that the caller holds; `granted`, or the reason why not. Every try of one refresh bears the same `request_id`, so that
+     * Refreshes a session that the caller holds; `granted`, or the reason why not. Every attempt of one refresh has the same `request_id`, so that
      * a try whose answer was lost costs nothing, however long ago it was.
      * @param is what the session is known to be
      */

@@ -20,7 +20,7 @@ const timeoutMs = 60_000;
 /**
  * Asks both servers after everything: each session that was never revoked still refreshes, each that was is
  * dead with its tokens, and so is each token revoked by itself.
- * @throws {Error} where there is no verdict for a minute
+ * @throws {Error} if there is no verdict for a minute
  */
 export async function checkEnd(deps: EndCheckDeps, atOnce: number): Promise<void> {
   const { pool, calls, actions, servers, record, random } = deps;

@@ -28,7 +28,7 @@ const onUndecided = () => {
   undecided += 1;
 };
 
-/** What a login comes to: `answered`, or the reason of its refusal. Asks again where the server has not decided. */
+/** The outcome of a login: `answered`, or the reason of its refusal. Retries while the server has not decided. */
 export async function verdict(auth: Clients["auth"], guess: Guess): Promise<string> {
   return refusal(answered(() => auth.login({ password: PASSWORD, ...guess }), onUndecided));
 }
@@ -51,7 +51,7 @@ export async function whereDecided(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * Does it anew until Redis has answered every command, and the servers have decided on every try: what Redis is late
+ * Repeats it until Redis has answered every command, and the servers have decided on every attempt: what Redis is late
  * for, a replica counts by itself.
  * @param work on people whom it has met nowhere else
  */
@@ -97,7 +97,7 @@ export async function knownDevice(auth: Clients["auth"], guess: Guess): Promise<
 }
 
 let hosts = 0;
-/** An IPv4 address that nobody has logged in from (of RFC 2544's range). */
+/** An IPv4 address without a login (of RFC 2544's range). */
 export function newAddress(): string {
   hosts += 1;
   return `198.18.${hosts >> 8}.${hosts & 0xff}`;

@@ -54,7 +54,7 @@ export interface Violation {
   readonly contradicts: Revocation | Introspection | undefined;
 }
 
-/** Whatever may have ended a token. */
+/** Anything that may have ended a token. */
 interface Cause {
   readonly begin: number;
   /** Infinity: the moment by which it had taken effect is not known. */

@@ -5,7 +5,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** A keep-alive HTTP/1.1 connection for one exchange at a time, without what makes `node:http` three times as dear. */
+/** A keep-alive HTTP/1.1 connection for one exchange at a time. It costs a third of `node:http`. */
 export interface HttpConnection {
   /** Whether another exchange may follow. */
   readonly isOpen: boolean;
@@ -17,7 +17,7 @@ export interface HttpConnection {
   destroy(): void;
 }
 
-/** Connects with the first exchange, which also gets the fault where nobody listens. */
+/** Connects with the first exchange, which also gets the connection error. */
 export function openHttpConnection({ host, port }: { host: string; port: number }): HttpConnection {
   const socket = connect({ host, port, noDelay: true });
   let isOpen = true;
@@ -85,7 +85,7 @@ export function parseAnswer(
 }
 
 function parseLength(bytes: Buffer, from: number, result: string | undefined) {
-  if (result === undefined) throw new Error("an answer that does not tell its length");
+  if (result === undefined) throw new Error("an answer without a length");
   const length = from + Number(result);
   return bytes.length < length ? undefined : { body: bytes.toString("utf8", from, length), length };
 }

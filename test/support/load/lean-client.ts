@@ -12,12 +12,12 @@ export const PAST_DEADLINE = "PAST_DEADLINE";
 
 /** Calls the `AuthService` of one server by Connect's JSON. */
 export interface LeanClient extends Disposable {
-  /** Never throws: whatever becomes of a call is its answer. */
+  /** Never throws: every outcome of a call is its answer. */
   call<Message extends object>(method: string, request: object): Promise<Answer<Message>>;
 }
 
 export interface LeanClientOptions {
-  /** The http listener's, asked at every call: a server that is started anew has another. */
+  /** The URL of the http listener, read at every call: a restarted server has another one. */
   readonly url: () => string;
   /** Sent as `authorization: Bearer …`. */
   readonly credential: string;

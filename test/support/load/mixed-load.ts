@@ -17,12 +17,12 @@ import { SessionPool } from "./session-pool.ts";
 export interface MixedLoadOptions {
   /** Where the two are now, asked at every call; the two servers' http listeners by default. */
   readonly urls?: readonly [() => string, () => string];
-  /** Calls in flight at once, each lane waiting for the answer of its own. */
+  /** Calls in flight at once. Each lane waits for its own answer. */
   readonly lanes?: number;
   readonly users?: number;
   /** Living sessions; new ones are opened as others end. */
   readonly sessions?: number;
-  /** Of what the lanes choose; random by default, and told in the report. */
+  /** Seed of the lanes' choices; random by default, and shown in the report. */
   readonly seed?: number;
   /** How often an action is chosen next to the others; one left out keeps its default. */
   readonly weights?: Partial<Readonly<Record<ActionName, number>>>;

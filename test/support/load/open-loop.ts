@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Calls at a fixed rate, whatever becomes of them. */
+/** Calls at a fixed rate, independent of their outcomes. */
 export interface OpenLoopStream {
   readonly perSecond: number;
-  /** Makes one call and tells its outcome; never throws. */
+  /** Makes one call and returns its outcome; never throws. */
   readonly call: () => Promise<string>;
 }
 
@@ -22,7 +22,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** Runs all streams at once for so long, then waits for the answers that are still out. */
+/** Runs all streams at once for the given time, then waits for the open answers. */
 export async function runOpenLoop<Name extends string>(
   streams: Readonly<Record<Name, OpenLoopStream>>,
   forMs: number,

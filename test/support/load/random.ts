@@ -2,7 +2,7 @@
 export interface Random {
   /** A whole number of at least 0, below `limit`. */
   below(limit: number): number;
-  /** One of the items; undefined where there is none. */
+  /** One of the items; undefined if there is none. */
   pick<T>(items: readonly T[]): T | undefined;
 }
 

@@ -102,7 +102,7 @@ export class SessionPool {
     this.living.push(session);
   }
 
-  /** Holds a living session that nobody holds. */
+  /** Holds a living session that is free. */
   hold(random: Random): PooledSession | undefined {
     return some(random, this.living, (one) => {
       if (one.isHeld || one.user.isClosed) return false;
@@ -126,7 +126,7 @@ export class SessionPool {
     });
   }
 
-  /** Closes a user of whom nobody holds anything. */
+  /** Closes a user without held sessions. */
   close(random: Random): PooledUser | undefined {
     return some(random, this.users, (one) => {
       if (one.isClosed || one.holds > 0 || one.sessions.size === 0) return false;

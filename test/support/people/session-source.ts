@@ -16,11 +16,11 @@ const hour = 3_600_000;
 
 export interface OpenedSession extends Tokens {
   readonly id: string;
-  /** An access token of its own, as a refresh within the grace would answer. */
+  /** Another access token, as from a refresh within the grace. */
   mint(): Promise<string>;
 }
 
-/** Opens sessions of the caller `web` as a login does, save that no password is hashed: some tests want thousands. */
+/** Opens sessions of the caller `web` as a login does, without hashing a password: some tests need thousands. */
 export interface SessionSource extends AsyncDisposable {
   /** @param userId of a user whose password was never changed */
   open(userId: string): Promise<OpenedSession>;

@@ -12,7 +12,7 @@ export async function setClock(target: Target, offsetMs: number): Promise<void> 
   await run(target, definition(offsetMs));
 }
 
-/** Moves a database's time by so many milliseconds from where it stands. */
+/** Moves a database's time by the given milliseconds. */
 export async function advanceClock(target: Target, byMs: number): Promise<void> {
   const rows = await run(target, "select prosrc from pg_proc where oid = 'postern.now()'::regprocedure");
   const offset = /interval '(-?\d+) milliseconds'/.exec(rows[0]?.["prosrc"] ?? "")?.[1] ?? "0";

@@ -10,7 +10,7 @@ const OWNER = "postern_template_owner";
 export interface TestDatabase extends AsyncDisposable {
   readonly name: string;
   readonly url: string;
-  /** Removes it, with whatever sessions are still open on it. */
+  /** Drops it, with its open sessions. */
   drop(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function createDatabase(options: DatabaseOptions = {}): Promise<Tes
   return { name, url: databaseUrl(admin, name), drop, [Symbol.asyncDispose]: drop };
 }
 
-/** Runs `use` on a connection of its own. */
+/** Runs `use` on a new connection. */
 export async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });
   await client.connect();

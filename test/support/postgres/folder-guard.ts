@@ -13,7 +13,7 @@ process.stdin.resume().once("end", () =>
     for (const pid of left) signal(pid, "SIGKILL");
     if (left.length > 0) return undefined;
     rmSync(folder, { recursive: true, force: true });
-    // One that was just starting works in a folder that is no more.
+    // One that was just starting works in a deleted folder.
     return workingIn(folder).length > 0 ? undefined : true;
   }),
 );

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 export interface GuardedFolder extends AsyncDisposable {
   /** Its real path. */
   readonly path: string;
-  /** Kills whatever works in it, and removes it; so does the end of our process, however that comes. */
+  /** Kills the processes that use it, and removes it; any end of our process does the same. */
   sweep(): Promise<void>;
 }
 

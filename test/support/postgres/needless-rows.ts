@@ -12,7 +12,7 @@ export interface NeedlessRows {
 const users = 1_000;
 
 /**
- * Fills a new database, before any server has read its log, with what nobody needs any more: sessions that ended
+ * Fills a new database, before any server has read its log, with rows that are no longer needed: sessions that ended
  * one to eleven days after they should have gone, entries linked as the log links them, addresses of long ago.
  */
 export async function fillNeedlessRows(

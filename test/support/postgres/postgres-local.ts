@@ -85,7 +85,7 @@ async function startPostmaster(
   options: SpawnOptions,
   url: string,
 ): Promise<ChildProcess> {
-  // A session of its own: what interrupts the test run must not end it before the run has.
+  // In a new session, so that an interrupt of the test run does not end it first.
   const child = spawn(file, flags, { ...options, detached: true, stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -11,7 +11,7 @@ export function postmasterPid(dataDir: string): number | undefined {
   }
 }
 
-/** Processes that `parent` started: each backend leads a session of its own, so no signal to a group reaches them. */
+/** Processes that `parent` started. Each backend leads its own session, so no signal to a group reaches them. */
 export function childrenOf(parent: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -36,7 +36,7 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 
 /** SIGKILL to a postmaster and its backends; returns all their pids. */
 export function killTree(postmaster: number): number[] {
-  // Stopped first, it can start no backend that the list misses, nor tell those there are to end in order.
+  // Suspended first, so that it starts no further backend, and does not ask the existing ones to end.
   signal(postmaster, "SIGSTOP");
   const all = [postmaster, ...childrenOf(postmaster)];
   for (const pid of all) signal(pid, "SIGKILL");

@@ -2,13 +2,13 @@
 export interface PostgresServer extends AsyncDisposable {
   /** Its superuser on the database `postgres`; the same after every `restart`. */
   readonly url: string;
-  /** The postmaster's, where it is a process of ours. */
+  /** The postmaster's PID, if it is a local process. */
   readonly pid: number | undefined;
   /** Ends the server and removes its data. */
   stop(): Promise<void>;
   /** SIGKILL to postmaster and backends at once; resolves when they are gone. */
   kill9(): Promise<void>;
-  /** Stops every process where it stands: connections stay open and nothing answers. */
+  /** Suspends every process: connections stay open and nothing answers. */
   freeze(): Promise<void>;
   /** Ends `freeze`. */
   thaw(): Promise<void>;

@@ -5,7 +5,7 @@ import { type Clients, createClients, reasonOf } from "../clients/clients.ts";
 import { createUser, login, PASSWORD } from "../people/people.ts";
 import { type ServerProcess, startServer, TOKENS } from "../servers/server-process.ts";
 
-/** A call that hangs is told from one that answers, and nothing else is. */
+/** Only separates calls that hang from calls that are answered. */
 export const inTime = { timeoutMs: 5_000 };
 /** For what must answer while nothing is broken. */
 export const patient = { timeoutMs: 20_000 };
@@ -90,7 +90,7 @@ export function callsFor({ admin, web }: Site, session: Session): Record<CallNam
   };
 }
 
-/** What those that change nothing for others come to where all is well. */
+/** The outcomes of the calls that change nothing for others, without faults. */
 export const allWell = {
   Login: "answered",
   "Login by a wrong password": "INVALID_CREDENTIALS",
@@ -101,7 +101,7 @@ export const allWell = {
 
 /**
  * What a call came to: the text that it answered with, `answered` for an answer of any other kind, or the reason
- * of its refusal. One that says to come again and does not say when has no reason.
+ * of its refusal. A temporary refusal without a retry delay has no reason.
  */
 export async function outcomeOf(call: Call): Promise<string> {
   try {
@@ -112,7 +112,8 @@ export async function outcomeOf(call: Call): Promise<string> {
     if (!["UNAVAILABLE", "OVERLOADED"].includes(reason)) return reason;
     const result = ConnectError.from(error);
     const { seconds = 0n, nanos = 0 } = result.findDetails(ErrorDetailSchema)[0]?.retryAfter ?? {};
-    const saysWhen = (seconds > 0n || nanos > 0) && /^[1-9]\d*$/.test(result.metadata.get("retry-after") ?? "");
+    const saysWhen =
+      (seconds > 0n || nanos > 0) && /^[1-9]\d*$/.test(result.metadata.get("retry-after") ?? "");
     return saysWhen ? reason : `${reason} without a time`;
   }
 }

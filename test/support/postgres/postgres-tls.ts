@@ -3,7 +3,7 @@ import { type Certificate, createCertificate } from "../redis/redis-certificate.
 import { withClient } from "./database.ts";
 import { startLocal } from "./postgres-local.ts";
 
-/** A Postgres of this machine that speaks TLS and tells roles apart by how they come. */
+/** A local Postgres with TLS, and a role for each way of authentication. */
 export interface TlsPostgres extends AsyncDisposable {
   /** Its superuser on the database `postgres`, without parameters. */
   readonly url: string;
@@ -12,7 +12,7 @@ export interface TlsPostgres extends AsyncDisposable {
 
 const password = "tls-role-password-0123456789";
 
-/** Roles by how they may come; all but `nobody` exist and have the password. */
+/** Roles by how they may connect; all but `nobody` exist and have the password. */
 export const tlsRoles = {
   password,
   /** By TLS alone. */

@@ -38,7 +38,7 @@ export const suitePolicy: SessionPolicy = {
 };
 
 export const actor = { caller: "test", requestId: "r" };
-/** Of a token that no session stands behind. */
+/** Of a token without a session. */
 export const ofNobody = { userId: undefined, sessionId: undefined, clientId: "web" };
 export const change = { actor, excludeAdmins: false };
 

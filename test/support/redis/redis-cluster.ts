@@ -95,7 +95,7 @@ interface Member {
 
 /**
  * The Cluster as one node sees it.
- * @throws where that node knows of a slot that nobody holds
+ * @throws {Error} if that node knows a slot without a node
  */
 async function completeView(node: RedisNode): Promise<Member[]> {
   const info = String(await node.command("CLUSTER", "INFO"));

@@ -38,7 +38,7 @@ export async function openContainerHost(ports: readonly number[]): Promise<Redis
   };
 }
 
-/** Publishes its ports on 127.0.0.1 alone: servers without a password stand behind them. */
+/** Publishes its ports on 127.0.0.1 only, because the servers have no password. */
 class LoopbackContainer extends GenericContainer {
   protected override async beforeContainerCreated(): Promise<void> {
     const published: Record<string, { HostIp?: string }[]> = this.hostConfig.PortBindings ?? {};

@@ -1,4 +1,4 @@
-// A process with a Redis of every kind, for a test to kill. Tells their ports on stdout, and the folder they
+// A process with a Redis of every kind, for a test to kill. It prints their ports on stdout, and the folder they
 // work in, in one line of JSON.
 import { startCluster, startRedis, startSentinel } from "./redis.ts";
 

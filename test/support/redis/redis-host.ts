@@ -1,6 +1,6 @@
 /** Where the processes of Redis run. It takes them with it when it is disposed of, or when our process ends. */
 export interface RedisHost extends AsyncDisposable {
-  /** Free ports of 127.0.0.1, as many as were asked for: there for the servers and for the tests alike. */
+  /** Free ports of 127.0.0.1, as many as requested, for the servers and the tests. */
   readonly ports: readonly number[];
   /** The address that servers must listen on to be reached there. */
   readonly bind: string;

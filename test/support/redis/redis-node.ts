@@ -11,13 +11,13 @@ export interface RedisNode {
   /** With credentials, where clients need them. */
   readonly url: string;
   /**
-   * Sends one command over an administrator's connection of the test's own, opened anew if need be.
-   * @throws what Redis answers as an error; if nobody answers
+   * Sends one command over the test's own administrator connection, which is opened again if necessary.
+   * @throws {Error} if Redis answers with an error, or does not answer
    */
   command(...words: (string | number)[]): Promise<unknown>;
   /** SIGKILL; resolves when it is gone. */
   kill9(): Promise<void>;
-  /** Stops it where it stands: connections stay open and nothing answers; what comes in waits for `thaw`. */
+  /** Suspends it: connections stay open and nothing answers; input waits for `thaw`. */
   freeze(): Promise<void>;
   /** Ends `freeze`. */
   thaw(): Promise<void>;
@@ -36,7 +36,7 @@ export interface NodeOptions {
   readonly config: readonly string[];
   /** How the administrator's connection comes in. */
   readonly address: RedisAddress;
-  /** What it is told after every start. */
+  /** Commands that it gets after every start. */
   readonly commands?: readonly (readonly string[])[];
 }
 
@@ -46,9 +46,9 @@ export async function openRedisHost(count: number): Promise<RedisHost> {
   return (await isRedisInstalled()) ? openLocalHost(ports) : openContainerHost(ports);
 }
 
-/** Starts a program in the folder $1 and a session of its own, and tells its process's id. */
+/** Starts a program in the folder $1 and a new session, and prints its PID. */
 const START = 'cd "$1" && shift && { setsid "$@" >>log 2>&1 </dev/null & echo "$!"; }';
-/** Signals $3 to the process $1 if it still is the one that works in the folder $2; tells whether it is. */
+/** Sends signal $3 to the process $1 if it is still the one in the folder $2; prints whether it is. */
 const SIGNAL = 'if [ "$(readlink "/proc/$1/cwd")" = "$2" ] && kill -s "$3" "$1"; then echo sent; fi';
 
 /** Starts a server, and resolves once it answers. */
@@ -76,7 +76,7 @@ export async function startNode(host: RedisHost, options: NodeOptions): Promise<
     const answers = await poll(`${program} ${pid} answers`, 20_000, async () => {
       if (!(await send("0"))) return false;
       const info = String(await command("INFO"));
-      // On a port that somebody else took in between, it is not ours that answers.
+      // If another process has taken the port in the meantime, it answers instead.
       return info.includes(`process_id:${pid}\r`) && !info.includes("loading:1\r") ? true : undefined;
     });
     if (!answers) {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { freePort } from "../ports.ts";
 
 /**
- * Free ports of 127.0.0.1 that nobody else who asks here gets as long as our process lives, so that a server that
+ * Free ports of 127.0.0.1 that no other caller gets while our process runs, so that a server that
  * is down, or not up yet, finds its own free.
  */
 export async function takePorts(count: number): Promise<number[]> {

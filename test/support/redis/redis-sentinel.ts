@@ -17,7 +17,7 @@ export interface RedisSentinel extends AsyncDisposable {
   cutCopy(): Promise<RedisNode>;
   /**
    * Makes the copy the master, whether or not the old one lives; resolves when the Sentinels agree on it.
-   * What the copy had missed is lost, also what the old master still takes until it is told that it is one no more.
+   * What the copy had missed is lost, also what the old master still accepts until it is demoted.
    */
   failover(): Promise<void>;
 }
@@ -29,7 +29,7 @@ const PERIODS = { "info-period": 500, "publish-period": 500, "tilt-trigger": 60_
 
 /**
  * Starts Redis with Sentinel; resolves once the copy is in step and every Sentinel knows of everyone. They replace
- * a master that has not answered for a second, whatever the copy has missed.
+ * a master that has not answered for a second, also if the copy has missed writes.
  */
 export async function startSentinel(): Promise<RedisSentinel> {
   await using owned = new AsyncDisposableStack();
@@ -51,7 +51,9 @@ export async function startSentinel(): Promise<RedisSentinel> {
     const result = await Promise.allSettled(
       sentinels.map((one) => one.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)),
     );
-    const ports = result.filter((one) => one.status === "fulfilled").map(({ value }) => (value as string[])[1]);
+    const ports = result
+      .filter((one) => one.status === "fulfilled")
+      .map(({ value }) => (value as string[])[1]);
     if (ports.length < 2 || new Set(ports).size > 1) return undefined;
     return nodes.find(({ port }) => String(port) === ports[0]);
   }

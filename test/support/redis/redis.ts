@@ -7,7 +7,7 @@ export { type RedisSentinel, startSentinel } from "./redis-sentinel.ts";
 export type { RedisNode };
 
 export interface RedisOptions {
-  /** Directives of `redis.conf` beside or instead of the usual ones, an empty value for `""`. */
+  /** Further directives of `redis.conf`, which replace the usual ones of the same name; an empty value is `""`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** TLS only, on the same port. */
   readonly tls?: boolean;
@@ -24,7 +24,7 @@ export interface RedisServer extends RedisNode, AsyncDisposable {
 }
 
 /**
- * Starts a real Redis, which keeps nothing on disk unless `settings` say so: from Debian's packages, else in a
+ * Starts a real Redis, which stores nothing on disk except by `settings`: from Debian's packages, else in a
  * container. It ends with the process that started it, even if that is killed.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {

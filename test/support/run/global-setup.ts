@@ -8,7 +8,7 @@ declare module "vitest" {
   }
 }
 
-/** Starts the Postgres that all tests of the run share, each file with databases of its own. */
+/** Starts the Postgres that all tests of the run share. Each file has its own databases. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const postgres = await startPostgres();
   project.provide("postgresUrl", postgres.url);

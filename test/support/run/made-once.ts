@@ -20,7 +20,7 @@ export interface Made {
 /**
  * Makes something that takes long once for all tests and runs, until what it is made of changes. Processes that ask at
  * the same time wait for the first one.
- * @returns the folder, which nobody may change
+ * @returns the folder, which must not be changed
  */
 export async function madeOnce({ name, sources, versions = [], make }: Made): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify(versions));

@@ -1,4 +1,4 @@
-// Loaded into a server before its own code: at SIGUSR2 it collects its garbage, and tells in a line of JSON on
+// Loaded into a server before its own code: at SIGUSR2 it collects its garbage, and reports in a line of JSON on
 // stderr what is left.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

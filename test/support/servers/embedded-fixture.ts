@@ -30,7 +30,7 @@ export async function makeFolder(parent = tmpdir()): Promise<Folder> {
   async function remove(): Promise<void> {
     const place = await readlink(join(dataDir, "database")).catch(() => undefined);
     if (place?.startsWith(`${sharedPlace}/`)) await rm(dirname(place), { recursive: true, force: true });
-    // Left as it was found, if nobody else has anything in it.
+    // Removed only if it is empty.
     await rmdir(sharedPlace).catch(() => {});
     // An initdb that has been killed may still add files.
     await rm(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
@@ -59,7 +59,7 @@ export async function makeUsedFolder(): Promise<Folder> {
   return folder;
 }
 
-/** A process with a database of its own. */
+/** A process with its own database. */
 export interface HolderProcess extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly pid: number;
@@ -114,7 +114,7 @@ export async function gone(pid: number): Promise<void> {
   await poll(`process ${pid} is gone`, 20_000, async () => (isAlive(pid) ? undefined : true));
 }
 
-/** The rows of one statement on a connection of its own. */
+/** The rows of one statement on a new connection. */
 export async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client(url);
   await client.connect();

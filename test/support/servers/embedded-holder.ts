@@ -1,5 +1,5 @@
 // A process that holds an embedded database, for tests to kill. argv: the data folder, `server` or
-// `command`. Tells its database's URL on stdout. At SIGINT it shows that the database still answers, and
+// `command`. Prints its database's URL on stdout. At SIGINT it shows that the database still answers, and
 // disposes of it.
 import { once } from "node:events";
 import { Client } from "pg";

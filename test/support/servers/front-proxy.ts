@@ -5,7 +5,7 @@ import { poll } from "../poll.ts";
 import { freePort } from "../ports.ts";
 import { guardedFolder } from "../postgres/guarded-folder.ts";
 
-/** A proxy of somebody else's, before an application. */
+/** A third-party proxy in front of an application. */
 export interface FrontProxy extends AsyncDisposable {
   readonly url: string;
 }
@@ -78,8 +78,8 @@ async function takesConnections(port: number): Promise<boolean> {
 }
 
 /**
- * A configuration of `deploy/` with addresses of ours.
- * @throws {Error} where one of its own is not in it
+ * A configuration of `deploy/` with the test's addresses.
+ * @throws {Error} if one of its own addresses is not in it
  */
 export function readdress(text: string, addresses: Readonly<Record<string, string>>): string {
   let result = text;

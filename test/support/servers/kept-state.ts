@@ -3,7 +3,7 @@ import { inject } from "vitest";
 import { poll } from "../poll.ts";
 import type { Replica, TwoServers } from "./two-servers.ts";
 
-/** Works on a database while nobody is connected to it; the servers' connections break, as in a restore. */
+/** Runs `work` on a database without connections. The servers' connections break, as in a restore. */
 async function withdrawn(
   two: TwoServers,
   work: (admin: Client, name: string) => Promise<void>,
@@ -11,7 +11,7 @@ async function withdrawn(
   const name = new URL(two.databaseUrl).pathname.slice(1);
   await using admin = await connect();
   await admin.client.query(`alter database ${name} with allow_connections false`);
-  await poll(`nobody is connected to ${name}`, 20_000, async () => {
+  await poll(`no one is connected to ${name}`, 20_000, async () => {
     const { rowCount } = await admin.client.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1",
       [name],
@@ -28,7 +28,7 @@ async function connect() {
   return { client, [Symbol.asyncDispose]: () => client.end() };
 }
 
-/** Puts the database back, while the servers run, to where it stands now. */
+/** Restores the database, while the servers run, to its state at this call. */
 export async function keepState(two: TwoServers): Promise<AsyncDisposable & { putBack(): Promise<void> }> {
   let copy = "";
   await withdrawn(two, async (admin, name) => {

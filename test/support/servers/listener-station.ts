@@ -1,4 +1,4 @@
-// One listener in a process of its own, with answers and bounds of a test's choice. On stdin: `drain`.
+// One listener in a separate process, with answers and bounds that the test chooses. On stdin: `drain`.
 import { createInterface } from "node:readline";
 import type { ListenerBounds } from "../../../services/auth/src/listen/listener-bounds.ts";
 import { listenGrpc, listenHttp } from "../../../services/auth/src/listen/listeners.ts";
@@ -37,7 +37,7 @@ function counts() {
 }
 process.stdout.write(`${listener.url}\n`);
 const lines = createInterface(process.stdin);
-// The test's process has ended, in whatever way.
+// The test's process has ended.
 lines.on("close", () => process.exit(1));
 lines.on("line", async () => {
   const cut = setTimeout(() => listener.destroy(), 20_000);

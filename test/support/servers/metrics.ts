@@ -1,4 +1,4 @@
-/** What a server's `/metrics` says now: by name with labels, as it is written there. */
+/** The current values of a server's `/metrics`, by name with labels, as written there. */
 export async function readMetrics(ops: string): Promise<ReadonlyMap<string, number>> {
   const text = await (await fetch(`${ops}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));

@@ -20,9 +20,9 @@ export const AUDIENCE = "https://api.postern.test";
 export const TOKENS = {
   /** Every permission. */
   admin: "test-admin-token-0123456789abcdefghij",
-  /** Permissions `login`, `introspect`, `revoke`, `sessions`; trusted to tell the user's address. */
+  /** Permissions `login`, `introspect`, `revoke`, `sessions`; its client addresses are trusted. */
   web: "test-web-token-0123456789abcdefghijkl",
-  /** Like `web`, with other clients: a stranger to its sessions. */
+  /** Like `web`, with other clients: it has no access to the sessions of `web`. */
   other: "test-other-token-0123456789abcdefghij",
   /** Permission `introspect` alone. */
   resource: "test-resource-token-0123456789abcdefg",
@@ -44,7 +44,7 @@ const SECRET_TOKENS = [
 
 export interface ServerOptions {
   readonly databaseUrl: string;
-  /** Settings beside or instead of the usual ones; `undefined` takes one away. */
+  /** Further settings, which replace the usual ones; `undefined` removes one. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** A module that is loaded before its own. */
   readonly preload?: string;
@@ -56,14 +56,14 @@ export interface ServerOptions {
   readonly stderr?: number | "unread" | "closed";
 }
 
-/** A running server, as a process of its own. */
+/** A running server, in its own process. */
 export interface ServerProcess extends AsyncDisposable {
   /** Base URLs of the listeners. */
   readonly http: string;
   readonly grpc: string;
   readonly ops: string;
   readonly pid: number;
-  /** What it has logged so far, parsed; a line that is no JSON stands as `{ msg }`. */
+  /** Its log lines so far, parsed; a line that is not JSON becomes `{ msg }`. */
   readonly logs: readonly Readonly<Record<string, unknown>>[];
   /** SIGTERM; resolves to the exit code, or `null` where a signal ended it. */
   stop(): Promise<number | null>;

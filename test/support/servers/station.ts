@@ -5,7 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import type { ListenerBounds } from "../../../services/auth/src/listen/listener-bounds.ts";
 import { childEnv } from "./child-env.ts";
 
-/** A listener in a process of its own, which may crash. */
+/** A listener in a separate process, which may crash. */
 export interface Station extends AsyncDisposable {
   readonly url: string;
   drain(): void;

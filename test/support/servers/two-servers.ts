@@ -16,7 +16,7 @@ export interface Replica {
 export interface TwoServers extends AsyncDisposable {
   /** Of the tests' own connections. */
   readonly databaseUrl: string;
-  /** What the servers were started with beside the usual settings. */
+  /** The servers' settings besides the usual ones. */
   readonly env: Readonly<Record<string, string>>;
   /** 32 bytes in base64. */
   readonly masterKey: string;

@@ -7,10 +7,10 @@ import type { ModelSession, Outcome, SessionModel } from "./session-model.ts";
 import {
   acceptedGenerations,
   caller,
+  outsider,
   type Replica,
   reasonOf,
   stopClock,
-  outsider,
 } from "./session-system.ts";
 
 /** The real thing, as its clients see it: replicas to ask, and the tokens that they have given. */
@@ -101,7 +101,7 @@ function refreshCommand(step: RefreshStep): Command {
     if (tokens === undefined) return;
     system.accessTokens.push(lost ? undefined : tokens.accessToken);
     if (lost) return;
-    // A successor is a function of the session: whoever asks again gets the same one.
+    // A successor is a function of the session: a retry gets the same one.
     const { generation } = readRefreshToken(tokens);
     strictEqual(tokens.refreshToken, refreshTokens[generation] ?? tokens.refreshToken);
     refreshTokens[generation] = tokens.refreshToken;

@@ -58,7 +58,7 @@ export const caller: Caller = {
   clients: everything,
   trustedAddress: true,
 };
-export const outsider: Caller = { ...caller, name: "stranger" };
+export const outsider: Caller = { ...caller, name: "outsider" };
 
 const policy = {
   accessTtlMs: lives.access * 1000,
@@ -94,7 +94,7 @@ export async function addUser(stores: Stores, password: string): Promise<{ id: s
   return { id, identifier };
 }
 
-/** Starts a replica on the database: key ring, log reader and stores of its own. */
+/** Starts a replica on the database, with its own key ring, log reader and stores. */
 export async function openReplica(url: string, faults: Faults = {}) {
   const opened = openStores(url, policy, { maxConnections: 2 });
   const stores = faults.stores?.(opened) ?? opened;
