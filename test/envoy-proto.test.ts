@@ -44,7 +44,7 @@ const image = execFileSync(
 );
 const whole = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
 
-describe("every field of ours is Envoy's", () => {
+describe("every field equals Envoy's", () => {
   const messages = ours.flatMap(({ messages }) => messages.flatMap(withNested));
   const enums = [
     ...ours.flatMap(({ enums }) => enums),

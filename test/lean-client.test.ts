@@ -93,14 +93,14 @@ test("a call that is never answered is past its deadline", async () => {
   expect(await client.call("Introspect", {})).toEqual({ ok: false, reason: "PAST_DEADLINE" });
 });
 
-test("where nobody listens, nothing was sent", async () => {
+test("without a server, nothing was sent", async () => {
   const server = await startServer([]);
   await server[Symbol.asyncDispose]();
   using client = clientOf(server.url);
   expect(await client.call("Introspect", {})).toEqual({ ok: false, reason: "ECONNREFUSED" });
 });
 
-test("a server that is started anew elsewhere is followed", async () => {
+test("a server that restarts at another address is followed", async () => {
   const answer = [`${ok}Content-Length: 2\r\n\r\n{}`];
   await using first = await startServer(answer);
   await using second = await startServer(answer);

@@ -23,7 +23,7 @@ describe.each(names)("%s", (name) => {
     expect(Code[error.code].replaceAll(/(?<!^)[A-Z]/g, "_$&").toLowerCase()).toBe(reasons[name].code);
   });
 
-  test("tells when to come back where that may help, and only there", () => {
+  test("has a retry delay if a retry may help, and only then", () => {
     const error = toConnectError(new AuthError(name));
     const [detail] = error.findDetails(ErrorDetailSchema);
     const helps = ["UNAVAILABLE", "OVERLOADED", "RATE_LIMITED"].includes(name);

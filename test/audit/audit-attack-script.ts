@@ -9,7 +9,7 @@ import { asked } from "./audit-attack-calls.ts";
 
 export const attacker = "203.0.113.5";
 const elsewhere = "198.51.100.9";
-/** What is typed where a name is asked for. */
+/** Texts entered as a name. */
 const typed = {
   password: "Tr0ub4dor-and-a-horse",
   address: "victim-to-be@elsewhere.test",
@@ -50,7 +50,7 @@ export const refused = {
   clientAddress: attacker,
 } as const;
 
-/** What was done, and what the audit has to say of it. */
+/** The steps of the attack, and the expected records. */
 export interface Attack {
   /** In this order. */
   readonly expected: Expected[];
@@ -63,7 +63,7 @@ export interface Attack {
   readonly ending: string[];
 }
 
-/** @param as clients by the credential that they show; the server bears 6 wrong passwords of an account */
+/** @param as clients by the credential that they show; the server allows 6 wrong passwords per account */
 export async function attack(
   as: (credential: string) => Clients,
   { ann, bob, eve, boss, nopass }: People,
@@ -106,7 +106,7 @@ export async function attack(
     return { ...opened, session };
   }
 
-  // Names that nobody has, one of them twice.
+  // Unknown names, one of them twice.
   for (const name of [typed.password, typed.address, typed.text, typed.password]) {
     await judged(name, sprayed, null, "unknown_user");
   }
@@ -139,7 +139,7 @@ export async function attack(
     limited.push(requestId);
   }
   const { session, refreshToken } = await logIn(ann);
-  // A stranger shows the refresh token, then the owner's client does, then the thief by the owner's client.
+  // Another client uses the refresh token, then the owner's client, then the thief with the owner's client.
   const foreign = await asked((options) => other.refresh({ refreshToken }, options));
   expect(foreign.reason).toBe("INVALID_REFRESH_TOKEN");
   expected.push({
@@ -198,7 +198,7 @@ function endOf(
     (target: { case: "token" | "sessionId" | "userId" | "clientId"; value: string }) =>
     (options: CallOptions) =>
       auth.revoke({ target }, options);
-  const password = `${PASSWORD} anew`;
+  const password = `${PASSWORD} again`;
   return [
     [
       { event: "token_revoked", ...session, detail: { token: jti } },

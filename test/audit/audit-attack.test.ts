@@ -62,7 +62,7 @@ function methodOf(event: string): RegExp {
   return event.endsWith("revoked") ? /\/Revoke$/ : /\/(SetPassword|DisableUser)$/;
 }
 
-test("K03: the audit of an attack tells every step, and no secret", { timeout: 180_000 }, async () => {
+test("K03: the audit of an attack has every step, and no secret", { timeout: 180_000 }, async () => {
   const people = await createPeople(as(TOKENS.admin).admin);
   const { ann, boss } = people;
   const since = new Date((await shown()).at(-1)?.["at"] as string);
@@ -81,7 +81,7 @@ test("K03: the audit of an attack tells every step, and no secret", { timeout: 1
   );
   expect(result.map(({ event }) => event)).toEqual(expected.map(({ event }) => event));
   for (const [index, event] of result.entries()) {
-    // Of an unknown account the mark stands beside the reason.
+    // For an unknown account, the pseudonym is next to the reason.
     const detail = Object.fromEntries(Object.entries(event.detail).filter(([name]) => name !== "account"));
     expect({ ...event, detail }).toMatchObject(expected[index] ?? {});
   }
@@ -90,7 +90,7 @@ test("K03: the audit of an attack tells every step, and no secret", { timeout: 1
   expect(again).toBe(first);
   expect(new Set([first, second, third]).size).toBe(3);
 
-  // What was counted, and logged, is told when the server ends, if not before.
+  // Counted logins are recorded when the server ends, if not before.
   expect(await server.stop()).toBe(0);
   const counted = (await shown()).filter(({ detail }) => detail["reason"] === "rate_limited");
   const total = counted.reduce((sum, { detail }) => sum + Number(detail["count"]), 0);

@@ -36,7 +36,7 @@ async function note(requestId: string, client?: Client): Promise<void> {
   else await withClient(database.url, (own) => own.query(sql, values));
 }
 
-/** `postern audit --follow` as a process of its own, which has begun to follow. */
+/** A process of `postern audit --follow`, which has begun to follow. */
 async function follow(...args: string[]) {
   const child = spawn(process.execPath, ["--import", preload, binary, "audit", "--follow", ...args], {
     env: childEnv(env),
@@ -97,7 +97,7 @@ describe("postern audit --follow", { timeout: 60_000 }, () => {
     expect(order.filter((one) => !one.startsWith("pilot"))).toEqual(["between", "after", "late", "last"]);
   });
 
-  test("begins where it is told to, with the oldest, and goes on", async () => {
+  test("begins at --since, with the oldest event, and continues", async () => {
     const requests = ["one", "two", "three"].map((name) => `since ${name}`);
     for (const request of requests) await note(request);
     await using following = await follow("--json", "--since", "1h", "--client", "client of since two");
@@ -126,7 +126,7 @@ describe("postern audit --follow", { timeout: 60_000 }, () => {
     expect(await following.stderr).toBe("");
   });
 
-  test("ends with 0 where nobody reads any more", async () => {
+  test("ends with 0 when its output is closed", async () => {
     await using following = await follow("--json");
     following.closeStdout();
     let ended = false;
@@ -143,7 +143,7 @@ describe("postern audit --follow", { timeout: 60_000 }, () => {
   });
 });
 
-test("K02: what a stranger has sent is one line, and steers no terminal", async () => {
+test("K02: an attacker's text is one line, and controls no terminal", async () => {
   const nasty = 'evil"}\r\n{"event":"login"}\u001b[2J\u001b]0;x\u0007\u202e\u2028';
   const sql = `select postern.record_audit('refresh_foreign', $1, $1, null, null, $1,
     jsonb_build_object('session_caller', $1::text), $1)`;

@@ -71,14 +71,14 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
       () => auth.revoke({ target: { case: "sessionId", value: first.sessionId } }),
       () => all.revoke({ target: { case: "userId", value: userId } }),
       () => all.revoke({ target: { case: "clientId", value: "web" } }),
-      () => admin.setPassword({ userId, password: `${PASSWORD} anew` }),
+      () => admin.setPassword({ userId, password: `${PASSWORD} again` }),
       () => admin.disableUser({ userId }),
       () => admin.enableUser({ userId }),
     ];
     for (const call of calls) await answered<unknown>(call);
     const { events } = await answered(() => admin.listAuditEvents({ userId }));
     const result = events.map(({ event }) => event);
-    // A call that was made again for want of a verdict may be told twice.
+    // A call that was retried without a verdict may be recorded twice.
     expect(result.filter((event, index) => event !== result[index - 1])).toEqual([
       ...["user_enabled", "user_disabled", "password_set", "user_revoked", "session_revoked"],
       ...["token_revoked", "login_refused", "login", "user_created"],
@@ -98,7 +98,7 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
       const ended = await runPostern([...command, "--json"], { ...settings, POSTERN_AUDIENCE: AUDIENCE });
       expect(ended.code, `${command.join(" ")}: ${ended.stderr}`).toBe(0);
     }
-    // Of the moment, which a slow machine has faults of, a code tells nothing of class 42.
+    // Temporary faults, as on a slow machine, have no code of class 42.
     expect(server.logs.filter((line) => /"code":"42/.test(JSON.stringify(line)))).toEqual([]);
   });
 
@@ -120,7 +120,7 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
     ]);
   });
 
-  test("leaves the purge to whoever is at it", async () => {
+  test("skips the purge while another replica runs it", async () => {
     await advanceClock(database.url, 31 * day);
     await withClient(database.url, async (client) => {
       await client.query("begin");
@@ -159,7 +159,7 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
     for (const { settings } of functions) expect(settings).toContain("search_path=pg_catalog, pg_temp");
   });
 
-  test("is the only one beside the owner that may write to the audit", async () => {
+  test("is the only role besides the owner that may write to the audit", async () => {
     const outsider = `stranger_${randomBytes(6).toString("hex")}`;
     await query(database.url, `create role ${outsider}; grant usage on schema postern to ${outsider}`);
     try {
@@ -174,7 +174,7 @@ describe("a role that does not own the schema", { timeout: 90_000 }, () => {
 });
 
 describe("the owner of the table", () => {
-  test.each(changes)("may not, whatever is set, for 30 days: %s", async (sql) => {
+  test.each(changes)("may not, with any setting, for 30 days: %s", async (sql) => {
     expect(await refusalOf(database.url, `set postern.purging = 'on'; ${sql}`)).toBe(
       "2F003 the audit is append only",
     );

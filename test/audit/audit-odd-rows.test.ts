@@ -6,7 +6,7 @@ import { createDatabase, withClient } from "../support/postgres/database.ts";
 import { runPostern } from "../support/servers/postern-command.ts";
 import { ISSUER, startServer, TOKENS } from "../support/servers/server-process.ts";
 
-/** Whoever has the credential of a server can add rows such as these. */
+/** Any holder of a server's credential can add such rows. */
 const odd = [
   "null",
   "[]",
@@ -17,7 +17,7 @@ const odd = [
   '{"a": [1e400, -1e400]}',
 ];
 
-test("a row that somebody has made up keeps no other from being read", { timeout: 60_000 }, async () => {
+test("a forged row does not prevent the reading of others", { timeout: 60_000 }, async () => {
   await using database = await createDatabase();
   await using server = await startServer({ databaseUrl: database.url });
   await withClient(database.url, async (client) => {

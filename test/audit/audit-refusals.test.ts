@@ -30,7 +30,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** A transaction in which nobody else writes to the audit. */
+/** A transaction that keeps others from writing to the audit. */
 async function holdAudit(): Promise<AsyncDisposable> {
   const client = new Client({ connectionString: database.url });
   await client.connect();
@@ -45,7 +45,7 @@ async function refusalsOf(userId: string): Promise<number> {
 }
 
 describe("K03: where the audit cannot be written", { timeout: 60_000 }, () => {
-  test("nobody learns whether a password is right, nor whether there is such a user", async () => {
+  test("the answer reveals neither whether the password is right, nor whether the user exists", async () => {
     const { email, id } = await createUser(admin);
     const disabled = await createUser(admin);
     await answered(() => admin.disableUser({ userId: disabled.id }));
@@ -54,7 +54,7 @@ describe("K03: where the audit cannot be written", { timeout: 60_000 }, () => {
       { identifier: email, password: PASSWORD },
       { identifier: disabled.email, password: PASSWORD },
       { identifier: `${email}.nobody`, password: WRONG },
-      { identifier: "what nobody is called", password: WRONG },
+      { identifier: "an impossible name", password: WRONG },
     ];
     {
       await using _ = await holdAudit();
@@ -88,7 +88,7 @@ test("every refused login of a crowd has its row before its answer", { timeout: 
   );
 });
 
-test("what no budget admitted is told with its number, in the end even by a server that stops", {
+test("logins that a budget refused are recorded with their number, at the latest when the server stops", {
   timeout: 60_000,
 }, async () => {
   const { id, email } = await createUser(admin);
@@ -128,7 +128,7 @@ test("what no budget admitted is told with its number, in the end even by a serv
 });
 
 describe("ListAuditEvents", () => {
-  test("gives page after page, from either end, and what is asked for", async () => {
+  test("returns page after page, from either end, and by filter", async () => {
     const { id: userId } = await createUser(admin);
     for (let time = 0; time < 3; time++) {
       await answered(() => admin.disableUser({ userId }));
@@ -160,7 +160,7 @@ describe("ListAuditEvents", () => {
   });
 
   const faulty: [string, object][] = [
-    ["a page token of nobody's", { pageToken: "x" }],
+    ["an invalid page token", { pageToken: "x" }],
     ["an id of something else", { userId: "ses_01h45ctjrt78tbthvwqsp9x1vp" }],
     ["a page too large", { pageSize: 1_001 }],
     ["no event's name", { events: ["'; drop table"] }],

@@ -32,7 +32,7 @@ export interface Places {
 
 export interface ForwardAuthSuite {
   readonly start: (places: Places) => Promise<FrontProxy>;
-  /** Whether it hands a status of Postern's other than 200, 401 and 403 to the client as it is. */
+  /** Whether it passes other statuses of Postern than 200, 401 and 403 to the client. */
   readonly passesEveryStatus: boolean;
 }
 
@@ -108,7 +108,7 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
     return { status: response.statusCode, headers: response.headers, came };
   }
   const bearer = (token: string): Header => ["Authorization", `Bearer ${token}`];
-  /** What an application takes for one; an empty header tells nothing. */
+  /** What an application reads as an identity; an empty header is none. */
   const identityOf = ({ headers }: EchoedRequest) =>
     Object.fromEntries(
       Object.entries(headers).filter(
@@ -154,7 +154,7 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
     });
   });
 
-  test("no token is 401, and says what is asked for", async () => {
+  test("no token is 401, with a challenge", async () => {
     const answer = await ask("/secret/a");
     expect(answer).toMatchObject(refused(401));
     expect(answer.headers["www-authenticate"]).toBe('Bearer realm="postern"');
@@ -195,7 +195,7 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
       ["x-postern_roles", "admin"],
     ];
 
-    test.each(["/public/a", "/open/a"])("as nobody's: %s", async (path) => {
+    test.each(["/public/a", "/open/a"])("without an identity: %s", async (path) => {
       const { status, came } = await ask(path, spoofed);
       expect([status, came.map(identityOf)]).toEqual([200, [{}]]);
     });
@@ -251,7 +251,7 @@ export function forwardAuthSuite({ start, passesEveryStatus }: ForwardAuthSuite)
     expect(came.map((one) => [one.body, identityOf(one), one.trailers])).toEqual([["a body", {}, []]]);
   });
 
-  describe("I03: a request is judged by itself, whatever it says to be", () => {
+  describe("I03: a request is checked as it is, not as its headers describe it", () => {
     test.each<[string, Header[]]>([
       [
         "as nginx tells",

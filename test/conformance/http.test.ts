@@ -217,7 +217,7 @@ describe("a method that a resource does not allow gets 405 and the list of allow
     expect(head.headers["content-type"]).toBe(get.headers["content-type"]);
   });
 
-  test("an unknown path gets 404, whatever the method", async () => {
+  test("an unknown path gets 404, with any method", async () => {
     for (const method of ["GET", "POST", "DELETE"]) {
       for (const url of [server.http, server.ops]) {
         expect((await sendRaw(url, request(`${method} /nothing HTTP/1.1`))).status).toBe(404);

@@ -120,7 +120,7 @@ test("WatchRevocations by `buf curl`, until the server stops", { timeout: 60_000
     poll(what, 50_000, async () => ((await isSo()) ? true : undefined));
   await until("all watch", async () => (await metric("postern_watchers")) === bufProtocols.length);
   const before = await reads();
-  // Whoever watched before two reads has been told of one.
+  // A watcher from before two reads has received one.
   await until("the log is read", async () => (await reads()) >= before + 2);
   await stopping.stop();
   for (const [first, ...more] of await Promise.all(heard)) {
@@ -232,7 +232,7 @@ describe.each(["connect", "grpc-web", "grpc"] as const)("an error by %s", (proto
     expect(error).toMatchObject({ reason, requestId: `by-${protocol}`, retryAfterHeader: null });
   });
 
-  test("that may pass says when to come again", async () => {
+  test("that is temporary has a retry delay", async () => {
     using clients = clientsWith(TOKENS.web);
     const { accessToken: token } = await newTokens();
     proxy.cut();

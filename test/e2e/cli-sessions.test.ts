@@ -27,7 +27,7 @@ async function newUser(): Promise<{ email: string; password: string }> {
 }
 
 describe("postern session", () => {
-  test("tells an attacker's session from its user's, ends it, and says why it is over", {
+  test("distinguishes an attacker's session from its user's, ends it, and shows why it ended", {
     timeout: slow,
   }, async () => {
     const user = await newUser();
@@ -190,7 +190,7 @@ describe("postern revoke", () => {
   });
 });
 
-describe("what is not there is told, and where to look", () => {
+describe("what does not exist is reported, with where to look", () => {
   test.each<[string, string[], number, string]>([
     ["a session", ["session", "get", `ses_${"0".repeat(26)}`], 1, "no session has this ID"],
     ["a session to end", ["session", "end", `ses_${"0".repeat(26)}`], 1, "no session has this ID"],

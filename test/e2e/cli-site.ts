@@ -49,7 +49,7 @@ export async function openCliSite() {
       expect(stdout.split("\n")).toHaveLength(2);
       return JSON.parse(stdout);
     },
-    /** By `web`, unless it is another. A try that had no verdict may have opened a session besides. */
+    /** By `web` by default. An attempt without an answer may have opened another session. */
     async logIn({ email, password }: Account, { auth }: Clients = web, more = {}) {
       const request = { identifier: email, password, ...more };
       const { outcome } = await answered(() => auth.login(request, patient));

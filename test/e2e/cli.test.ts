@@ -201,7 +201,7 @@ describe("postern check-config", () => {
     expect(stdout).not.toContain(new URL(site.database.url).password);
   });
 
-  test("ends with 2 and tells every fault at once", async () => {
+  test("ends with 2 and reports every fault at once", async () => {
     const env = { ...site.environment, POSTERN_ACCESS_TTL: "soon", POSTERN_REFRESH_GRACE: "later" };
     const { code, stdout, stderr } = await runPostern(["check-config"], env);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -215,9 +215,9 @@ describe("a command that is not understood", () => {
     ["no command", []],
     ["an unknown command", ["user", "crate"]],
     ["an option that is missing", ["user", "create"]],
-    ["an option that nobody knows", ["user", "list", "--everything"]],
+    ["an unknown option", ["user", "list", "--everything"]],
     ["two names of one user", ["user", "get", "--email", "a@example.com", "--username", "a"]],
-    ["an address that is none", ["user", "create", "--email", "nobody"]],
+    ["an invalid address", ["user", "create", "--email", "nobody"]],
   ])("ends with 2, and says nothing on stdout: %s", async (_, args) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -235,7 +235,7 @@ describe("a command that is not understood", () => {
 });
 
 describe("a command that fails", () => {
-  test("ends with 1 where there is no such user, and where there is one already", async () => {
+  test("ends with 1 if the user does not exist, or exists already", async () => {
     const email = "twice@example.com";
     await answer(["user", "create", "--email", email]);
     for (const args of [

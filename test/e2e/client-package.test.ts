@@ -109,7 +109,7 @@ describe("documentation of the exports", () => {
     for (const entry of entries) {
       for (const { name, doc } of await publicExports(join(source, `${entry}.ts`))) {
         for (const [index, code] of examplesIn(doc).entries()) {
-          // Every example stands alone.
+          // Every example compiles alone.
           files[`${entry.replace("/", "-")}-${name}-${index}.ts`] = `${code}\nexport {};\n`;
         }
       }

@@ -10,7 +10,7 @@ import { END_WITH_TEST, startService } from "./service-process.ts";
 
 const EXAMPLE = `${import.meta.dirname}/../../examples/node-service`;
 
-test("examples/node-service serves whom it should, and ends when it is told to", {
+test("examples/node-service answers the right callers, and ends on SIGTERM", {
   timeout: 300_000,
 }, async () => {
   await using packed = await packClient();

@@ -28,10 +28,10 @@ const isThere = (() => {
     return false;
   }
 })();
-const wants = "python3-grpcio, python3-protobuf, python3-jwt, python3-cryptography and protobuf-compiler";
+const packages = "python3-grpcio, python3-protobuf, python3-jwt, python3-cryptography and protobuf-compiler";
 
 describe.skipIf(!isThere)(
-  `examples/python-service (skipped without Debian's ${wants})`,
+  `examples/python-service (skipped without Debian's ${packages})`,
   { timeout: 180_000 },
   () => {
     let stubs: string;
@@ -77,7 +77,7 @@ describe.skipIf(!isThere)(
       await becomes(service, two.accessToken, 401);
       expect(await service.status("/", three.accessToken)).toBe(200);
 
-      // The network swallows everything: nothing can be said, and a new connection is made without being told.
+      // The network drops everything: there is no verdict, and the service connects again by itself.
       const { taken } = proxy;
       proxy.hold();
       await becomes(service, three.accessToken, 503);
@@ -124,7 +124,7 @@ except ValueError as error:
       expect(stdout).not.toContain("hush");
     });
 
-    test("keeps to the rules of the stream, whatever time it is in the database", async () => {
+    test("follows the rules of the stream, with any time in the database", async () => {
       await using issuer = await createTestIssuer();
       const { publicKey, privateKey } = await generateKeyPair("ES256");
       const mine = { ...(await exportJWK(publicKey)), kid: "key_mine", alg: "ES256" };
@@ -203,7 +203,7 @@ except ValueError as error:
         401, 401,
       ]);
 
-      // What it does not understand makes it stale until the log was read anew.
+      // An unknown entry makes it stale until the log was read again.
       fourth.send({ revocations: [{ sequence: 3n, forgetAfter }], cursor: "c4" });
       await becomes(service, revoked, 503);
       const fifth = await feed.call(4);

@@ -66,15 +66,15 @@ describe("make run, on a fresh folder,", () => {
     expect(await paste(run)).toHaveProperty("loggedIn");
   });
 
-  test("knows the users that `postern user create --embedded` adds beside it", async () => {
+  test("knows the users that `postern user create --embedded` adds while it runs", async () => {
     const made = await runPostern(
-      ["user", "create", "--embedded", "--email", "beside@example.com", "--json"],
+      ["user", "create", "--embedded", "--email", "added@example.com", "--json"],
       embeddedEnvironment(folder.dataDir),
     );
     expect(made).toMatchObject({ code: 0 });
     const { id, password } = JSON.parse(made.stdout);
     using clients = clientsOf(run);
-    const { outcome } = await clients.auth.login({ identifier: "beside@example.com", password }, patient);
+    const { outcome } = await clients.auth.login({ identifier: "added@example.com", password }, patient);
     expect(outcome.value?.session?.userId).toBe(id);
   });
 });

@@ -16,7 +16,7 @@ export interface PackedClient extends AsyncDisposable {
   readonly files: Readonly<Record<string, readonly string[]>>;
   /**
    * Makes a folder with the packages installed in it, as npm does without a network.
-   * @param linked further packages of ours, for tests alone: taken from where they are, with all that they need
+   * @param linked further packages for the tests, as links to `node_modules` of the repository
    */
   install(linked?: readonly string[]): Promise<string>;
 }

@@ -25,7 +25,7 @@ export async function startSite(env: Readonly<Record<string, string>> = {}) {
     port,
     auth: clients.auth,
     admin: clients.admin,
-    /** What somebody has who has just logged in. */
+    /** The tokens of a new login. */
     async tokens(scope: string[] = []) {
       const { email, id } = await createUser(clients.admin);
       return { ...(await login(clients.auth, email, { scope })), userId: id };

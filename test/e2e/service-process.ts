@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { poll } from "../support/poll.ts";
 import { childEnv } from "../support/servers/child-env.ts";
 
-/** A service of somebody who uses Postern, as a process of its own. */
+/** A service of a user of Postern, in its own process. */
 export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
-  /** The status of an answer; `undefined` while nobody listens. */
+  /** The status of an answer; `undefined` while the service does not listen. */
   status(path: string, token?: string): Promise<number | undefined>;
   /** What it has written to stdout and stderr. */
   output(): string;
@@ -25,7 +25,7 @@ export interface ServiceOptions {
 /** For Node's `--import`: ends the service with the test, however that ended. */
 export const END_WITH_TEST = `${import.meta.dirname}/../support/servers/end-with-parent.ts`;
 
-/** Starts it; resolves once it answers a request, whatever it says. */
+/** Starts it; resolves once it answers a request, with any status. */
 export async function startService({
   command,
   args,

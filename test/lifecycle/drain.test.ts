@@ -86,7 +86,7 @@ describe("O07: from SIGTERM to the end of POSTERN_DRAIN_DELAY", () => {
         return { exit };
       },
       async [Symbol.asyncDispose]() {
-        // Where the test has failed: two more end it whatever it waits for.
+        // If the test has failed: two more signals end it.
         for (let signal = 0; signal < 2; signal += 1) void server.stop();
         await server[Symbol.asyncDispose]();
         await database.drop();

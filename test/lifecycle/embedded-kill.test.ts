@@ -53,7 +53,7 @@ describe("an embedded database whose server is killed", () => {
     await gone(postgres);
   });
 
-  test("starts anew after a SIGKILL during its first start", async () => {
+  test("starts again after a SIGKILL during its first start", async () => {
     await using folder = await makeFolder();
     await using server = hold(folder.dataDir, "server");
     await poll("initdb is at work", 20_000, async () => {
@@ -71,13 +71,13 @@ describe("an embedded database whose server is killed", () => {
     expect((await readdir(folder.dataDir)).toSorted()).toEqual(["database", "secrets.json"]);
   });
 
-  test("starts over the postmaster.pid of a Postgres whose id a stranger has by now", async () => {
+  test("starts although another process has the PID in an old postmaster.pid", async () => {
     await using folder = await makeUsedFolder();
     const options = { dataDir: folder.dataDir, newSecretToken };
     await (await startEmbedded(options))[Symbol.asyncDispose]();
     const database = join(folder.dataDir, "database");
     const { uid, gid } = await stat(database);
-    // Postgres itself takes any process of its own user for the one that the file names.
+    // Postgres itself assumes that any process of its user is the one in the file.
     const as = process.getuid?.() === 0 ? { uid, gid } : {};
     const outsider = spawn("/bin/sh", ["-c", "read -r line"], { ...as, cwd: "/", env: {} });
     try {

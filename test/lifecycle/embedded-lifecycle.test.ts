@@ -104,14 +104,14 @@ describe("a server's embedded database", () => {
     }
   });
 
-  test("tells when Postgres ends by itself", async () => {
+  test("reports when Postgres ends by itself", async () => {
     await using folder = await makeUsedFolder();
     await using embedded = await startEmbedded({ dataDir: folder.dataDir, newSecretToken });
     signal(postgresOf(folder.dataDir), "SIGKILL");
     expect(await embedded.ended).toBe(128 + 9);
   });
 
-  test("hands none of our environment to Postgres or to what guards it", async () => {
+  test("passes none of our environment to Postgres or its supervisor", async () => {
     await using folder = await makeUsedFolder();
     await using server = hold(folder.dataDir, "server", {
       env: { PATH: process.env["PATH"], POSTERN_MASTER_KEY: "sesame", OTHER: "sesame" },

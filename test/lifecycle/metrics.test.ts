@@ -16,7 +16,7 @@ async function documented(): Promise<string[]> {
   );
 }
 
-test("/metrics tells what docs/reference/metrics.md says, and each moves with what it counts", {
+test("/metrics has the metrics of docs/reference/metrics.md, and each changes with what it counts", {
   timeout: 90_000,
 }, async () => {
   await using redis = await startRedis();

@@ -27,7 +27,7 @@ const patience = { timeout: 20_000 };
 const batch = 500;
 /** Lines of many times what a pipe holds. */
 const batchesRead = scaled(12, { atLeast: 3 });
-/** `nobody`, where that may be chosen and can read the server's files. */
+/** The user `nobody`, if the test may choose it and it can read the server's files. */
 const nobody = { uid: 65_534, gid: 65_534 };
 const binary = `${import.meta.dirname}/../../services/auth/bin/postern.js`;
 const canBeNobody =
@@ -47,7 +47,7 @@ async function start(options: Omit<ServerOptions, "databaseUrl"> = {}): Promise<
   return server;
 }
 
-/** A login, a refresh, a revocation, and what is told of the tokens before and after; throws where one goes wrong. */
+/** A login, a refresh, a revocation, and the introspection of the tokens before and after; throws if one fails. */
 async function useSession({ grpc }: ServerProcess): Promise<void> {
   const of = (credential: string) => createClients({ baseUrl: grpc, protocol: "grpc", credential });
   using admin = of(TOKENS.admin);
@@ -84,7 +84,7 @@ async function refuseBatch({ http }: ServerProcess): Promise<void> {
   });
 }
 
-/** Writes lines until the log and the server's own memory take no more. */
+/** Writes lines until the log and the server's own buffer are full. */
 async function overfillLog(server: ServerProcess): Promise<void> {
   // The server keeps some thousands of lines.
   for (let batches = 0; batches < 40; batches += 1) {
@@ -119,7 +119,7 @@ describe.runIf(isLinux)("O10: a server that may write nowhere", () => {
     expect(await server.stop()).toBe(0);
   });
 
-  test("so it is told of one that does", async () => {
+  test("so a process that writes is found", async () => {
     const folder = await mkdtemp(`${tmpdir()}/postern-`);
     onTestFinished(() => rm(folder, { recursive: true }));
     await writeFile(`${folder}/file`, "");
@@ -131,7 +131,7 @@ describe.runIf(isLinux)("O10: a server that may write nowhere", () => {
 
 describe("O10: its log", () => {
   test.runIf(isLinux)(
-    "on a full disk: calls go on, and what is not told is counted",
+    "on a full disk: calls continue, and dropped lines are counted",
     async () => {
       const fd = openSync("/dev/full", "w");
       onTestFinished(() => closeSync(fd));
@@ -144,7 +144,7 @@ describe("O10: its log", () => {
   );
 
   test.each(["unread", "closed"] as const)(
-    "in a pipe that is %s: calls go on, and what is not told is counted",
+    "in a pipe that is %s: calls continue, and dropped lines are counted",
     async (stderr) => {
       const server = await start({ stderr });
       await overfillLog(server);
@@ -154,7 +154,7 @@ describe("O10: its log", () => {
     600_000,
   );
 
-  test("in a pipe that is read: every line is told, in order", async () => {
+  test("in a pipe that is read: every line is written, in order", async () => {
     const server = await start();
     for (let batches = 0; batches < batchesRead; batches += 1) await refuseBatch(server);
     await useSession(server);

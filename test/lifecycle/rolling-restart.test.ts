@@ -12,7 +12,7 @@ import { type ServerProcess, startServer, TOKENS } from "../support/servers/serv
 
 const restarts = scaled(10, { atLeast: 4 });
 const callsBetween = 200;
-/** Long beside the looks, also on a machine with much to do. */
+/** Much longer than the interval of the checks, also on a loaded machine. */
 const drainDelay = "2s";
 /** Between the rounds of a user: the load is there to meet every moment of a restart, not to fill the processor. */
 const restMs = 60;
@@ -24,7 +24,7 @@ const patient = { timeoutMs: 20_000 };
 
 /**
  * Whom a client calls: the servers that are `ready`; those that were ready a while ago (`late`, as where endpoints
- * spread slowly); or any that does not say that it is draining, also before it is ready (`eager`).
+ * spread slowly); or any that is not draining, also before it is ready (`eager`).
  */
 type Choice = "ready" | "late" | "eager";
 
@@ -81,7 +81,7 @@ async function openPlace(databaseUrl: string, masterKey: string): Promise<Place>
   };
 }
 
-/** What `/readyz` says; undefined where nobody answers. */
+/** The status of `/readyz`; undefined without an answer. */
 async function readiness(ops: string): Promise<unknown> {
   try {
     return ((await (await fetch(`${ops}/readyz`)).json()) as { status: unknown }).status;
@@ -171,7 +171,7 @@ function isDatabaseLate(error: unknown): boolean {
   return reasonOf(error) === "UNAVAILABLE";
 }
 
-/** One user's calls, one after the other, until it is told to stop. */
+/** One user's calls, one after the other, until it is stopped. */
 async function live(balancer: Balancer, email: string, first: Tokens, stopping: AbortSignal): Promise<void> {
   let tokens = first;
   const introspect = (token: string, expected: boolean) =>

@@ -42,7 +42,7 @@ async function isActive({ http }: { readonly http: string }, token: string): Pro
 }
 
 /**
- * Starts two servers on a database whose keys nobody may write until both wait to write one. A server waits for a
+ * Starts two servers on a database whose keys are locked until both wait to write one. A server waits for a
  * second, then pauses and tries again: on a loaded machine two may miss each other every time, so this gives up early.
  */
 async function startOnLockedKeys(options: ServerOptions) {
@@ -150,7 +150,7 @@ describe("an empty database", () => {
       // Until this one's fate is known the migration cannot make a table of the same name.
       await client.query("create table postern.sessions (x int)");
       await using migrating = startPostern(["migrate"], serveSettings(database.url, newMasterKey()));
-      await poll("the migration has come to the table", 20_000, async () => {
+      await poll("the migration has reached the table", 20_000, async () => {
         const waiting = await rows(
           database.url,
           `select 1 from pg_stat_activity where application_name = 'postern migrate'
@@ -176,7 +176,7 @@ describe("an empty database", () => {
 });
 
 describe("a database that servers start on one after the other", () => {
-  test("O05 J15: a wrong master key is refused by name, and makes no key; the right one beside another is taken; the first administrator is made once", async () => {
+  test("O05 J15: a wrong master key is refused by name, and makes no key; the right one together with another is accepted; the first administrator is made once", async () => {
     await using database = await createDatabase();
     const [right, wrong] = [newMasterKey(), newMasterKey()];
     const start = (masterKey: string, email: string) =>
@@ -268,7 +268,7 @@ describe("a server that starts while Postgres is away", () => {
     },
   );
 
-  test.each(["cut", "hold"] as const)("(%s) ends in good order when it is told to", async (fault) => {
+  test.each(["cut", "hold"] as const)("(%s) ends normally on SIGTERM", async (fault) => {
     await using waiting = await startWaiting(fault);
     waiting.server.signal("SIGTERM");
     expect(await waiting.server.ended).toMatchObject({ code: 0, stdout: "" });

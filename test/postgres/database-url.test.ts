@@ -240,7 +240,7 @@ describe.skipIf(!isLocal)("a database that speaks TLS", { timeout: 60_000 }, () 
     ],
     ["a role that must show a certificate", () => as(tlsRoles.certified, "sslmode=no-verify"), /sslcert/],
     ["a role that may not log in", () => as(tlsRoles.barred), /may not log in/],
-    ["a role that there is not", () => as(tlsRoles.nobody), /no such role/],
+    ["an unknown role", () => as(tlsRoles.nobody), /no such role/],
     ["a database that is closed to the role", () => as(tlsRoles.plain, "", "/closed"), /CONNECT/],
   ])("refuses %s, and the start ends with exit code 2", async (_, makeUrl, result) => {
     const url = makeUrl();

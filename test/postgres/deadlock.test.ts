@@ -101,7 +101,7 @@ test("a row that breaks the statement costs its own request alone its outcome", 
   }
 });
 
-/** @returns the outcomes (`failed` where there is none), how many were asked for, and how many deadlocks Postgres has counted */
+/** @returns the outcomes (`failed` if there is none), the number of requests, and the number of deadlocks that Postgres counted */
 async function storm(): Promise<{ kinds: string[]; asked: number; deadlocked: number }> {
   const limited = { ...policy, maxSessions: 96 };
   const before = await deadlocks();
@@ -116,7 +116,7 @@ async function storm(): Promise<{ kinds: string[]; asked: number; deadlocked: nu
       await advanceClock(database.url, policy.refreshGraceMs);
       const some = (from: number) => sessionIds.slice(from + round * 4, from + round * 4 + 4);
       const reused = round > 1 ? some(32) : [];
-      // Every replica is asked for every session, in orders that run against each other.
+      // Every replica revokes every session, in opposite orders.
       const rotations = [one, two].flatMap(({ sessions }, i) =>
         (i === 0 ? sessionIds : sessionIds.toReversed()).map((id) =>
           sessions.rotate(request(id, reused.includes(id) ? 0 : round)),

@@ -9,7 +9,7 @@ import { poll } from "../support/poll.ts";
 import { type PgBouncer, startPgBouncer } from "../support/postgres/pgbouncer.ts";
 import { type Replica, startTwoServers, type TwoServers } from "../support/servers/two-servers.ts";
 
-/** A call that hangs is told from one that answers, and nothing else is. */
+/** Only separates calls that hang from calls that are answered. */
 const inTime = { timeoutMs: 5_000 };
 
 let bouncer: PgBouncer;
@@ -58,7 +58,7 @@ async function refreshing(user: TestUser) {
   let { refreshToken, sessionId } = await login(two.a.web, user.email);
   const turn: Turn = async (round) => {
     const [{ web }] = pair(two, round);
-    // A client that is told UNAVAILABLE tries again with the same id.
+    // A client that gets UNAVAILABLE retries with the same ID.
     const again = { refreshToken, requestId: `r-${round}` };
     const { tokens } = await verdict(() => web.refresh(again, inTime));
     expect(tokens?.refreshToken).not.toBe(refreshToken);

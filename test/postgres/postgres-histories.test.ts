@@ -80,7 +80,7 @@ function refusal(reason: Reason): HttpAnswer {
   return { status: 401, body: JSON.stringify({ code: "unauthenticated", details }) };
 }
 
-/** Does with every so manieth call of a method as it is told. */
+/** Changes every n-th call of a method. */
 function everyNth(nth: number, of: string, answer: () => HttpAnswer | undefined): () => Lie {
   return () => {
     let count = 0;
@@ -92,7 +92,7 @@ function everyNth(nth: number, of: string, answer: () => HttpAnswer | undefined)
   };
 }
 
-/** Remembers for ever which tokens were active. */
+/** Caches active tokens without an expiry. */
 function staleCache(): Lie {
   const known = new Map<string, HttpAnswer>();
   return async ({ method, body }, ask) => {
@@ -107,7 +107,7 @@ function staleCache(): Lie {
 interface Planted {
   readonly name: string;
   readonly lie: () => Lie;
-  /** What of a report tells of it, and nothing else does. */
+  /** The field of a report that shows the fault. */
   readonly shows: (report: LoadReport) => readonly unknown[];
   readonly options?: MixedLoadOptions;
 }
@@ -134,7 +134,7 @@ const planted: readonly Planted[] = [
     shows: ({ lost }) => lost,
   },
   {
-    name: "a refusal that is none of those that may come",
+    name: "an impossible refusal",
     lie: everyNth(10, "Refresh", () => refusal(Reason.INTERNAL)),
     shows: ({ wrong }) => wrong,
   },

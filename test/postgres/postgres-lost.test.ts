@@ -13,7 +13,7 @@ import { type ServerProcess, startServer, TOKENS } from "../support/servers/serv
 
 const maxConnections = 30;
 const password = "a long enough passphrase";
-/** A call that hangs is told from one that answers, and nothing else is. */
+/** Only separates calls that hang from calls that are answered. */
 const inTime = { timeoutMs: 5_000 };
 /** For what must answer while nothing is broken. */
 const patient = { timeoutMs: 20_000 };
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres?.[Symbol.asyncDispose]());
 
-/** A server whose way to Postgres leads through a proxy, with a user of its own. */
+/** A server with a proxy in front of Postgres, and its own user. */
 interface Site extends AsyncDisposable {
   readonly server: ServerProcess;
   readonly proxy: TcpProxy;
@@ -71,7 +71,7 @@ interface Login {
 async function login({ web, email }: Site): Promise<Login> {
   const { outcome } = await web.auth.login({ identifier: email, password }, patient);
   const { tokens, session } = outcome.value ?? {};
-  if (!tokens || !session) throw new Error("nobody was logged in");
+  if (!tokens || !session) throw new Error("no user was logged in");
   return { ...tokens, sessionId: session.id };
 }
 
@@ -224,7 +224,7 @@ describe("J04 J06 N01: with Postgres", () => {
     600_000,
   );
 
-  test("killed, no refresh token is spent, also where there is no grace", async () => {
+  test("killed, no refresh token is spent, also without a grace", async () => {
     await using site = await openSite({ POSTERN_REFRESH_GRACE: "0s" });
     const { refreshToken } = await login(site);
     await postgres.kill9();
@@ -269,7 +269,7 @@ describe("N02: a Refresh that Postgres has carried out, and whose answer is lost
   test.each([
     { title: "may be tried again within the grace", grace: "30s", requestId: "" },
     {
-      title: "may be tried again with its request_id where there is no grace",
+      title: "can be retried with its request_id without a grace",
       grace: "0s",
       requestId: "r-1",
     },
@@ -282,7 +282,7 @@ describe("N02: a Refresh that Postgres has carried out, and whose answer is lost
         return rows[0].generation as number;
       });
     const before = await generation();
-    // A token younger than the grace is answered as it is.
+    // A token younger than the grace is returned unchanged.
     await advanceClock(site.databaseUrl, 60_000);
     const refresh = (options: typeof inTime) => site.web.auth.refresh({ refreshToken, requestId }, options);
 
@@ -307,7 +307,7 @@ describe("N02: a Refresh that Postgres has carried out, and whose answer is lost
   });
 });
 
-describe("a server told to stop", () => {
+describe("a server that is stopped", () => {
   test.each(["frozen", "behind a black hole"] as const)(
     "ends in good order with Postgres %s and statements under way",
     async (fault) => {

@@ -72,7 +72,7 @@ describe("N10: a schema that is", { timeout: 90_000 }, () => {
     const ended = new Set<unknown>();
     // Also the second one, which has waited for its turn.
     while (ended.size < 2) {
-      const pid = await poll("a run has come to the table", 20_000, async () => {
+      const pid = await poll("a run has reached the table", 20_000, async () => {
         const [row] = await blockedBy(database.url, holder);
         return row === undefined || ended.has(row["pid"]) ? undefined : Number(row["pid"]);
       });
@@ -104,7 +104,7 @@ describe("N10: a schema that is", { timeout: 90_000 }, () => {
       await holder.query("create table postern.later (x int)");
       const migrating = migrate(database.url, { files });
       migrating.catch(() => {});
-      const pid = await poll("the run has come to its last migration", 20_000, async () => {
+      const pid = await poll("the run has reached its last migration", 20_000, async () => {
         const [row] = await blockedBy(database.url, holder);
         return row === undefined ? undefined : Number(row["pid"]);
       });
@@ -122,7 +122,7 @@ describe("N10: a schema that is", { timeout: 90_000 }, () => {
     expect(await functionNames(database.url)).toEqual(files.functions.map(({ name }) => name).sort());
   });
 
-  test("of another origin, with another migration under a number of ours, is refused by every command", async () => {
+  test("with another migration under a known number is refused by every command", async () => {
     await using database = await createDatabase();
     await withClient(database.url, (client) =>
       client.query("update postern.migrations set name = '0001_other.sql' where version = 1"),

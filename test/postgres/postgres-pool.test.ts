@@ -65,7 +65,7 @@ async function jwks(): Promise<string> {
 interface Slow {
   readonly what: string;
   readonly table: string;
-  /** What need not read the table, besides revocations, and its answer. */
+  /** Calls besides revocations that do not read the table, and their answers. */
   readonly goOn: Readonly<Partial<Record<CallName, string>>>;
   /** What has to read it. */
   readonly refused: readonly CallName[];
@@ -91,7 +91,7 @@ const cases: readonly Slow[] = [
   },
 ];
 
-/** What the calls that need not wait come to, ended by two revocations and what is said of their tokens then. */
+/** The outcomes of the calls that need not wait, then two revocations and the introspection of their tokens. */
 async function goneOn({ goOn }: Slow, session: Session): Promise<Record<string, string>> {
   const calls = callsFor(site, session);
   const others = await outcomesOf(calls, namesOf(goOn));

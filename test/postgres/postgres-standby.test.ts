@@ -38,7 +38,7 @@ afterAll(() => replication?.[Symbol.asyncDispose]());
 /** A way to the primary that leads to the standby from `turn` on. */
 async function openWay() {
   const addresses = [replication.primaryUrl, replication.standbyUrl].map((url) => new URL(url));
-  // The proxy asks it anew for each connection.
+  // The proxy reads it for each connection.
   const target = { host: "127.0.0.1", port: Number(addresses[0]?.port) };
   const proxy = await startTcpProxy(target);
   return {
@@ -99,7 +99,7 @@ describe.skipIf(!isLocal)("N04: a standby", { timeout: 90_000 }, () => {
     expect(await isActive(site, tokens?.accessToken ?? "")).toBe(true);
   });
 
-  test("that lags does not tell an administrator that a user is not there", async () => {
+  test("that lags does not report an existing user as unknown", async () => {
     await using way = await openWay();
     await using site = await openSite(way.url, { POSTERN_MASTER_KEY: masterKey });
     await replication.connect();

@@ -41,7 +41,7 @@ async function untilUp(redis: Redis, clock: { ms: number }): Promise<void> {
   });
 }
 
-/** What Redis answers; sent anew while there is none in time. */
+/** The answer of Redis; the command is sent again until there is one in time. */
 async function carriedOut(
   { redis, clock }: ReturnType<typeof open>,
   command: string,
@@ -79,7 +79,7 @@ async function started(options: Parameters<typeof startRedis>[0] = {}): Promise<
   return server;
 }
 
-test("it carries out commands, and tells when it is up", async () => {
+test("it runs commands, and reports when it is up", async () => {
   const one = open((await started()).url);
   await untilUp(one.redis, one.clock);
   expect(await carriedOut(one, "SET", "k", "v")).toBe("OK");
@@ -103,7 +103,7 @@ test("M02: if Redis is frozen, two commands wait, and then none until the cooldo
   expect(changes).toEqual([false, true]);
 });
 
-test("L14 M01: killed, nothing is thrown that nobody waits for, and it is found again", async () => {
+test("L14 M01: killed, no promise rejects without a handler, and it reconnects", async () => {
   const server = await started();
   const { redis, clock } = open(server.url);
   await untilUp(redis, clock);
@@ -199,7 +199,7 @@ test("a user who lacks the right to a command is reported with the command, and 
   }
 });
 
-test("a certificate that nobody vouches for is down", async () => {
+test("with an unknown certificate it is down", async () => {
   const server = await started({ tls: true });
   const one = open(server.url);
   expect(await whyDown(one)).toMatch(/^no connection: (UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO)/);
@@ -254,14 +254,14 @@ test("in a Cluster, a frozen master's keys are found at the next one", { timeout
   await master?.thaw();
 });
 
-test("a policy that throws counts away is told", async () => {
+test("an eviction policy that drops counts is reported", async () => {
   const server = await started({ settings: { maxmemory: "100mb", "maxmemory-policy": "allkeys-lru" } });
   const one = open(server.url);
   const { redis, clock } = one;
   await untilUp(redis, clock);
   const result = new Set<string>();
   const look = () => warnOfEviction(redis, (policy) => result.add(policy));
-  await poll("the policy is told", 20_000, async () => {
+  await poll("the policy is reported", 20_000, async () => {
     clock.ms += 1_000;
     look();
     return result.size > 0 ? true : undefined;

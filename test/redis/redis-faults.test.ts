@@ -122,7 +122,7 @@ test("M02 M03 M05 M09: one server, flushed, killed, frozen, read-only, full: no 
   });
 });
 
-/** Puts something of another type, or of somebody else, under every key. */
+/** Puts a value of another type, or a foreign one, under every key. */
 async function poison(redis: RedisNode): Promise<void> {
   for (const [index, key] of (await keysOf(redis)).entries()) {
     if (index % 2 === 1) {

@@ -95,7 +95,7 @@ describe("two replicas", () => {
     expect(other.state.woken).toBeGreaterThan(0);
   });
 
-  test("what a stranger writes is nothing: forged, altered, signed by another key, malformed", async () => {
+  test("an attacker's entries are ignored: forged, altered, signed with another key, malformed", async () => {
     const [one, other, strange] = [
       await openReplica(),
       await openReplica(),

@@ -20,7 +20,7 @@ async function documentedRights(): Promise<string[]> {
 
 interface Site extends AsyncDisposable {
   readonly env: Env;
-  /** Whoever keeps Postern's data. */
+  /** The nodes with Postern's data. */
   readonly nodes: readonly Pick<RedisNode, "command">[];
 }
 
@@ -29,7 +29,7 @@ interface Flavour {
   readonly open: () => Promise<Site>;
 }
 
-const user = { name: "postern", password: "s3cret of its own" };
+const user = { name: "postern", password: "s3cret of postern" };
 
 const flavours: readonly Flavour[] = [
   {
@@ -41,7 +41,7 @@ const flavours: readonly Flavour[] = [
     },
   },
   {
-    name: "a user who may do what docs/operate/redis.md says, and no more",
+    name: "a user with exactly the rights in docs/operate/redis.md",
     async open() {
       const redis = await startRedis({ user });
       await redis.command("ACL", "SETUSER", "postern", ...(await documentedRights()));

@@ -36,7 +36,7 @@ async function whoAmI(url: string, options: { tls?: { ca: string } } = {}): Prom
     await client.connect();
     return await client.acl("WHOAMI");
   } catch (error) {
-    // Why a connection was closed is told beside the call that it failed.
+    // The reason of a closed connection is reported with the call that failed.
     return /closed/.test(String(error)) ? await fault : error;
   } finally {
     client.disconnect();
@@ -57,7 +57,7 @@ describe("a Redis for tests", () => {
     expect(await whoAmI(redis.url)).toBe("default");
   });
 
-  test("stands still while frozen, is gone when killed, and comes back empty on its port", async () => {
+  test("stalls while frozen, is gone when killed, and restarts empty on its port", async () => {
     await using redis = await startRedis();
     await using other = await startRedis();
     await redis.command("SET", "key", "value");
@@ -142,7 +142,7 @@ describe.concurrent("a Redis with Sentinel for tests", () => {
   );
 
   test(
-    "fails over when told, there and back, and leads a client that asks it to the master",
+    "fails over on command, there and back, and leads clients to the master",
     async () => {
       await using redis = await startSentinel();
       const [first, second] = redis.nodes as [RedisNode, RedisNode];

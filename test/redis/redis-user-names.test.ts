@@ -68,7 +68,7 @@ test("a user who is not there is not remembered", async () => {
   expect(reads).toEqual(["u3", "u3"]);
 });
 
-test("a stranger's value is not shown: made up, altered, another user's, of another type", async () => {
+test("an attacker's value is not shown: forged, altered, another user's, of another type", async () => {
   await read("u1");
   await read("u2");
   const [one, other] = [String(await cached("u1")), String(await cached("u2"))];

@@ -16,12 +16,12 @@ import { AUDIENCE, ISSUER, type ServerProcess, startServer } from "../support/se
 /** What an empty message is answered where the caller may call: nothing is checked of it before. */
 type Admitted = "OK" | "INVALID_REQUEST";
 interface Row {
-  /** The permissions that each open the method alone, beside `admin`; `*`: no credential is asked for. */
+  /** Each of these permissions, or `admin`, opens the method; `*`: no credential is required. */
   readonly open: readonly string[] | "*";
   readonly answer: Admitted;
 }
 
-/** Every method of every service. Written out here a second time, so that a slip in the server's table shows. */
+/** Every method of every service. Repeated here, so that a mistake in the server's table is found. */
 const rows: Readonly<Record<string, Row>> = {
   "postern.auth.v1.AuthService/Login": { open: ["login"], answer: "INVALID_REQUEST" },
   "postern.auth.v1.AuthService/Refresh": { open: ["login"], answer: "INVALID_REQUEST" },
@@ -51,9 +51,9 @@ const methods = [AuthService, AdminService, Authorization, Health].flatMap((serv
 const nameOf = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
 
 const tokenOf = (permission: string) => `token-of-the-holder-of-${permission}-0123456789`;
-/** Of every caller: its credential, filled in once the server runs, and what it holds; undefined: it is nobody. */
+/** Each caller's credential, filled in once the server runs, and its permissions; undefined: it is not a caller. */
 const callers = new Map<string, { credential?: string; holds: readonly string[] | undefined }>([
-  ["nobody", { holds: undefined }],
+  ["no credential", { holds: undefined }],
   ["a wrong credential", { credential: `${tokenOf("users")}x`, holds: undefined }],
   ["a user's token of another audience", { holds: undefined }],
   ["an administrator's token of another audience", { holds: undefined }],
@@ -113,7 +113,7 @@ test("every method has a row here, and the access table has the methods and the 
 describe.each(methods.map((method) => [nameOf(method), method] as const))("%s", (name, method) => {
   test.each([...callers.keys()])("as %s", async (caller) => {
     const { credential, holds } = callers.get(caller) ?? { holds: undefined };
-    if (caller !== "nobody") expect(credential).toBeDefined();
+    if (caller !== "no credential") expect(credential).toBeDefined();
     using clients = clientsOf(credential);
     expect(await answerOf(clients, method)).toBe(expected(rows[name], holds));
   });

@@ -35,7 +35,7 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
     );
   }
 
-  test("tells the HTTP/1.1 client whose connection makes room 503, and counts it", async () => {
+  test("answers 503 to the HTTP/1.1 client whose connection makes room, and counts it", async () => {
     using sockets = new Sockets();
     const first = await sockets.open(server.http);
     await untilOpen("http", 1);
@@ -69,7 +69,7 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
     expect((await fetch(`${server.http}/.well-known/jwks.json`)).status).toBe(200);
   });
 
-  test("tells an HTTP/2 client UNAVAILABLE where all others have a credential: nothing was done", async () => {
+  test("answers UNAVAILABLE to an HTTP/2 client if all others have a credential: nothing was done", async () => {
     using raws = new DisposableStack();
     for (let count = 0; count < max; count += 1) {
       const raw = raws.use(await connectRaw(server.grpc));
@@ -103,7 +103,7 @@ describe("a server that may have few files open", { timeout: 120_000 }, () => {
       await Promise.all([sockets.open(server.http), sockets.open(server.grpc)]);
       if (round % 50 > 0) continue;
       expect(await statusOf(`${server.ops}/livez`)).toBe(200);
-      // These want more connections to the database than are open.
+      // These need more connections to the database than are open.
       await Promise.all(Array.from({ length: 30 }, () => known.admin.listUsers({})));
     }
     expect(await open("http")).toBe(max);
@@ -184,7 +184,7 @@ describe("callers without a credential do not take the memory of a server with a
     await annotate(`heap: ${await heapMib()} MiB`);
   });
 
-  test("and calls with a credential are not counted, whatever their number", async () => {
+  test("and any number of calls with a credential is not counted", async () => {
     const answers = Array.from({ length: 500 }, () => known.auth.introspect({ token: "nothing" }));
     expect((await Promise.all(answers)).every(({ active }) => !active)).toBe(true);
   });
@@ -212,7 +212,7 @@ function statuses(raw: RawHttp2): readonly number[] {
   return [...new Set(ended.map(({ stream }) => stream))];
 }
 
-/** Connections that say nothing. */
+/** Silent connections. */
 class Sockets implements Disposable {
   readonly #all: Socket[] = [];
 

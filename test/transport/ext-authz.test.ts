@@ -87,7 +87,7 @@ describe("a good token", () => {
     });
   });
 
-  test("tells nothing where there is nothing: what the client says of it is removed", async () => {
+  test("sends no header for an empty value, and removes the client's", async () => {
     const { email } = await createUser(admin.admin);
     const { accessToken } = await login(web.auth, email);
     const checked = await envoy.request({ path: "/anything/", headers: bearer(accessToken) });
@@ -145,7 +145,7 @@ describe("without a token", () => {
     });
   });
 
-  test.each(["/health", "/open/x"])("%s passes as nobody's", async (path) => {
+  test.each(["/health", "/open/x"])("%s passes without an identity", async (path) => {
     const checked = await envoy.request({ path });
     expect(checked).toMatchObject({ code: 0, headers: {} });
     expect(checked.removed).toContain("x-postern-subject");
@@ -178,7 +178,7 @@ describe("I12: a credential that is no good token is refused where tokens are lo
 
   test.each(
     Object.entries({ nothing: "", "another scheme": "Basic YTpi", "a token without a scheme": "eyJ0" }),
-  )("%s is asked for a token", async (_, authorization) => {
+  )("%s gets a challenge", async (_, authorization) => {
     const [required, optional] = await Promise.all(
       ["/anything/", "/open/x"].map((path) => envoy.request({ path, headers: { authorization } })),
     );
@@ -275,7 +275,7 @@ describe("I04: what can be read in several ways is refused", () => {
   });
 });
 
-test("I03: headers that name another request are no more than headers", async () => {
+test("I03: headers that describe another request are ignored", async () => {
   const headers = {
     "x-forwarded-uri": "/health",
     "x-original-uri": "/health",
@@ -328,7 +328,7 @@ describe("what a client says of its identity reaches no upstream", () => {
     expect(rest).toEqual({ ...harmless, ...(withToken && path !== "/health" ? identity : {}) });
   });
 
-  test("also where Envoy does not tell of it", async () => {
+  test("also if Envoy does not report it", async () => {
     const { removed } = await envoy.request({ path: "/health" });
     const spellings = ["x-postern-roles", "x_postern_roles", "x-postern_roles", "x_postern-roles"];
     expect(removed).toEqual(expect.arrayContaining(spellings));
@@ -336,7 +336,7 @@ describe("what a client says of its identity reaches no upstream", () => {
   });
 });
 
-describe("I07: a check that says too little is denied, and harms nobody", () => {
+describe("I07: an incomplete check is denied, and has no other effect", () => {
   test.each<[string, unknown]>([
     ["nothing", {}],
     ["no attributes", { attributes: {} }],
@@ -391,7 +391,7 @@ describe("with Postgres lost", () => {
   );
 });
 
-test("health is told of it by its name", async () => {
+test("health reports it by its name", async () => {
   const name = "envoy.service.auth.v3.Authorization";
   const message = Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]);
   const answer = await grpc(server.grpc, "/grpc.health.v1.Health/Check", {}, frame(message));

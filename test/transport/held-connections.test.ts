@@ -34,7 +34,7 @@ describe("an HTTP/2 connection is ended", () => {
     await client.closed;
   });
 
-  test("that is without a call for too long, whatever the number of pings", async () => {
+  test("that is without a call for too long, with any number of pings", async () => {
     await using station = await startStation("grpc", { idleMs: 200, checkEveryMs });
     using client = await connectRaw(station.url);
     await until("it is ended", () => {

@@ -78,7 +78,7 @@ describe.runIf(process.platform === "linux")("an HTTP/2 client that does not rea
     expect(await station.exit).toBe(0);
   });
 
-  test("loses its place to a new connection, whatever is queued, and the server goes on", async () => {
+  test("loses its place to a new connection, with anything queued, and the server continues", async () => {
     await using station = await startStation("grpc", {}, { maxConnections: 6 });
     using held = new DisposableStack();
     const clients: RawHttp2[] = [];
@@ -227,13 +227,13 @@ async function answerOf(kind: Kind, url: string): Promise<number | undefined> {
   return (await client.call("/10").closed).status;
 }
 
-/** Asks by HTTP/1.1 and reads the answer; on a new connection where there is no agent. */
+/** Sends a request by HTTP/1.1 and reads the answer; without an agent, on a new connection. */
 async function ask(url: string, path: string, agent: http.Agent | false = false) {
   const [response] = (await once(http.get(`${url}${path}`, { agent }), "response")) as [http.IncomingMessage];
   return { status: response.statusCode, socket: response.socket, body: await text(response) };
 }
 
-/** Resolves when a connection has ended, in whatever way. */
+/** Resolves when a connection has ended. */
 function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }

@@ -313,7 +313,7 @@ describe("K05 an error says nothing from inside", () => {
     await using own = await startServer({ databaseUrl: broken.url });
     await withClient(broken.url, (client) => client.query("alter table postern.users rename to moved"));
     const credential = TOKENS.web;
-    const secret = "a password that must not be told";
+    const secret = "a password that must not be shown";
     const body = JSON.stringify({ identifier: "someone@people.test", password: secret });
     const answer = await postJson(`${own.http}${AUTH}/Login`, credential, body);
     expect(JSON.parse(answer.body.toString())).toMatchObject({ code: "internal", message: "internal error" });

@@ -35,7 +35,7 @@ let database: TestDatabase;
 let site: Site;
 /** Opened while there was room for it. */
 let sessions: [Session, Session];
-let dear: string;
+let slowUser: string;
 /** The outcomes of all logins that were to fill the queue. */
 const fillers: Promise<string>[] = [];
 const isOverloaded = (outcome: string) => outcome === "OVERLOADED";
@@ -47,7 +47,7 @@ beforeAll(async () => {
     POSTERN_ACCESS_TTL: "1h",
   });
   sessions = [await openSession(site), await openSession(site)];
-  dear = await dearUser();
+  slowUser = await createSlowUser();
 });
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();
@@ -59,7 +59,7 @@ async function waiting(): Promise<number> {
 }
 
 /** A user whose logins keep a thread busy for long. */
-async function dearUser(): Promise<string> {
+async function createSlowUser(): Promise<string> {
   const { email } = await openSession(site);
   await withClient(database.url, (client) =>
     client.query("update postern.users set password_hash = $1 where email = $2", [dearHash, email]),
@@ -70,7 +70,7 @@ async function dearUser(): Promise<string> {
 /** Adds logins that wait until the queue is full. */
 async function fillQueue(): Promise<void> {
   const url = `${site.server.http}/postern.auth.v1.AuthService/Login`;
-  const body = JSON.stringify({ identifier: dear, password: "a guess" });
+  const body = JSON.stringify({ identifier: slowUser, password: "a guess" });
   const deadline = [["connect-timeout-ms", String(timeoutMs)] as const];
   await poll("the queue is full", 20_000, async () => {
     const missing = mayWait - (await waiting());
@@ -88,7 +88,7 @@ async function openClient(): Promise<Client & AsyncDisposable> {
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }
 
-/** Until it is disposed of, whatever so much as reads the users gets no answer. */
+/** Until it is disposed of, reads of users get no answer. */
 async function blockUsers(client: Client): Promise<AsyncDisposable> {
   await client.query("begin");
   await client.query("lock table postern.users in access exclusive mode");
@@ -113,15 +113,18 @@ test("D14 N05: with the queue of hashes full, a login is refused before the data
   }, isOverloaded);
 });
 
-test.each(["connect", "grpc-web", "grpc"] as const)("it is told so by %s, with a time", async (protocol) => {
-  const [{ email }] = sessions;
-  const baseUrl = protocol === "grpc" ? site.server.grpc : site.server.http;
-  using clients = createClients({ baseUrl, protocol, credential: TOKENS.web });
-  const attempt = () => clients.auth.login({ identifier: email, password: "a guess" }, inTime);
-  await whenFull(() => outcomeOf(attempt), isOverloaded);
-});
+test.each(["connect", "grpc-web", "grpc"] as const)(
+  "it is refused by %s, with a retry delay",
+  async (protocol) => {
+    const [{ email }] = sessions;
+    const baseUrl = protocol === "grpc" ? site.server.grpc : site.server.http;
+    using clients = createClients({ baseUrl, protocol, credential: TOKENS.web });
+    const attempt = () => clients.auth.login({ identifier: email, password: "a guess" }, inTime);
+    await whenFull(() => outcomeOf(attempt), isOverloaded);
+  },
+);
 
-test("so is whoever sets a password, and what is not hashed goes on", async () => {
+test("setting a password is refused too, and calls without hashing continue", async () => {
   const [one, other] = sessions;
   await whenFull(() => outcomeOf(callsFor(site, other).SetPassword), isOverloaded);
   const calls = callsFor(site, one);
@@ -165,7 +168,7 @@ async function halfOpen(): Promise<number | undefined> {
   }
 }
 
-test("N05: where the database hangs, no more logins ask it than could be hashed, and the others are refused", async () => {
+test("N05: if the database hangs, no more logins use it than could be hashed, and the others are refused", async () => {
   const [{ email }] = sessions;
   const url = `${site.server.http}/postern.auth.v1.AuthService/Login`;
   const body = JSON.stringify({ identifier: email, password: "a guess" });

@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 afterEach(async () => {
-  // Whatever was done to it: it still lives, and answers on both listeners.
+  // After all of it, the server still answers on both listeners.
   const byHttp = await postJson(`${server.http}${INTROSPECT}`, TOKENS.web, '{"token":"nothing"}');
   expect(byHttp.body.toString()).toBe("{}");
   expect(
@@ -64,7 +64,7 @@ describe("L02 messages above the limit", () => {
     const body = gzipSync(gzipSync(Buffer.alloc(40 * megabyte)));
     const headers = [["content-encoding", "gzip"] as const];
     const answer = await postJson(`${server.http}${INTROSPECT}`, TOKENS.web, body, headers);
-    // What comes out is no message, whatever it would become.
+    // The decompressed bytes are not a message.
     expect(["invalid_argument", "resource_exhausted"]).toContain(connectCode(answer));
   });
 

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 /** Bytes of memory that the server had at most while `work` was done, above those it had before. */
 async function peakAbove(work: () => Promise<unknown>): Promise<number> {
-  // 5 begins the peak anew (proc(5)).
+  // 5 resets the peak (proc(5)).
   await writeFile(`/proc/${server.pid}/clear_refs`, "5");
   const before = await memory("VmRSS");
   await work();
@@ -50,7 +50,7 @@ async function memory(field: "VmRSS" | "VmHWM"): Promise<number> {
   return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
 }
 
-/** The code of the answer; none where there is no error. */
+/** The code of the answer; none without an error. */
 async function byConnect(body: Uint8Array): Promise<string | undefined> {
   const headers = [["content-encoding", "gzip"] as const];
   return connectCode(await postJson(`${server.http}${INTROSPECT}`, TOKENS.web, body, headers));
@@ -83,10 +83,10 @@ const kinds = [
 
 describe.runIf(process.platform === "linux")("L02 a message that unpacks to 1,000 times its size", () => {
   test.for(kinds)(
-    "by $protocol takes no more memory than one that does not",
+    "by $protocol uses no more memory than one that does not",
     async ({ call, plain, bombs }, { annotate }) => {
       const many = (body: Uint8Array) => each(Array(count).fill(body), atOnce, call);
-      // What the server grows to by so many calls is none of the bombs' doing.
+      // The growth by this many calls does not come from the bombs.
       for (const body of [plain, ...Object.values(bombs)]) await many(body);
       const most = await peakAbove(() => many(plain));
       for (const [name, bomb] of Object.entries(bombs)) {

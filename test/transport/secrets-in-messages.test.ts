@@ -27,7 +27,7 @@ const secrets = {
   bootstrap: `b@otstrap/${randomBytes(9).toString("hex")}`,
   masterKey: randomBytes(32).toString("base64"),
 };
-/** Nothing of it is told in any form that a reader could undo. */
+/** Must not appear in any form that a reader can decode. */
 const forms = [...Object.values(secrets), ...Object.values(TOKENS), PASSWORD].flatMap((secret) => [
   secret,
   encodeURIComponent(secret),
@@ -113,7 +113,7 @@ function expectDown(server: ServerProcess): Promise<void> {
   });
 }
 
-describe("K05 what a server says when a store fails tells no secret", () => {
+describe("K05 the messages of a server whose store fails contain no secret", () => {
   test("a Redis that throws keys away, and is then gone", async () => {
     const user = { name: "postern", password: secrets.redis };
     const settings = { maxmemory: "100mb", "maxmemory-policy": "allkeys-lru" };
@@ -137,7 +137,7 @@ describe("K05 what a server says when a store fails tells no secret", () => {
     await expectDown(server);
   });
 
-  test("a Postgres that wants another password from now on", async () => {
+  test("a Postgres with a changed password", async () => {
     await using server = await start();
     await alterRole("another");
     try {

@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const fromRedis = 'postern_revocation_log_entries_total{source="redis"}';
 
-test("a replica that nobody asks hears of revocations through Redis", async () => {
+test("an idle replica receives revocations through Redis", async () => {
   const user = await createUser(two.a.users);
   await poll("an entry has come through Redis", 30_000, async () => {
     const { accessToken } = await login(two.a.web, user.email);
@@ -87,7 +87,7 @@ const mischiefs: readonly Mischief[] = [
 
 beforeEach(() => redis.command("FLUSHALL"));
 
-test.for(mischiefs)("M03: a stranger who $name changes no verdict", async ({ act }) => {
+test.for(mischiefs)("M03: an attacker who $name changes no verdict", async ({ act }) => {
   const users = [await createUser(two.a.users), await createUser(two.a.users)] as const;
   const before = await Promise.all(users.map((user) => login(two.a.web, user.email)));
   const [kept, ended] = await Promise.all([
