@@ -17,7 +17,7 @@ export interface Answer {
 /** Node adds these by itself. */
 const ownHeaders = new Set([":status", "date", "connection", "keep-alive"]);
 
-/** The answer to one call of HTTP/1.1; a GET where there is no body. */
+/** The answer to one call of HTTP/1.1; a GET if there is no body. */
 export async function answerByHttp({ url, path, credential }: Target, body?: string): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const request = http.request(`${url}${path}`, {

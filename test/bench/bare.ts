@@ -79,7 +79,7 @@ function once(work: () => unknown): () => Promise<number> {
   };
 }
 
-/** Repeats each work for so long, all at once, after a tenth of that to warm up; a work tells what it counts for. */
+/** Repeats all works concurrently for the given time, after a tenth of it to warm up. Each work returns its count. */
 async function repeat(
   seconds: number,
   postmaster: number,

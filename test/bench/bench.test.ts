@@ -62,8 +62,8 @@ test("every case gives figures, of calls that were all answered ok", async () =>
 test.each([
   ["was refused", { ok: 9, UNAVAILABLE: 1 }],
   ["was not counted", { ok: 9 }],
-  ["was made by somebody else", { ok: 11 }],
-])("a call that %s is told by the server's counts", async (_, outcomes) => {
+  ["was made by another client", { ok: 11 }],
+])("a call that %s shows in the server's counts", async (_, outcomes) => {
   await expect(counted(outcomes)).rejects.toThrow(
     "10 calls of /postern.auth.v1.AuthService/Refresh were to be ok",
   );

@@ -7,12 +7,12 @@ const width = 760;
 /** Where a bar is cut off. */
 const gap = `fill="#fff"`;
 
-/** Colours that tell on white and on black. */
+/** Colours that are visible on white and on black. */
 const style = `
   text { font: 13px system-ui, sans-serif; fill: #727c87 } .small { font-size: 11px }
   .server { fill: #3b82c4 } .postgres { fill: #d98b2b } .bare { fill: #9aa3ad }`;
 
-/** An SVG of the processor time of each case, beside what a bare server with the bare work would take. */
+/** An SVG of the processor time of each case, and of a bare server with the bare work. */
 export function chartOf(report: Report): string {
   const rows = report.cases.map((one) => {
     const { http, work } = floorOf(one, report.bareWork);

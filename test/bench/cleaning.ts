@@ -1,5 +1,5 @@
 /**
- * What cleaning costs the refreshes beside it: a million expired sessions and a million forgotten entries, on a Postgres
+ * What cleaning costs concurrent refreshes: a million expired sessions and a million forgotten entries, on a Postgres
  * that syncs, cleaned by a server that answers refreshes at a fixed rate all the while. Takes some four minutes:
  * `node test/bench/cleaning.ts [rows] [refreshes a second]`.
  */

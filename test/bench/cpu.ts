@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { childrenOf } from "../support/postgres/postgres-processes.ts";
 
-/** Linux tells processes' times in this unit, whatever the kernel's own is. */
+/** Linux reports processes' times in this unit, independent of the kernel's own. */
 const ticksPerSecond = 100;
 
 /** Milliseconds of processor time that a process has had so far, by user and system, in all its threads. */
@@ -17,7 +17,7 @@ export function clusterCpuMs(postmaster: number): number {
     try {
       return cpuMs(pid);
     } catch {
-      // It has just ended; the postmaster tells of it the next time.
+      // It has just ended; the postmaster's times include it next time.
       return 0;
     }
   });

@@ -13,11 +13,11 @@ export interface ListeningOptions<Name extends string> {
   readonly env: Readonly<Record<string, string>>;
   /** Gets what it says on stderr. */
   readonly logFile: string;
-  /** The URLs that it tells on stdout, each on a line after its name. */
+  /** The URLs that it prints on stdout, each on a line after its name. */
   readonly names: readonly Name[];
 }
 
-/** A script of Node that listens, as a process of its own; it ends with ours. */
+/** A Node script that listens, in its own process; it ends with ours. */
 export interface ListeningProcess<Name extends string> extends AsyncDisposable {
   readonly pid: number;
   readonly urls: Readonly<Record<Name, string>>;
@@ -25,7 +25,7 @@ export interface ListeningProcess<Name extends string> extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** @throws {Error} with its log where it ends before it has told all URLs */
+/** @throws {Error} with its log if it ends before it has printed all URLs */
 export async function startListening<Name extends string>(
   options: ListeningOptions<Name>,
 ): Promise<ListeningProcess<Name>> {
@@ -42,7 +42,7 @@ export async function startListening<Name extends string>(
     result.set(name, url);
   });
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-  await poll("it tells its URLs", 30_000, async () =>
+  await poll("it prints its URLs", 30_000, async () =>
     hasEnded() || options.names.every((name) => result.has(name)) ? true : undefined,
   );
   if (hasEnded()) {

@@ -8,7 +8,7 @@ import { Client } from "pg";
 export interface Machine {
   /** When it began, in ISO 8601. */
   readonly date: string;
-  /** With a `+` behind it where the tree had changes; empty where there is no Git. */
+  /** With a `+` if the tree had changes; empty without Git. */
   readonly commit: string;
   readonly cpu: string;
   readonly cores: number;
@@ -20,26 +20,26 @@ export interface Machine {
   readonly postgres: string;
   readonly wrk: string;
   readonly h2load: string;
-  /** Processes that ran or wanted to in the minute before the run, on average: above 0.1 or so it was not alone. */
+  /** The load average of the minute before the run: above about 0.1, other processes were running. */
   readonly load: number;
 }
 
 export async function describeMachine(postgresUrl: string): Promise<Machine> {
   const model = /^model name\s*: (.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "unknown";
   const [version = "", folder = ""] = await show(postgresUrl, ["server_version", "data_directory"]);
-  const status = await say("git", ["status", "--porcelain"]);
+  const status = await outputOf("git", ["status", "--porcelain"]);
   return {
     date: new Date().toISOString(),
-    commit: `${await say("git", ["rev-parse", "--short=12", "HEAD"])}${status === "" ? "" : "+"}`,
+    commit: `${await outputOf("git", ["rev-parse", "--short=12", "HEAD"])}${status === "" ? "" : "+"}`,
     cpu: `${model} (${arch()})`,
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
-    fileSystem: await say("stat", ["-f", "-c", "%T", folder]),
+    fileSystem: await outputOf("stat", ["-f", "-c", "%T", folder]),
     node: process.versions.node,
     postgres: version.split(" ", 1)[0] ?? "",
-    wrk: /\d+(\.\d+)+/.exec(await say("wrk", ["-v"]))?.[0] ?? "",
-    h2load: /\d+(\.\d+)+/.exec(await say("h2load", ["--version"]))?.[0] ?? "",
+    wrk: /\d+(\.\d+)+/.exec(await outputOf("wrk", ["-v"]))?.[0] ?? "",
+    h2load: /\d+(\.\d+)+/.exec(await outputOf("h2load", ["--version"]))?.[0] ?? "",
     load: Math.round((loadavg()[0] ?? 0) * 100) / 100,
   };
 }
@@ -56,8 +56,8 @@ async function show(postgresUrl: string, names: readonly string[]): Promise<stri
   }
 }
 
-/** What a program says on stdout, whatever its exit code; nothing where there is no such program. */
-async function say(program: string, args: readonly string[]): Promise<string> {
+/** A program's stdout, with any exit code; empty if there is no such program. */
+async function outputOf(program: string, args: readonly string[]): Promise<string> {
   const options = { cwd: import.meta.dirname };
   const { stdout } = await promisify(execFile)(program, [...args], options).catch(
     (error: { stdout?: string }) => ({ stdout: error.stdout ?? "" }),

@@ -1,4 +1,4 @@
-// `make bench`: measures what Postern costs a call on this machine, beside the least that it could cost.
+// `make bench`: measures what a call costs on this machine, compared with the minimum.
 import { spawnSync } from "node:child_process";
 import { parseOptions, usage } from "./options.ts";
 import { textOf, writeDocs, writeFolder } from "./outputs.ts";

@@ -19,7 +19,7 @@ export interface Round {
 }
 
 /**
- * Makes so many calls of a server and tells what they cost.
+ * Makes the given number of calls to a server and returns their cost.
  * @throws {Error} where one of them was not answered as it should be
  */
 export async function measure(one: Case, system: System, calls: number): Promise<Round> {
@@ -57,8 +57,8 @@ export async function measureBare(
 }
 
 /**
- * Runs calls of a method and has the server's own counts say that each, and no other, was answered `ok`.
- * @throws {Error} where they say otherwise
+ * Runs calls of a method, and checks with the server's own counts that each of them, and no other, was answered `ok`.
+ * @throws {Error} if the counts differ
  */
 export async function allOk<T>(
   { rpc, path }: Method,

@@ -17,7 +17,7 @@ export interface Method {
   readonly contains: readonly BareName[];
   /** Calls from which to guess how many fill a round. */
   readonly firstCalls: number;
-  /** Makes ready whatever so many calls need. */
+  /** Prepares what this number of calls needs. */
   plan(system: System, calls: number): Promise<Plan>;
 }
 
@@ -60,7 +60,7 @@ const refresh: Method = {
   async plan(system, calls) {
     const sessions = await system.openSessions(calls);
     const ids = sessions.map(({ id }) => parseId("ses", id));
-    // Younger than the grace, a token is answered as it is and nothing is rotated.
+    // A token younger than the grace is returned unchanged, and nothing is rotated.
     await system.query(
       "update postern.sessions set rotated_at = rotated_at - interval '1 hour' where id = any ($1::uuid[])",
       [ids],
@@ -136,7 +136,7 @@ const jwks: Method = {
   }),
 };
 
-/** In the order in which they are told of. */
+/** In the order of the report. */
 export const methods = { introspect, refresh, login, revoke, jwks };
 
 function ofRpc(rpc: DescMethodUnary): Pick<Method, "name" | "path" | "rpc"> {

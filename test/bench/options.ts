@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** What a run of the benchmark is asked for. */
+/** Options of a run of the benchmark. */
 export interface Options {
   /** How long each round of a case is to take. */
   readonly seconds: number;
@@ -8,7 +8,7 @@ export interface Options {
   readonly rounds: number;
   /** Only cases with this in their name, such as `Refresh JSON`; all by default. */
   readonly only: string;
-  /** Whether to measure with Redis beside Postgres as well. */
+  /** Whether to measure with Redis as well. */
   readonly redis: boolean;
   /** Whether to measure the first calls of a process as well. */
   readonly cold: boolean;
@@ -24,7 +24,7 @@ export const usage = `usage: make bench [BENCH="<options>"]
   --seconds <n>   how long each round of a case takes (3)
   --rounds <n>    how often each case is measured (3)
   --only <text>   only cases with this in their name, such as "Refresh JSON"
-  --no-redis      without the second server, which has a Redis beside Postgres
+  --no-redis      without the second server, which uses Redis
   --no-cold       without the first calls of a process
   --people <n>    how many users have sessions, and how many others log in (1000)
   --out <folder>  where bench.json and bench.svg go (.bench)

@@ -25,14 +25,14 @@ export async function writeFolder(folder: string, report: Report): Promise<void>
   await writeFile(`${folder}/bench.svg`, chartOf(report));
 }
 
-/** Puts the figures into `docs/benchmarks.md` in the place of those of the last run, and their chart beside it. */
+/** Replaces the figures of the last run in `docs/benchmarks.md`, and the chart. */
 export async function writeDocs(report: Report): Promise<void> {
   const file = `${docs}/benchmarks.md`;
   await writeFile(file, withFigures(await readFile(file, "utf8"), report));
   await writeFile(`${docs}/benchmarks.svg`, chartOf(report));
 }
 
-/** @throws {Error} where the document does not say where they go */
+/** @throws {Error} if the document has no place for them */
 export function withFigures(document: string, report: Report): string {
   const figures = [
     ...factsOf(report).map((fact) => `- ${fact}`),

@@ -27,7 +27,7 @@ test("no round has fewer calls than are in flight", async () => {
   expect(made).toEqual([inFlight, inFlight, inFlight]);
 });
 
-test("a round that fails is made again, and told of; one that goes on failing ends the run", async () => {
+test("a failed round is repeated and reported; a round that keeps failing ends the run", async () => {
   const pace = createPace(() => {});
   let left = 2;
   const run = async () => {

@@ -1,7 +1,7 @@
 import { inFlight } from "./generators/load.ts";
 import type { Round } from "./measure.ts";
 
-/** A round that fails is made again so often, and told of. */
+/** Maximum repetitions of a failed round. Each is reported. */
 const tries = 2;
 
 /** Makes rounds of the right length, and makes them again where they fail. */
@@ -25,7 +25,7 @@ interface Length {
   readonly firstCalls: number;
 }
 
-/** @param tell is told what is being done */
+/** @param tell receives the progress */
 export function createPace(tell: (line: string) => void): Pace {
   const discarded: string[] = [];
   const sizes = new Map<string, number>();

@@ -13,7 +13,7 @@ export interface CaseReport {
   readonly rounds: readonly Round[];
   /** Of the bare server that answers the same bytes. */
   readonly bare: readonly Round[];
-  /** Of the server with a Redis beside Postgres; none where it was left out. */
+  /** Of the server with Redis; none if it was left out. */
   readonly withRedis: readonly Round[];
   readonly cold: readonly ColdRound[];
 }

@@ -15,12 +15,12 @@ import { createPace } from "./pace.ts";
 import type { Report } from "./report.ts";
 import { openSystem, type System } from "./system.ts";
 
-/** What is bare is the same every time: less of a round is enough to tell what it takes. */
+/** Bare work varies little, so a shorter round is enough. */
 const bareShare = 1 / 3;
 
 /**
  * Measures every case, in rounds that take turns.
- * @param tell is told what is being done
+ * @param tell receives the progress
  */
 export async function runBench(options: Options, tell: (line: string) => void): Promise<Report> {
   const { seconds, rounds, people } = options;

@@ -5,7 +5,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** @throws {RangeError} where there are none */
+/** @throws {RangeError} if there are none */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const [min, max] = [quantileOf(sorted, 0), quantileOf(sorted, 1)];
@@ -17,7 +17,7 @@ export function spreadOf(values: readonly number[]): Spread {
 /**
  * The value that this share of them, 0 to 1, is not above.
  * @param sorted ascending
- * @throws {RangeError} where there are none
+ * @throws {RangeError} if there are none
  */
 export function quantileOf(sorted: readonly number[], share: number): number {
   const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];

@@ -15,7 +15,7 @@ import { createPeople, type Person } from "./people.ts";
 import { type Server, startServer } from "./server.ts";
 import type { Protocol } from "./wire-forms.ts";
 
-/** Processor time so far, in milliseconds; `redis` is 0 where there is none. */
+/** Processor time so far, in milliseconds; `redis` is 0 without Redis. */
 export interface Cpu {
   readonly server: number;
   readonly postgres: number;

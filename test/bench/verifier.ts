@@ -45,7 +45,7 @@ tell("done");
 const report: VerifierReport = { machine, verifying, propagation, watchers, million };
 process.stdout.write(textOf(report));
 if (values.json !== undefined) {
-  // Of 200,000 pairs a hundred figures say as much.
+  // A hundred figures are enough for 200,000 pairs.
   await writeFile(values.json, `${JSON.stringify(report, shortened, 1)}\n`);
 }
 

@@ -18,7 +18,7 @@ export interface Target {
   readonly credential: string | undefined;
 }
 
-/** A whole request of HTTP/1.1; a GET where there is no body. */
+/** A whole request of HTTP/1.1; a GET if there is no body. */
 export function httpRequest({ url, path, credential }: Target, body?: string): Buffer {
   const head = [
     `${body === undefined ? "GET" : "POST"} ${path} HTTP/1.1`,

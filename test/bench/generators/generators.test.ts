@@ -82,7 +82,7 @@ describe.each(generators)("%s", (_, send, protocol, messages, contentType) => {
     expect(String(fault)).not.toContain(credential);
   });
 
-  test("fails where nobody listens", async () => {
+  test("fails without a server", async () => {
     const server = await startServer(protocol);
     server[Symbol.dispose]();
     await expect(send(loadFor(server.url))).rejects.toThrow();

@@ -4,7 +4,7 @@ import { quantileOf } from "../spread.ts";
 import { callOf, flag, frameOf, opening, readFrame, setStream, type } from "./http2-frames.ts";
 import { grpcConnections, inFlight, type Load, type Seen } from "./load.ts";
 
-/** A server that says nothing for so long will not answer. */
+/** Maximum time without an answer. */
 const silenceMs = 30_000;
 
 /** gRPC with another message at every call, which no compiled generator at hand can send: frames over a bare socket. */

@@ -27,7 +27,7 @@ export async function h2load({ url, path, credential, requests, calls }: Load): 
       `${url}${path}`,
     ];
     const { stdout } = await promisify(execFile)("h2load", args, { timeout: timeoutMs }).catch(
-      // The error that comes tells the arguments, the credential among them.
+      // The error would contain the arguments, and so the credential.
       ({ stderr }: { readonly stderr?: string }) => {
         throw new Error(`h2load failed: ${stderr}`);
       },

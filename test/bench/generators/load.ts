@@ -1,13 +1,13 @@
 import type { Target } from "../wire-forms.ts";
 
-/** Calls in flight, whatever the protocol: a closed loop, where an answer is followed by the next call at once. */
+/** Calls in flight, with every protocol: a closed loop, where an answer is followed by the next call at once. */
 export const inFlight = 32;
 /** Connections of gRPC, which share the calls in flight; HTTP/1.1 has one for each. */
 export const grpcConnections = 4;
 
 /** What a generator is to send. */
 export interface Load extends Target {
-  /** In their order, and again from the first where there are fewer than calls: whole requests, or gRPC frames. */
+  /** In order, and again from the first if there are fewer than calls: whole requests, or gRPC frames. */
   readonly requests: readonly Buffer[];
   readonly calls: number;
 }

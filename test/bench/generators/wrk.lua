@@ -1,4 +1,4 @@
--- wrk sends the requests of a file, each once or again and again, then tells what it saw as one line of JSON.
+-- wrk sends the requests of a file, each once or repeatedly, then prints the results as one line of JSON.
 -- Arguments: the file (each request after a line with its length), how many calls, how many connections.
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long seconds, micros; } timeval; int gettimeofday(timeval *, void *);")

@@ -2,9 +2,9 @@ import { poll } from "../../support/poll.ts";
 import { appendLivingEntries } from "../../support/postgres/living-entries.ts";
 import type { Site } from "./site.ts";
 
-/** As many as one statement brings: a reader that is further behind loads the whole log anew. */
+/** The maximum of one statement: a reader that is further behind loads the whole log again. */
 const batch = 5_000;
-/** So often the planner is told how large the log has become, as autovacuum does where an hour is not a minute. */
+/** How often the log is analyzed, which autovacuum would do over a longer time. */
 const analyzeEvery = 5 * batch;
 /** On a slow machine there are fewer of them. */
 const giveUpMs = 120_000;
@@ -28,7 +28,7 @@ export async function appendEntries(site: Site, count: number): Promise<number> 
   return appended;
 }
 
-/** Whoever says that a token is active has read the log to its end. */
+/** A server that answers that a token is active has read the log to its end. */
 async function read({ clients }: Site, token: string): Promise<void> {
   await poll("the server has read the log", 20_000, async () => {
     const { active } = await clients.auth.introspect({ token });

@@ -1,4 +1,4 @@
-// A verifier in a process of its own, which tells what it needs. Wants `--expose-gc`.
+// A verifier in its own process, which reports its memory. Needs `--expose-gc`.
 import { createVerifier, type VerifierOptions } from "../../../services/client/src/index.ts";
 import type { Memory } from "./site.ts";
 import { answer, sharedMs } from "./worker.ts";

@@ -1,4 +1,4 @@
-// Many watchers in one process, each over a connection of its own, which tell when an entry came.
+// Many watchers in one process, each over its own connection, which report when an entry arrived.
 import type { Target } from "../wire-forms.ts";
 import { openWatchStream } from "./watch-stream.ts";
 import { answer, sharedMs } from "./worker.ts";

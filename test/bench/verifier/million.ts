@@ -9,7 +9,7 @@ export interface MillionReport {
   /** From when the entries began to come until the server knew all. */
   readonly appendedMs: number;
   readonly server: { readonly before: Memory; readonly after: Memory };
-  /** A verifier that begins with none of them known. */
+  /** A verifier that starts without entries. */
   readonly verifier: InStep;
 }
 

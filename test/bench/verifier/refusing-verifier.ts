@@ -1,4 +1,4 @@
-// A verifier in a process of its own, which tells when it began to refuse a token.
+// A verifier in its own process, which reports when it began to refuse a token.
 import { setTimeout as delay } from "node:timers/promises";
 import {
   createVerifier,
@@ -18,7 +18,7 @@ answer({
   },
   /** Accepts the token, and shows it again every millisecond from now on. */
   async accept(token: string): Promise<void> {
-    if (await isRefused(token)) throw new Error("a token is refused that nobody has revoked");
+    if (await isRefused(token)) throw new Error("a token is refused that was not revoked");
     refusedMs = untilRefused(token);
     refusedMs.catch(() => {});
   },

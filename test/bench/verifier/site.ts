@@ -19,14 +19,14 @@ import { createPeople } from "../people.ts";
 /** Bytes of memory. */
 export interface Memory {
   readonly rss: number;
-  /** After the garbage was collected: the heap, and what objects hold beside it. */
+  /** After garbage collection: the heap, and the external memory of objects. */
   readonly used: number;
 }
 
 /** A server that is as its users have it, and sessions on it. */
 export interface Site extends AsyncDisposable {
   readonly server: ServerProcess;
-  /** As somebody who may do everything. */
+  /** As a caller with all permissions. */
   readonly clients: Clients;
   readonly verifierOptions: VerifierOptions;
   openSessions(count: number): Promise<OpenedSession[]>;
@@ -39,11 +39,11 @@ export async function openSite(postgres: PostgresServer): Promise<Site> {
   await using opened = new AsyncDisposableStack();
   const masterKey = randomBytes(32).toString("base64");
   const client = new Client({ connectionString: postgres.url });
-  // Its statements fail then, and tell of it.
+  // Its statements fail then, with an error.
   client.on("error", () => {});
   await client.connect();
   opened.defer(() => client.end());
-  // A statement that nobody waits for any more must not take the machine from those that are measured.
+  // An abandoned statement must not slow down the measured ones.
   await client.query("alter role current_user set client_connection_check_interval = '500ms'");
   const server = opened.use(
     await startServer({
@@ -64,7 +64,7 @@ export async function openSite(postgres: PostgresServer): Promise<Site> {
       issuer: ISSUER,
       audience: AUDIENCE,
       revocations: { baseUrl: server.http, token: TOKENS.admin },
-      // Whatever it knows it shall say itself.
+      // It reports what it knows itself.
       onStale: "accept",
     },
     openSessions: (wanted) =>

@@ -19,7 +19,7 @@ export interface Verifying {
 export interface VerifyingReport {
   /** Tokens that were verified before. */
   readonly warm: readonly Verifying[];
-  /** Tokens that nobody has seen before. */
+  /** Tokens that the verifier has not seen before. */
   readonly cold: readonly Verifying[];
   readonly coldTokens: number;
 }
@@ -103,7 +103,7 @@ async function inTurn<W>(
   return found.map(({ name, rounds }) => ({ name, rounds }));
 }
 
-/** @param times undefined: for so many seconds as a round has */
+/** @param times undefined: for the duration of a round */
 async function repeat(work: Work, times: number | undefined): Promise<Round> {
   const [startMs, cpu] = [performance.now(), process.cpuUsage()];
   let done = 0;
@@ -122,7 +122,7 @@ async function started(options: VerifierOptions) {
   return verifier;
 }
 
-/** With the demands that Postern's documents tell users of jose to make. */
+/** With the checks that Postern's documents recommend to users of jose. */
 function joseVerifier(jwks: JSONWebKeySet): (token: string) => Promise<unknown> {
   const keys = createLocalJWKSet(jwks);
   const demands = { issuer: ISSUER, audience: AUDIENCE, algorithms: ["ES256"], typ: "at+jwt" };

@@ -5,10 +5,10 @@ import type { Target } from "../wire-forms.ts";
 const messageHead = 5;
 
 /**
- * A call of `WatchRevocations` by gRPC over a bare socket of its own: a thousand of them cost little beside the server.
+ * A call of `WatchRevocations` by gRPC over its own bare socket: a thousand of them cost little compared with the server.
  *
- * @param onMessage told of each message, as bytes of Protobuf
- * @param onFault told of whatever ends the stream
+ * @param onMessage receives each message, as Protobuf bytes
+ * @param onFault receives the reason why the stream ended
  */
 export function openWatchStream(
   target: Target,

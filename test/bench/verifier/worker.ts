@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 
-/** A script that does what it is asked, in a process of its own; it ends with ours. */
+/** A script that answers questions, in its own process; it ends with ours. */
 export interface Worker extends AsyncDisposable {
   /** @throws {Error} with what the work threw, or where the process has ended or says nothing for two minutes */
   ask<Answer>(name: string, argument?: unknown): Promise<Answer>;
@@ -59,7 +59,7 @@ export function startWorker(script: string, execArgv: readonly string[] = []): W
   };
 }
 
-/** Answers the questions of whoever has started this process, and ends with him. */
+/** Answers the questions of the parent process, and ends with it. */
 export function answer(works: Readonly<Record<string, Work>>): void {
   process.once("disconnect", () => process.exit());
   process.on("message", async ({ id, name, argument }: Question) => {
