@@ -1,3 +1,5 @@
+import { distance } from "fastest-levenshtein";
+
 /**
  * The name that was probably meant: at most three single-character edits away, with less than half of the word changed.
  */
@@ -5,31 +7,11 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   let nearest: string | undefined;
   let least = Math.min(4, Math.ceil(name.length / 2));
   for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance < least) {
-      least = distance;
+    const edits = distance(name, candidate);
+    if (edits < least) {
+      least = edits;
       nearest = candidate;
     }
   }
   return nearest;
-}
-
-/** Levenshtein distance, row by row. */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const substitution = from[row - 1] === to[column - 1] ? 0 : 1;
-      current.push(
-        Math.min(
-          (previous[column] ?? 0) + 1,
-          (current[column - 1] ?? 0) + 1,
-          (previous[column - 1] ?? 0) + substitution,
-        ),
-      );
-    }
-    previous = current;
-  }
-  return previous[to.length] ?? 0;
 }

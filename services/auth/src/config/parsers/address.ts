@@ -2,6 +2,7 @@ import { BlockList, isIP, isIPv6 } from "node:net";
 import type { Address } from "../../lib/address.ts";
 import { canonicalAddress } from "../../lib/ip-address.ts";
 import { SettingError } from "../error.ts";
+import { isHostName } from "./host-name.ts";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -31,14 +32,4 @@ export function parseAddress(text: string): Address {
     );
   }
   return { host, port };
-}
-
-/** A host name (RFC 1123). A name whose last label is a number is a misspelled IPv4 address, such as `127.1`. */
-function isHostName(host: string): boolean {
-  const labels = host.split(".");
-  return (
-    host.length <= 253 &&
-    labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)) &&
-    !/^([0-9]+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "")
-  );
 }

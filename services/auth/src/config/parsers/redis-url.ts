@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from "node:net";
 import type { RedisTarget } from "../../domain/ports/redis-target.ts";
 import { SettingError } from "../error.ts";
 import { normalHost } from "./address.ts";
+import { isHostName } from "./host-name.ts";
 
 const how =
   "write `redis://user:password@host:port`, `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`, with `rediss` for TLS";
@@ -83,26 +84,15 @@ function parseHost(text: string, which: string, mode: Mode): RedisTarget["hosts"
   if (text === "") throw new SettingError(`${which} is empty; ${how}`);
   const [, bracketed, plain = "", digits] = /^(?:\[([^\]%]+)\]|([^:[\]]+))(?::(.*))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
-  if (bracketed === undefined ? isIP(host) !== 4 && !isHostName(host) : !isIPv6(host)) {
+  if (
+    bracketed === undefined ? isIP(host) !== 4 && !isHostName(host, { underscores: true }) : !isIPv6(host)
+  ) {
     throw new SettingError(`${which} is neither a name nor an IP address (an IPv6 one goes in brackets)`);
   }
   if (digits === undefined) return { host, port: mode === "sentinel" ? 26_379 : 6379 };
   const port = /^[1-9][0-9]{0,4}$/.test(digits) ? Number(digits) : Number.NaN;
   if (!(port <= 65_535)) throw new SettingError(`${which} needs a port from 1 to 65535, or none`);
   return { host, port };
-}
-
-/**
- * A host name, also with underscores, which names of containers can have. A name whose last label is a number is a misspelled
- * IPv4 address.
- */
-function isHostName(host: string): boolean {
-  const labels = host.split(".");
-  return (
-    host.length <= 253 &&
-    labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)) &&
-    !/^([0-9]+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? "")
-  );
 }
 
 function parsePath(path: string, mode: Mode): Pick<RedisTarget, "masterName" | "db"> {
