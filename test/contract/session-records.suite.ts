@@ -68,7 +68,7 @@ export function sessionRecordsSuite(open: () => Promise<SessionRecordsFixture>):
       audience,
       amr,
       ended: undefined,
-      marks: [],
+      cutoffs: [],
     });
     const at = (date: Date | undefined) => (date?.getTime() ?? 0) - (found?.createdAt.getTime() ?? 0);
     expect([at(found?.expiresAt), at(found?.idleAt), at(found?.lastUsedAt)]).toEqual([

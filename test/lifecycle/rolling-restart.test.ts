@@ -95,7 +95,7 @@ class Balancer implements Disposable {
   /** Answered or failed. */
   calls = 0;
   retries = 0;
-  /** Calls for which the database was too late while there was no other server. */
+  /** Calls for which the database was too late on a server, while the other server was not there or late too. */
   late = 0;
   readonly failures: string[] = [];
   readonly #places: readonly Place[];
@@ -111,7 +111,7 @@ class Balancer implements Disposable {
     );
   }
 
-  /** @returns undefined where the call has failed */
+  /** @returns undefined if the call has failed */
   async call<T>(name: string, send: (auth: Clients["auth"]) => Promise<T>): Promise<T | undefined> {
     for (;;) {
       const [first, second] = this.#order();
@@ -121,7 +121,7 @@ class Balancer implements Disposable {
         this.calls += 1;
         return answer;
       } catch (error) {
-        if (isDatabaseLate(errors[0]) && `${error}`.includes("ECONNREFUSED")) {
+        if (errors.some(isDatabaseLate) && errors.every((one) => isDatabaseLate(one) || isRefused(one))) {
           this.late += 1;
           continue;
         }
@@ -166,9 +166,14 @@ class Balancer implements Disposable {
   }
 }
 
-/** On a machine with too much to do it may be, whichever server asks it. */
+/** On a loaded machine this happens on either server. */
 function isDatabaseLate(error: unknown): boolean {
   return reasonOf(error) === "UNAVAILABLE";
+}
+
+/** The server is not there. */
+function isRefused(error: unknown): boolean {
+  return `${error}`.includes("ECONNREFUSED");
 }
 
 /** One user's calls, one after the other, until it is stopped. */
