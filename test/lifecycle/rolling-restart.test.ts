@@ -120,7 +120,7 @@ class Balancer implements Disposable {
         const answer = await this.#tryBoth(first, second, send, errors);
         this.calls += 1;
         return answer;
-      } catch (error) {
+      } catch {
         if (errors.some(isDatabaseLate) && errors.every((one) => isDatabaseLate(one) || isRefused(one))) {
           this.late += 1;
           continue;
